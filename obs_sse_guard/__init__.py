@@ -1,0 +1,77 @@
+"""Refuses server-side encryption over a transport that its rule forbids.
+
+``import obs_sse_guard`` is all: from then on no request of ``esdk-obs-python`` that names
+server-side encryption leaves over a transport that the Huawei OBS API reference forbids
+for it, and no customer key leaves where it can be read. ``OBS_SSE_GUARD=off`` in the
+environment, and the import does nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from obs_sse_guard import _settings, rules
+from obs_sse_guard._errors import SSEGuardError, SSEGuardWarning, SSETransportError
+
+if TYPE_CHECKING:
+    from obs_sse_guard._patching import Patcher
+
+__all__ = [
+    "SSEGuardError",
+    "SSEGuardWarning",
+    "SSETransportError",
+    "install",
+    "rules",
+    "status",
+    "uninstall",
+]
+__version__ = "0.1.0"
+
+_patcher: Patcher | None = None
+_patcher_lock = threading.Lock()
+
+
+def _the_patcher() -> Patcher:
+    # Built when first needed: with OBS_SSE_GUARD=off the import loads neither wrapt nor a hook.
+    global _patcher  # noqa: PLW0603  # one per process, as the classes that it hooks
+    with _patcher_lock:
+        if _patcher is None:
+            from obs_sse_guard import _obs  # noqa: PLC0415
+            from obs_sse_guard._patching import Patcher  # noqa: PLC0415
+
+            _patcher = Patcher(_obs.TARGETS)
+    return _patcher
+
+
+def install() -> None:
+    """Hook the SDKs that are imported, and watch for those that are not yet.
+
+    Importing the package does this. Idempotent and safe among threads. Imports no SDK.
+    A place that cannot be hooked warns with `SSEGuardWarning` and shows in `status`.
+    """
+    _the_patcher().install()
+
+
+def uninstall() -> None:
+    """Take the hooks out again.
+
+    A hook that somebody else has wrapped meanwhile stays where it is and lets everything
+    pass, so that nobody else's wrapper is lost. Idempotent and safe among threads.
+    """
+    _the_patcher().uninstall()
+
+
+def status() -> dict[str, str]:
+    """Tell the state of every place that the guard hooks.
+
+    Returns:
+        By dotted name, one of ``active``; ``pending``, the SDK is not imported yet;
+        ``unsupported``, this release of the SDK has no such place or could not be hooked
+        there; ``off``, not installed, or somebody has removed the hook.
+    """
+    return _the_patcher().status()
+
+
+if _settings.read().mode is not _settings.Mode.OFF:
+    install()

@@ -1,0 +1,42 @@
+"""Masking of customer keys in other people's log records.
+
+The SDKs' DEBUG logs print request headers, canonical strings and URLs, customer keys and
+their MD5 among them. Only these values are replaced; everything else stays as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["masked"]
+
+_MASK = "******"
+_NAME = re.compile(r"server-side-encryption-customer-key(?:-md5)?|meta-\w*sseheader", re.IGNORECASE)
+# "name: value" as repr of a dict or an object, JSON, a canonical string or a query write it. A quoted
+# value ends with its own quote: a raw key may hold any other character.
+_IN_TEXT = re.compile(
+    rf"""({_NAME.pattern})(\\?['"]?\s*[:=,]\s*[\[(]?b?)(?:"[^"]*"|'[^']*'|\\"[^"]*"|%7B.*?%7D|[^\s&,;}}\])'"\\]+)""",
+    re.IGNORECASE,
+)
+
+
+def masked(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A log call's arguments with the customer keys masked, themselves where there are none."""
+    return tuple(_masked(value) for value in values)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, (int, float)) or value is None:
+        return value
+    if isinstance(value, dict):
+        return _masked_dict(value)
+    written = value if isinstance(value, str) else str(value)
+    if not _NAME.search(written):
+        return value
+    return _IN_TEXT.sub(rf"\1\2{_MASK}", written)
+
+
+def _masked_dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    names = [name for name in value if _NAME.search(str(name))]
+    return {**value, **dict.fromkeys(names, _MASK)} if names else value

@@ -1,0 +1,157 @@
+"""The settings: environment variables, read when a call is about to be reported."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar, Union
+
+from obs_sse_guard._errors import SSEGuardWarning
+from obs_sse_guard._once import Once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MODE", "POLICY", "TRUSTED_HOSTS", "Mode", "Policy", "Settings", "read", "warn"]
+
+MODE = "OBS_SSE_GUARD"
+POLICY = "OBS_SSE_GUARD_POLICY"
+TRUSTED_HOSTS = "OBS_SSE_GUARD_TRUSTED_HOSTS"
+
+
+class Mode(Enum):
+    """What happens to a request that must be refused."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    OFF = "off"
+
+
+class Policy(Enum):
+    """Which findings are refused."""
+
+    DOCUMENTED = "documented"
+    STRICT = "strict"
+
+
+_MODE_WORDS: Mapping[str, Mode] = {
+    **{mode.value: mode for mode in Mode},
+    **dict.fromkeys(("1", "true", "yes", "on"), Mode.ENFORCE),
+    **dict.fromkeys(("0", "false", "no"), Mode.OFF),
+}
+_POLICY_WORDS: Mapping[str, Policy] = {policy.value: policy for policy in Policy}
+
+_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class TrustedHosts:
+    """Hosts to which plaintext counts as a trusted hop."""
+
+    names: frozenset[str] = frozenset()
+    suffixes: tuple[str, ...] = ()
+    networks: tuple[_Network, ...] = ()
+
+    def __contains__(self, host: str) -> bool:
+        host = _normal(host)
+        address = _address(host)
+        if address is not None:
+            return any(address in network for network in self.networks)
+        # The leading dot stays in a suffix, so that "*.example.com" is not "evilexample.com".
+        return host in self.names or host.endswith(self.suffixes or ("\0",))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings at one moment."""
+
+    mode: Mode = Mode.ENFORCE
+    policy: Policy = Policy.DOCUMENTED
+    trusted: TrustedHosts = TrustedHosts()
+
+
+def read() -> Settings:
+    """Read the settings from the environment as it is now.
+
+    A value that is not understood warns once and leaves the default: a typo never disarms.
+    """
+    return Settings(
+        mode=_choose(MODE, _MODE_WORDS, Mode.ENFORCE),
+        policy=_choose(POLICY, _POLICY_WORDS, Policy.DOCUMENTED),
+        trusted=_trusted_hosts(os.environ.get(TRUSTED_HOSTS, "")),
+    )
+
+
+def _choose(variable: str, words: Mapping[str, _T], default: _T) -> _T:
+    word = os.environ.get(variable, "").strip().lower()
+    if not word:
+        return default
+    if word in words:
+        return words[word]
+    valid = ", ".join(words)
+    warn(f"{variable}={word!r} is not understood and counts as unset: the guard stays armed. Valid are: {valid}.")
+    return default
+
+
+@functools.lru_cache(maxsize=8)
+def _trusted_hosts(value: str) -> TrustedHosts:
+    names, suffixes, networks = set(), [], []
+    for entry in filter(None, (_normal(part) for part in value.split(","))):
+        network = _network(entry)
+        if network is not None:
+            networks.append(network)
+        elif entry.startswith("*.") and _is_name(entry[2:]):
+            suffixes.append(entry[1:])
+        elif _is_name(entry):
+            names.add(entry)
+        else:
+            warn(
+                f"{TRUSTED_HOSTS}: {entry!r} is not understood and trusts nothing. Valid are "
+                "host names, *.suffix, IP addresses and networks, without scheme, port or path."
+            )
+    return TrustedHosts(frozenset(names), tuple(suffixes), tuple(networks))
+
+
+def _normal(host: str) -> str:
+    return host.strip().lower().rstrip(".").strip("[]")
+
+
+def _is_name(entry: str) -> bool:
+    return not set(entry) & set("*/:@?#[] \t") and not entry.replace(".", "").isdigit()
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _network(entry: str) -> _Network | None:
+    try:
+        return ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return None
+
+
+first_warning = Once()
+
+
+def warn(message: str) -> None:
+    """Warn with `SSEGuardWarning`, once per message and process.
+
+    Under ``-W error`` a warning raises, in the middle of somebody's call; there it is
+    logged instead, for a complaint about the guard must not break a legal call.
+    """
+    if not first_warning(message):
+        return
+    try:
+        warnings.warn(message, SSEGuardWarning, stacklevel=2)
+    except SSEGuardWarning:
+        logging.getLogger("obs_sse_guard").warning("%s", message)

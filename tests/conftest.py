@@ -1,0 +1,52 @@
+"""What every test starts from: the guard armed, an environment that says nothing, no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard import _obs, _reaction, _settings
+from tests.servers import RecordingServer, TlsRecordingServer, loopback_names
+
+_CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _names() -> Iterator[None]:
+    with loopback_names():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in list(os.environ):
+        if variable.lower().startswith(tuple(name.lower() for name in _CLEARED)):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def _armed(_clean_environment: None) -> Iterator[None]:
+    """The guard as after its import, with no memory of other tests."""
+    _obs.ledger.clear()
+    for once in (_reaction.first_bug, _reaction.first_use_of_trust, _settings.first_warning):
+        once.forget()
+    obs_sse_guard.install()
+    yield
+    obs_sse_guard.install()
+
+
+@pytest.fixture
+def http() -> Iterator[RecordingServer]:
+    """A recording server on plaintext."""
+    with RecordingServer() as server:
+        yield server
+
+
+@pytest.fixture
+def https() -> Iterator[TlsRecordingServer]:
+    """A recording server on TLS."""
+    with TlsRecordingServer() as server:
+        yield server
