@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(importlib.import_module(arguments.module).run(arguments))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        sys.stderr.write("interrupted\n")
         return INTERRUPTED
 
 
@@ -76,4 +76,3 @@ def _parser() -> argparse.ArgumentParser:
         for name, options in command.arguments:
             word.add_argument(name, **options)
     return parser
-

@@ -13,11 +13,13 @@ __all__ = ["masked"]
 
 _MASK = "******"
 _NAME = re.compile(r"server-side-encryption-customer-key(?:-md5)?|meta-\w*sseheader", re.IGNORECASE)
-# "name: value" as repr of a dict or an object, JSON, a canonical string or a query write it. A quoted
-# value ends with its own quote: a raw key may hold any other character.
+# "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends
+# with its own quote: a raw key may hold any other character. The text of a misplaced SSE object is
+# percent-encoded braces and all.
 _IN_TEXT = re.compile(
-    rf"""({_NAME.pattern})(\\?['"]?\s*[:=,]\s*[\[(]?b?)(?:"[^"]*"|'[^']*'|\\"[^"]*"|%7B.*?%7D|[^\s&,;}}\])'"\\]+)""",
-    re.IGNORECASE,
+    rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s*[:=,]\s*[\[(]?b?)"""
+    r"""(?:(?P<quote>\\?['"])(?:(?!(?P=quote)).)*(?P=quote)|%7B.*?%7D|[^\s&,;}\])'"\\]+)""",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -34,7 +36,12 @@ def _masked(value: Any) -> Any:
     written = value if isinstance(value, str) else str(value)
     if not _NAME.search(written):
         return value
-    return _IN_TEXT.sub(rf"\1\2{_MASK}", written)
+    return _IN_TEXT.sub(_hidden, written)
+
+
+def _hidden(match: re.Match[str]) -> str:
+    quote = match["quote"] or ""
+    return f"{match['name']}{quote}{_MASK}{quote}"
 
 
 def _masked_dict(value: dict[Any, Any]) -> dict[Any, Any]:

@@ -20,6 +20,7 @@ import threading
 import urllib.request
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from obs_sse_guard import _reaction
 from obs_sse_guard._errors import SSETransportError
@@ -132,8 +133,8 @@ class _Intent(NamedTuple):
     """What one SSE argument means, and what the SDK makes of it."""
 
     encryption: Encryption
-    key: bool
-    known: bool
+    key: bool  # it holds a customer key
+    known: bool  # the SDK does not ignore it
 
 
 _NO_INTENT = _Intent(Encryption.NONE, key=False, known=True)
@@ -176,7 +177,8 @@ def _proxy(client: Any) -> str:
         return str(client.proxy_host)
     session = getattr(getattr(client, "session", None), "session", None)
     if getattr(session, "trust_env", False) and not urllib.request.proxy_bypass(client.server):
-        return urllib.request.getproxies().get("https" if client.is_secure else "http", "")
+        proxy = urllib.request.getproxies().get("https" if client.is_secure else "http", "")
+        return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
     return ""
 
 
@@ -304,20 +306,22 @@ def _method_facts(
 ) -> Facts | None:
     target = intents[method.target]
     source = intents.get(method.source, _NO_INTENT)
-    misplaced = method.raw and any(intent.key for intent in intents.values())
     sent = carried if method.raw else extra
+    key_sent = sent.key or any(intent.known and intent.key for intent in (target, source))
+    misplaced = method.raw and any(intent.key for intent in intents.values())
     asked = header_names(target.encryption, source.encryption, _prefix(client))
     if method.raw:
         asked = tuple(f"{_prefix(client)}meta-{argument}" for argument, intent in intents.items() if intent.key)
     dropped = () if misplaced or not method.writes else _dropped(method, intents, carried)
-    if not (asked or sent.headers or dropped or target.encryption is not Encryption.NONE):
+    nothing_asked = (target.encryption, source.encryption) == (Encryption.NONE, Encryption.NONE)
+    if nothing_asked and not (asked or sent.headers or dropped):
         return None
     in_metadata = misplaced or sent.metadata_key
     return replace(
         _facts(client, method.name, method.operation),
         target=_stronger(target.encryption, sent.target),
         source=_stronger(source.encryption, sent.source),
-        key=_place(in_metadata, target.key or source.key or sent.key),
+        key=_place(in_metadata, key_sent),
         headers=tuple(dict.fromkeys((*asked, *sent.headers))),
         dropped=dropped,
     )
@@ -388,7 +392,7 @@ def _signed_url_gate(name: str, function: Callable[..., Any]) -> Gate:
     def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         method, bucket, key, special, headers, query = (read(args, kwargs) for read in readers)
         parameters = [special, *(parameter for parameter, _ in _items(query))]
-        operation = _operation(client, text(method).upper(), bucket, key, parameters, _items(headers))
+        operation = _operation(client, text(method).upper(), bucket, key, parameters, _items(headers, query))
         place = KeyPlace.URL if named_by(_items(query)).key else KeyPlace.HEADER
         return _named_facts(_facts(client, "createSignedUrl", operation), named_by(_items(headers, query)), place)
 

@@ -105,9 +105,12 @@ def react(facts: Facts) -> frozenset[str]:
 
 
 def _is_trusted(facts: Facts, settings: Settings) -> bool:
+    return not facts.secure and all(hop in settings.trusted for hop in _hops(facts))
+
+
+def _hops(facts: Facts) -> tuple[str, ...]:
     # Through a proxy the plaintext passes two hops, and both must be trusted.
-    hops = (facts.host, facts.proxy) if facts.proxy else (facts.host,)
-    return not facts.secure and all(hop in settings.trusted for hop in hops)
+    return (facts.host, facts.proxy) if facts.proxy else (facts.host,)
 
 
 def _log_trust(facts: Facts) -> None:
@@ -176,7 +179,7 @@ def _message(
 
 def _switch(facts: Facts, settings: Settings) -> str:
     live = f"{_settings.MODE}=warn logs instead of refusing, {_settings.MODE}=off is silent"
-    trust = "" if facts.secure else f"; {_settings.TRUSTED_HOSTS}={facts.proxy or facts.host} trusts this plaintext hop"
+    trust = "" if facts.secure else f"; {_settings.TRUSTED_HOSTS}={','.join(_hops(facts))} trusts this plaintext hop"
     return live + trust
 
 

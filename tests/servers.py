@@ -559,9 +559,7 @@ class RecordingServer(_Listener):
         if not request.key:
             return _xml(_BUCKET_ANSWERS.get(next(iter(request.query), ""), _listing(self.object)))
         if "uploadId" in request.query:
-            return _xml(
-                "<ListPartsResult><Part><PartNumber>1</PartNumber></Part></ListPartsResult>"
-            )
+            return _xml("<ListPartsResult><Part><PartNumber>1</PartNumber></Part></ListPartsResult>")
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.header("Range"))
         if not asked:
             return Answer(200, self._object_headers(), self.object)
@@ -621,9 +619,7 @@ class TlsRecordingServer(RecordingServer):
 
     scheme = "https"
 
-    def __init__(
-        self, *, signature: str = "obs", lifetime: float = 120.0, other_name: bool = False
-    ) -> None:
+    def __init__(self, *, signature: str = "obs", lifetime: float = 120.0, other_name: bool = False) -> None:
         self.ca = str(authority().ca)
         self._context = authority().other_name if other_name else authority().context
         super().__init__(signature=signature, lifetime=lifetime)
@@ -635,9 +631,7 @@ class TlsRecordingServer(RecordingServer):
 class _Exchange(_Channel):
     """One client of a `RecordingServer`: request, answer, and again while it is kept alive."""
 
-    def __init__(
-        self, sock: socket.socket, number: int, server: RecordingServer, transport: _Clear
-    ) -> None:
+    def __init__(self, sock: socket.socket, number: int, server: RecordingServer, transport: _Clear) -> None:
         super().__init__(sock, number)
         self._server = server
         self._transport = transport
@@ -658,7 +652,11 @@ class _Exchange(_Channel):
         if head is None:
             self.last = not (self._data[:1] or b"A").isalpha()  # a TLS hello: it would wait forever
             return False
-        parsed = _parse_body(head, self._data)
+        try:
+            parsed = _parse_body(head, self._data)
+        except ValueError:  # a length that is none
+            self.last = True
+            return False
         if parsed is None:
             self._go_on(head)
             return False
@@ -777,16 +775,12 @@ class _Relay(_Channel):
         head = _parse_head(self._data)
         if head is None:
             return
-        self._proxy._requests.append(
-            Request(head.method, head.target, head.headers, b"", self.number)
-        )
+        self._proxy._requests.append(Request(head.method, head.target, head.headers, b"", self.number))
         del self._data[: head.size]
         try:
             self._open(head)
         except OSError:
-            self.out += (
-                b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            )
+            self.out += b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             self.last = True
 
     def _open(self, head: _Head) -> None:
@@ -896,11 +890,7 @@ def leaks(data: str | bytes, key: str | bytes) -> list[str]:
     plain = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     once = unquote_to_bytes(plain)
     views = (plain, once, unquote_to_bytes(plain.replace(b"+", b" ")), unquote_to_bytes(once))
-    return [
-        name
-        for name, forms in key_forms(key).items()
-        if any(form in view for form in forms for view in views)
-    ]
+    return [name for name, forms in key_forms(key).items() if any(form in view for form in forms for view in views)]
 
 
 def assert_silent(server: RecordingServer | ConnectProxy) -> None:

@@ -1,0 +1,451 @@
+"""The demo: what it shows is true, and it says so where it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard import SSETransportError, _cli, _demo
+from obs_sse_guard.rules import RULES
+from tests.law import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from obs_sse_guard._demo.evidence import Evidence
+    from obs_sse_guard._demo.stage import Stage
+    from obs_sse_guard._demo.tap import Tap
+
+# Everything of the demo but `run` is imported where it is used: Python 3.9 has no MiniStack to import.
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="MiniStack needs 3.10")
+
+TABLE = re.compile(r"Table (\d): ")
+ROW = re.compile(r"(\S+)\s+(https?)\s+(HTTPS|HTTP or HTTPS)\s+(refused|sent)\s+(.+?)\s*$")
+LOOKS_LIKE_A_KEY = re.compile(r"[0-9a-f]{32}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==")
+
+
+def rows_of(report: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """By row and scheme: what was expected, and what was seen and logged."""
+    rows, table = {}, ""
+    for line in report.splitlines():
+        heading, row = TABLE.match(line), ROW.match(line)
+        table = heading[1] if heading else table
+        if row:
+            rows[f"table-{table}/{row[1]}", row[2]] = row[4], row[5]
+    return rows
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python with these words, in an environment without colours."""
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", "PYTHONDEVMODE": "", **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=100,
+        check=False,
+    )
+
+
+# ---------------------------------------------------------------------------------- the whole
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """The demo as users run it, out of a shell that is set up for something else; and its temporary directory."""
+    directory = tmp_path_factory.mktemp("temporary")
+    nowhere = "http://127.0.0.1:9"
+    result = run(
+        *("-m", "obs_sse_guard", "demo"),
+        OBS_SSE_GUARD="off",
+        OBS_SSE_GUARD_POLICY="strict",
+        OBS_SSE_GUARD_TRUSTED_HOSTS="127.0.0.1",
+        http_proxy=nowhere,
+        HTTPS_PROXY=nowhere,
+        AWS_ENDPOINT_URL=nowhere,
+        AWS_ACCESS_KEY_ID="123456789012",
+        SERVICES="sqs",
+        LOG_LEVEL="DEBUG",
+        PERSIST_STATE="1",
+        S3_PERSIST="1",
+        S3_DATA_DIR=str(directory / "left-behind"),
+        TMPDIR=str(directory),
+    )
+    return result, directory
+
+
+def test_the_demo_succeeds_whatever_the_shell_says(
+    hostile: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    result, _ = hostile
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith("All 74 lines are as expected.\n")
+    assert "✗" not in result.stdout
+
+
+def test_all_rows_are_driven_over_both_transports_and_go_as_the_law_says(
+    hostile: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    rows = rows_of(hostile[0].stdout)
+    assert len(rows) == 64
+    for row in ROWS:
+        for scheme in ("http", "https"):
+            expected, seen = rows[row.id, scheme]
+            assert expected == ("sent" if scheme in row.allowed else "refused")
+            assert re.match(rf"{expected}( \d+)?(\s|$)", seen), (row.id, scheme)
+
+
+def test_every_call_that_is_sent_succeeds(hostile: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    sent = [seen for expected, seen in rows_of(hostile[0].stdout).values() if expected == "sent"]
+    assert len(sent) == 44
+    assert {seen[:8] for seen in sent} == {"sent 200", "sent 204"}
+
+
+def test_keys_that_cross_in_clear_are_said_to_be_logged(
+    hostile: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    rows = rows_of(hostile[0].stdout)
+    assert {row for row, (_, seen) in rows.items() if seen.endswith("key in clear")} == {
+        ("table-1/CompleteMultipartUpload", "http"),
+        ("table-3/SSE-C→none", "http"),
+        ("table-4/SSE-C→none", "http"),
+        ("table-4/SSE-C→SSE-KMS", "http"),
+    }
+    assert "no, yet" not in hostile[0].stdout
+
+
+def test_nothing_is_printed_that_looks_like_a_key(hostile: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    assert not LOOKS_LIKE_A_KEY.search(hostile[0].stdout)
+
+
+def test_no_file_is_left(hostile: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    assert list(hostile[1].iterdir()) == []
+
+
+def test_a_guard_that_does_not_guard_is_found_out() -> None:
+    code = (
+        "import sys, obs_sse_guard\n"
+        "obs_sse_guard.uninstall()\n"
+        "obs_sse_guard.install = lambda: None\n"
+        "from obs_sse_guard._cli import main\n"
+        "sys.exit(main(['demo']))\n"
+    )
+    result = run("-c", code)
+    assert (result.returncode, result.stderr) == (1, "")
+    rows = rows_of(result.stdout)
+    refusals = [seen for expected, seen in rows.values() if expected == "refused"]
+    assert len(refusals) == 20
+    assert all(seen.startswith("sent 20") for seen in refusals)
+    # 20 rows, four more over which a key crosses unsaid, and two lines of act 2.
+    assert result.stdout.endswith("26 of 74 lines are NOT as expected.\n")
+    assert "✗ the same call: sent, status 200, expected: refused" in result.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT for one process")
+def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from obs_sse_guard._cli import main\n"
+        "from obs_sse_guard._demo import acts, programme\n"
+        "def wait(stage):\n"
+        "    side = stage.sides['https']\n"
+        "    side.client.listObjects('sse-guard-demo')\n"
+        "    print(*(tap.port for tap in stage.servers.taps.values()), flush=True)\n"
+        "    time.sleep(60)\n"
+        "    yield\n"
+        "programme.ACTS = (acts.Act('Wait', wait),)\n"
+        "sys.exit(main(['demo']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONDEVMODE": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        ports = next(line.split() for line in process.stdout if re.match(r"\d+ \d+$", line))
+        assert len(list(tmp_path.iterdir())) == 1
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (130, "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+    for port in map(int, ports):
+        assert not is_open(port)
+
+
+def test_without_the_extra_one_line_tells_how_to_get_it() -> None:
+    code = "import sys; sys.modules['rich'] = None; from obs_sse_guard._cli import main; sys.exit(main(['demo']))"
+    result = run("-c", code)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "the demo needs rich: pip install 'obs-sse-guard[demo]'\n"
+
+
+def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(_demo, "OLDEST_PYTHON", (4, 0))
+    assert _cli.main(["demo"]) == 2
+    assert capsys.readouterr().err == "the demo needs Python 4.0 or newer, as MiniStack does\n"
+
+
+# ------------------------------------------------------------------------- in this very process
+
+
+def test_no_key_and_no_checksum_of_one_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from obs_sse_guard._demo.stage import CustomerKey
+
+    keys: list[CustomerKey] = []
+    made = CustomerKey.__init__
+
+    def remember(key: CustomerKey) -> None:
+        made(key)
+        keys.append(key)
+
+    monkeypatch.setattr(CustomerKey, "__init__", remember)
+    assert _cli.main(["demo"]) == 0
+    printed = "".join(capsys.readouterr())
+    assert len(keys) == 2
+    for key in keys:
+        for secret in (key.text, key.header, key.md5):
+            assert secret not in printed
+            assert secret not in repr(key)
+
+
+def test_a_server_that_fails_ends_the_demo_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from obs_sse_guard._demo import programme, stage
+
+    assert programme.perform  # imported before the change, so that nothing of it outlasts this test
+    monkeypatch.setattr(stage, "BUCKET", "NOT_A_BUCKET'S_NAME")
+    assert _cli.main(["demo"]) == 1
+    out = capsys.readouterr().out
+    assert "The demo cannot go on: the server answered 400 InvalidBucketName" in out
+    assert "as expected" not in out
+
+
+@pytest.mark.parametrize("leave", [contextlib.nullcontext, KeyboardInterrupt])
+def test_everything_is_as_before_when_the_stage_is_left(leave: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from obs_sse_guard._demo.stage import set_up
+
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    before = surroundings()
+    with contextlib.suppress(KeyboardInterrupt), set_up() as stage:
+        taps, ca = stage.servers.taps.values(), stage.servers.ca
+        assert surroundings() != before
+        assert all(side.client.listBuckets().status == 200 for side in stage.sides.values())
+        assert ca.exists()
+        if leave is KeyboardInterrupt:
+            raise leave
+    assert surroundings() == before
+    assert not any(is_open(tap.port) for tap in taps)
+    assert not ca.parent.exists()
+
+
+def surroundings() -> tuple[object, ...]:
+    guard, root = logging.getLogger("obs_sse_guard"), logging.getLogger()
+    return (
+        dict(os.environ),
+        [thread.name for thread in threading.enumerate() if thread.name.startswith("obs-sse-guard")],
+        (guard.handlers[:], guard.level, guard.propagate),
+        root.handlers[:],
+        warnings.filters[:],
+        obs_sse_guard.status(),
+    )
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [(obs_sse_guard.install, obs_sse_guard.uninstall), (obs_sse_guard.uninstall, obs_sse_guard.install)],
+)
+def test_the_guard_is_left_as_it_was(change: Callable[[], None], undo: Callable[[], None]) -> None:
+    from obs_sse_guard._demo.environment import guard_restored
+
+    change()
+    before = obs_sse_guard.status()
+    with guard_restored():
+        undo()
+        assert obs_sse_guard.status() != before
+    assert obs_sse_guard.status() == before
+
+
+def test_trouble_of_the_guard_itself_shows_by_its_message() -> None:
+    from obs_sse_guard._demo.environment import guard_log
+
+    with guard_log() as logged:
+        logging.getLogger("obs_sse_guard").error("could not judge %s", "this")
+        logging.getLogger("obs_sse_guard").warning("noticed", extra={"rule": "table-3/SSE-C→none"})
+    assert logged == ["could not judge this", "table-3/SSE-C→none"]
+
+
+# ------------------------------------------------------------------------------------ evidence
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stage, with the guard armed."""
+    from obs_sse_guard._demo.stage import set_up
+
+    with set_up() as built:
+        yield built
+
+
+def test_what_reaches_the_server_is_sent(stage: Stage) -> None:
+    for scheme, side in stage.sides.items():
+        evidence = stage.watch(functools.partial(_list_buckets, side.client))
+        assert (evidence.seen, evidence.outcome) == ("sent", "sent, status 200")
+        assert (evidence.connections, evidence.requests) == (1, 1)
+        assert stage.servers.requests[-1] == (scheme, "GET", "/")
+        assert (b"GET / HTTP/1.1" in evidence.recorded) == (scheme == "http")
+
+
+def _list_buckets(client: Any) -> int:
+    return int(client.listBuckets().status)
+
+
+def test_a_call_that_touches_nothing_is_not_sent(stage: Stage) -> None:
+    evidence = stage.watch(lambda: 200)
+    assert (evidence.seen, evidence.connections, evidence.recorded) == ("nothing sent", 0, b"")
+
+
+def test_a_refusal_with_a_connection_is_late(stage: Stage) -> None:
+    def connect_and_refuse() -> int:
+        # Left open, unread, silent: the least that can be left behind.
+        socket.create_connection(("127.0.0.1", stage.sides["http"].port)).close()
+        message = "refused"
+        raise SSETransportError(message)
+
+    evidence = stage.watch(connect_and_refuse)
+    assert (evidence.seen, evidence.connections) == ("refused late", 1)
+
+
+def test_any_other_error_is_named(stage: Stage) -> None:
+    evidence = stage.watch(lambda: 1 // 0)
+    assert (evidence.seen, evidence.outcome) == ("ZeroDivisionError", "ZeroDivisionError")
+
+
+def test_the_recorded_bytes_show_in_no_repr() -> None:
+    assert "secret" not in repr(evidence_of(recorded=b"secret"))
+
+
+def test_connections_are_counted_though_nobody_has_looked_yet(stage: Stage) -> None:
+    tap: Tap = stage.servers.taps["http"]
+    before = tap.connections
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", tap.port)))
+        tap.settle()
+        assert tap.connections == before + 20
+
+
+def evidence_of(**seen: Any) -> Evidence:
+    from obs_sse_guard._demo.evidence import Evidence
+
+    nothing: dict[str, Any] = {
+        "error": None,
+        "status": 0,
+        "connections": 0,
+        "recorded": b"",
+        "requests": 0,
+        "logged": (),
+    }
+    return Evidence(**{**nothing, **seen})
+
+
+# -------------------------------------------------------------------------------- the report
+
+
+@pytest.mark.parametrize(
+    ("logged", "key_in_clear", "ok", "text"),
+    [
+        ((), False, True, ""),
+        (("table-4/SSE-C→none",), True, True, "key in clear"),
+        (("table-4/SSE-C→none", "key-in-url"), True, True, "key in clear, key-in-url"),
+        ((), True, False, "no, yet key in clear"),
+        (("key-in-url",), True, False, "no, yet key in clear"),
+    ],
+)
+def test_a_key_in_clear_must_be_logged(logged: tuple[str, ...], *, key_in_clear: bool, ok: bool, text: str) -> None:
+    from obs_sse_guard._demo.lines import Row
+
+    row = Row(RULES[-1], "http", evidence_of(requests=1, status=200, logged=logged), key_in_clear)
+    assert (row.ok, row.logged) == (ok, text)
+
+
+def test_a_report_with_a_wrong_line_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    from obs_sse_guard._demo.lines import Line, Quotation, Row, Rows
+    from obs_sse_guard._demo.report import Report
+
+    report = Report()
+    report.show(Line("this", "so", "so", "and more"))
+    report.show(Line("that", "so", "otherwise"))
+    report.show(Quotation("A title", "[table-1/PutObject] is no markup"))
+    report.show(Rows("A table", (Row(RULES[0], "http", evidence_of(requests=1, status=200), key_in_clear=False),)))
+    assert not report.summary()
+    out = capsys.readouterr().out
+    assert "✓ this: so\n      and more\n" in out
+    assert "✗ that: otherwise, expected: so\n" in out
+    assert "[table-1/PutObject] is no markup" in out
+    assert "2 of 3 lines are NOT as expected." in out
+
+
+def test_colour_is_for_terminals_that_want_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from obs_sse_guard._demo.lines import Line
+    from obs_sse_guard._demo.report import Report
+
+    def shown(**environment: str) -> str:
+        with monkeypatch.context() as patch:
+            for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+                patch.delenv(name, raising=False)
+            for name, value in {"TERM": "xterm", "COLUMNS": "80", **environment}.items():
+                patch.setenv(name, value)
+            Report().show(Line("this", "so", "so"))
+        return capsys.readouterr().out
+
+    green = "\x1b[32m"
+    assert "\x1b" not in shown()
+    assert green in shown(FORCE_COLOR="1")
+    assert green not in shown(FORCE_COLOR="1", NO_COLOR="1")
+
+
+def test_an_encoding_without_arrows_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    from obs_sse_guard._demo.report import Report
+
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    Report().say("SSE-C→none")
+    assert written.getvalue() == b"SSE-C?none\n"
+
+
+def test_a_stream_of_another_kind_is_written_to_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from obs_sse_guard._demo.report import Report
+
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+    Report().say("SSE-C→none")
+    assert written.getvalue() == "SSE-C→none\n"
