@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +37,8 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="MiniStack ne
 
 TABLE = re.compile(r"Table (\d): ")
 ROW = re.compile(r"(\S+)\s+(https?)\s+(HTTPS|HTTP or HTTPS)\s+(refused|sent)\s+(.+?)\s*$")
+# Releases before 3.23.5 drop the extension headers of completeMultipartUpload, the key among them.
+EXTENSION_HEADERS_ARE_DROPPED = tuple(map(int, version("esdk-obs-python").split(".")[:3])) < (3, 23, 5)
 LOOKS_LIKE_A_KEY = re.compile(r"[0-9a-f]{32}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==")
 
 
@@ -112,9 +115,10 @@ def test_all_rows_are_driven_over_both_transports_and_go_as_the_law_says(
 
 
 def test_every_call_that_is_sent_succeeds(hostile: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    sent = [seen for expected, seen in rows_of(hostile[0].stdout).values() if expected == "sent"]
+    sent = {row: seen[:8] for row, (expected, seen) in rows_of(hostile[0].stdout).items() if expected == "sent"}
     assert len(sent) == 44
-    assert {seen[:8] for seen in sent} == {"sent 200", "sent 204"}
+    failed = {row for (row, _), seen in sent.items() if seen not in ("sent 200", "sent 204")}
+    assert failed == ({"table-1/CompleteMultipartUpload"} if EXTENSION_HEADERS_ARE_DROPPED else set())
 
 
 def test_keys_that_cross_in_clear_are_said_to_be_logged(
@@ -128,6 +132,7 @@ def test_keys_that_cross_in_clear_are_said_to_be_logged(
         ("table-4/SSE-C→SSE-KMS", "http"),
     }
     assert "no, yet" not in hostile[0].stdout
+    assert "unverified-tls" not in hostile[0].stdout
 
 
 def test_nothing_is_printed_that_looks_like_a_key(hostile: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -152,15 +157,17 @@ def test_a_guard_that_does_not_guard_is_found_out() -> None:
     refusals = [seen for expected, seen in rows.values() if expected == "refused"]
     assert len(refusals) == 20
     assert all(seen.startswith("sent 20") for seen in refusals)
-    # 20 rows, four more over which a key crosses unsaid, and two lines of act 2.
-    assert result.stdout.endswith("26 of 74 lines are NOT as expected.\n")
+    # 20 rows, up to four more over which a key crosses unsaid, and two lines of act 2.
+    assert result.stdout.endswith(f"{26 - EXTENSION_HEADERS_ARE_DROPPED} of 74 lines are NOT as expected.\n")
     assert "✗ the same call: sent, status 200, expected: refused" in result.stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT for one process")
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # A shell ignores the signal on behalf of what it starts in the background.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from obs_sse_guard._cli import main\n"
         "from obs_sse_guard._demo import acts, programme\n"
         "def wait(stage):\n"
@@ -233,7 +240,7 @@ def test_a_server_that_fails_ends_the_demo_in_words(
 ) -> None:
     from obs_sse_guard._demo import programme, stage
 
-    assert programme.perform  # imported before the change, so that nothing of it outlasts this test
+    assert callable(programme.perform)  # imported before the change, so that nothing of it outlasts this test
     monkeypatch.setattr(stage, "BUCKET", "NOT_A_BUCKET'S_NAME")
     assert _cli.main(["demo"]) == 1
     out = capsys.readouterr().out
@@ -290,6 +297,38 @@ def test_the_guard_is_left_as_it_was(change: Callable[[], None], undo: Callable[
         undo()
         assert obs_sse_guard.status() != before
     assert obs_sse_guard.status() == before
+
+
+def test_foreign_settings_are_out_of_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from obs_sse_guard._demo.environment import isolated
+
+    foreign = (
+        *("OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"),
+        *("http_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy"),
+        *("AWS_ENDPOINT_URL", "AWS_PROFILE", "MINISTACK_HOST", "LOCALSTACK_PERSISTENCE"),
+        *("S3_PERSIST", "PERSIST_STATE", "LOG_LEVEL", "GATEWAY_PORT", "EDGE_PORT", "CLOUDTRAIL_RECORDING"),
+    )
+    replaced = {"SERVICES": "s3", "S3_DATA_DIR": str(tmp_path / "s3"), "STATE_DIR": str(tmp_path / "state")}
+    for name in (*foreign, *replaced, "HOME_OF_SOMETHING_ELSE"):
+        monkeypatch.setenv(name, "foreign")
+    with isolated(tmp_path):
+        assert [name for name in foreign if name in os.environ] == []
+        assert {name: os.environ[name] for name in replaced} == replaced
+        assert os.environ["HOME_OF_SOMETHING_ELSE"] == "foreign"
+
+
+def test_what_the_guard_logs_is_kept_from_everyone_else() -> None:
+    from obs_sse_guard._demo.environment import guard_log
+
+    others = logging.Handler()
+    others.emit = lambda record: pytest.fail(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(others)
+    try:
+        with guard_log() as logged:
+            logging.getLogger("obs_sse_guard").warning("noticed", extra={"rule": "key-in-url"})
+    finally:
+        logging.getLogger().removeHandler(others)
+    assert logged == ["key-in-url"]
 
 
 def test_trouble_of_the_guard_itself_shows_by_its_message() -> None:

@@ -67,6 +67,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = [  # what releases of the SDK do on Pythons that are newer than they
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:key_file, cert_file and check_hostname:DeprecationWarning"),
+]
+
+
 @pytest.fixture(autouse=True)
 def _armed() -> None:
     """The SDK as it is, instead of the guard: only without it can be seen what it must stop."""

@@ -1,0 +1,436 @@
+"""Placing and removing the hooks: any order of imports, any neighbour, any thread."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import obs
+import obs.client
+import obs.crypto_client
+import pytest
+import wrapt
+
+import obs_sse_guard
+from obs_sse_guard import SSEGuardWarning, SSETransportError, _obs, _reaction
+from obs_sse_guard._patching import Hook, Patcher, Target
+from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.servers import RecordingServer, assert_silent
+
+OPTIONAL = {target.name for target in _obs.TARGETS if target.optional}
+
+
+def _put(client: Any) -> Any:
+    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
+
+
+def _is_guarded(client: Any) -> bool:
+    try:
+        _put(client)
+    except SSETransportError:
+        return True
+    return False
+
+
+def _run(code: str, **environment: str) -> str:
+    """Run code in a process of its own, with what the test needs at its beginning."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("OBS_SSE_GUARD")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::SyntaxWarning", "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)],
+        env={**variables, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# -------------------------------------------------------------------------- orders of import
+
+_REFUSES = """
+def refuses(client):
+    try:
+        client.putContent('b', 'k', 'x', headers=PutObjectHeader(sseHeader=SseCHeader.getInstance('k' * 32)))
+    except obs_sse_guard.SSETransportError:
+        return True
+"""
+_MAKE = "client = ObsClient(access_key_id='a', secret_access_key='b', server='http://127.0.0.1:9')"
+_SDK = "from obs import ObsClient, PutObjectHeader, SseCHeader"
+_ORDERS = {
+    "guard first": ("import obs_sse_guard", _SDK, _MAKE),
+    "SDK first": (_SDK, "import obs_sse_guard", _MAKE),
+    "a client before the guard": (_SDK, _MAKE, "import obs_sse_guard"),
+    "a submodule first": ("import obs.model", "import obs_sse_guard", _SDK, _MAKE),
+    "in between": ("import obs.ilog", "import obs_sse_guard", "import obs.client", _SDK, _MAKE),
+    "a method bound before the guard": (
+        _SDK,
+        _MAKE,
+        "class Bound: putContent = client.putContent",
+        "import obs_sse_guard",
+        "client = Bound",
+    ),
+    "a subclass before the guard": (
+        _SDK,
+        "class Own(ObsClient): pass",
+        _MAKE.replace("ObsClient", "Own"),
+        "import obs_sse_guard",
+    ),
+    "twice": ("import obs_sse_guard", _SDK, _MAKE, "obs_sse_guard.install()", "obs_sse_guard.install()"),
+    "off and on": (_SDK, _MAKE, "import obs_sse_guard", "obs_sse_guard.uninstall()", "obs_sse_guard.install()"),
+    "removed before the SDK is there": (
+        "import obs_sse_guard",
+        "obs_sse_guard.uninstall()",
+        _SDK,
+        _MAKE,
+        "obs_sse_guard.install()",
+    ),
+}
+
+
+@pytest.mark.parametrize("order", _ORDERS)
+def test_any_order_of_imports_is_guarded(order: str) -> None:
+    lines = "\n".join(_ORDERS[order])
+    assert _run(f"{lines}\n{_REFUSES}\nprint(refuses(client))") == "True"
+
+
+def test_the_import_loads_no_sdk_and_everything_is_pending() -> None:
+    code = """
+    import sys, obs_sse_guard
+    print(sorted({name.partition('.')[0] for name in sys.modules} & {'obs', 'botocore', 'requests'}))
+    print(set(obs_sse_guard.status().values()))
+    """
+    assert _run(code).splitlines() == ["[]", "{'pending'}"]
+
+
+def test_off_at_import_touches_nothing() -> None:
+    code = f"""
+    import sys
+    import obs_sse_guard
+    print('wrapt' in sys.modules, 'obs_sse_guard._obs' in sys.modules)
+    {_SDK}
+    print(type(vars(ObsClient)['putContent']).__name__)
+    print(set(obs_sse_guard.status().values()))
+    """
+    assert _run(code, OBS_SSE_GUARD=" Off ").splitlines() == ["False False", "function", "{'off'}"]
+
+
+def test_off_at_import_can_be_installed_by_hand_and_switched_on() -> None:
+    code = f"""
+    import os, obs_sse_guard
+    {_SDK}
+    {_MAKE}
+    client.max_retry_count = 0
+    obs_sse_guard.install()
+    def refuses():
+        try:
+            client.putContent('b', 'k', 'x', headers=PutObjectHeader(sseHeader=SseCHeader.getInstance('k' * 32)))
+        except Exception as error:
+            return type(error).__name__
+    print(refuses())
+    os.environ['OBS_SSE_GUARD'] = 'enforce'
+    print(refuses())
+    """
+    assert _run(code, OBS_SSE_GUARD="off").splitlines() == ["ConnectionRefusedError", "SSETransportError"]
+
+
+def test_a_typo_at_import_warns_and_arms() -> None:
+    code = """
+    import warnings
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        import obs_sse_guard
+    print([type(w.message).__name__ for w in caught], set(obs_sse_guard.status().values()))
+    """
+    assert _run(code, OBS_SSE_GUARD="enforced") == "['SSEGuardWarning'] {'pending'}"
+
+
+def test_warnings_as_errors_do_not_break_the_import() -> None:
+    code = "import warnings; warnings.simplefilter('error'); import obs_sse_guard; print(len(obs_sse_guard.status()) > 0)"
+    assert _run(code, OBS_SSE_GUARD="enforced") == "True"
+
+
+def test_a_forked_child_is_guarded() -> None:
+    code = f"""
+    import os, obs_sse_guard
+    {_SDK}
+    {_MAKE}
+    {textwrap.indent(_REFUSES, "    ").lstrip()}
+    obs_sse_guard._patcher._lock.acquire()
+    child = os.fork()
+    if child == 0:
+        obs_sse_guard.install()
+        os._exit(0 if refuses(client) else 1)
+    print(os.waitpid(child, 0)[1])
+    """
+    assert _run(code) == "0"
+
+
+# -------------------------------------------------------------------------- status, and undo
+
+
+def test_status_tells_every_place() -> None:
+    status = obs_sse_guard.status()
+    assert set(status) == {target.name for target in _obs.TARGETS}
+    assert {name for name, state in status.items() if state != "active"} <= OPTIONAL
+    assert "obs.client.ObsClient.putContent" in status
+
+
+def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
+    obs_sse_guard.uninstall()
+    obs_sse_guard.uninstall()
+    assert set(obs_sse_guard.status().values()) == {"off"}
+    for owner, name in obs_sse_guard._the_patcher()._places():
+        assert isinstance(vars(owner)[name], types.FunctionType)
+    with open_client("v2", http) as client:
+        assert _put(client).status == 200
+        obs_sse_guard.install()
+        assert _is_guarded(client)
+
+
+def test_install_is_idempotent() -> None:
+    before = vars(obs.ObsClient)["putContent"]
+    obs_sse_guard.install()
+    assert vars(obs.ObsClient)["putContent"] is before
+    assert type(before.__wrapped__) is types.FunctionType
+
+
+def _by_wrapt(function: Any) -> Any:
+    return wrapt.FunctionWrapper(function, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
+
+
+def _by_functools(function: Any) -> Any:
+    @functools.wraps(function)
+    def foreign(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return foreign
+
+
+@pytest.fixture(params=[_by_wrapt, _by_functools], ids=["wrapt", "functools"])
+def foreign(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A neighbour's way to wrap, undone at the end whatever happened."""
+    original = vars(obs.ObsClient)["putContent"].__wrapped__
+    yield request.param
+    obs.ObsClient.putContent = original
+
+
+def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: RecordingServer) -> None:
+    obs.ObsClient.putContent = above = foreign(vars(obs.ObsClient)["putContent"])
+    with open_client("v2", http) as client:
+        assert _is_guarded(client)
+        assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
+        obs_sse_guard.uninstall()
+        assert vars(obs.ObsClient)["putContent"] is above
+        assert _put(client).status == 200
+        obs_sse_guard.install()
+        assert vars(obs.ObsClient)["putContent"] is above
+        assert _is_guarded(client)
+
+
+def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> None:
+    obs_sse_guard.uninstall()
+    obs.ObsClient.putContent = below = foreign(vars(obs.ObsClient)["putContent"])
+    obs_sse_guard.install()
+    with open_client("v2", http) as client:
+        assert _is_guarded(client)
+        obs_sse_guard.uninstall()
+        assert vars(obs.ObsClient)["putContent"] is below
+        assert _put(client).status == 200
+
+
+def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingServer) -> None:
+    obs.ObsClient.putContent = vars(obs.ObsClient)["putContent"].__wrapped__
+    assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "off"
+    with open_client("v2", http) as client:
+        assert _is_guarded(client), "the wire gate holds"
+    obs_sse_guard.install()
+    assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
+
+
+def test_reloaded_classes_show_and_are_hooked_by_hand() -> None:
+    code = """
+    import importlib, obs_sse_guard, obs.client
+    importlib.reload(obs.client)
+    print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+    obs_sse_guard.install()
+    print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+    """
+    assert _run(code).splitlines() == ["off", "active"]
+
+
+def test_threads_install_and_remove_while_calls_run(http: RecordingServer) -> None:
+    stop = threading.Event()
+    wrong: list[BaseException] = []
+
+    def toggle() -> None:
+        while not stop.is_set():
+            obs_sse_guard.uninstall()
+            obs_sse_guard.install()
+
+    def call() -> None:
+        try:
+            with open_client("v2", http) as client:
+                for _ in range(20):
+                    assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
+                    _is_guarded(client)
+        except BaseException as error:  # noqa: BLE001  # shown by the assertion below
+            wrong.append(error)
+
+    togglers = [threading.Thread(target=toggle) for _ in range(3)]
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for thread in togglers + callers:
+        thread.start()
+    for thread in callers:
+        thread.join(60)
+    stop.set()
+    for thread in togglers:
+        thread.join(10)
+    assert wrong == []
+    obs_sse_guard.install()
+    hook = vars(obs.ObsClient)["putContent"]
+    assert type(hook) is Hook
+    assert type(hook.__wrapped__) is types.FunctionType, "hooked twice"
+
+
+# ------------------------------------------------------------- places that cannot be hooked
+
+
+@pytest.fixture
+def module() -> Iterator[types.ModuleType]:
+    """A module that looks like an SDK's."""
+    made = types.ModuleType("made_up_sdk")
+
+    class Client:
+        def call(self, headers: Any = None) -> str:
+            return "called"
+
+        def hidden(self, *args: Any, **kwargs: Any) -> str:
+            return "hidden"
+
+    made.Client = Client  # type: ignore[attr-defined]
+    sys.modules[made.__name__] = made
+    yield made
+    del sys.modules[made.__name__]
+
+
+def _gate(_name: str, function: Any) -> Any:
+    _obs._reader(function, "headers")
+    return lambda wrapped, _instance, args, kwargs: "judged " + wrapped(*args, **kwargs)
+
+
+def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
+    targets = [
+        Target(module.__name__, "Client.call", _gate),
+        Target(module.__name__, "Client.gone", _gate),
+        Target(module.__name__, "Gone.call", _gate),
+        Target(module.__name__, "Client.newer", _gate, optional=True),
+        Target("made_up_sdk.absent", "Client.call", _gate),
+    ]
+    patcher = Patcher(targets)
+    with pytest.warns(SSEGuardWarning, match=r"made_up_sdk\.Client\.gone, made_up_sdk\.Gone\.call.*status\(\)"):
+        patcher.install()
+    patcher.install()
+    assert list(patcher.status().values()) == ["active", "unsupported", "unsupported", "unsupported", "pending"]
+    assert module.Client().call() == "judged called"
+    patcher.uninstall()
+    obs_sse_guard.install()
+
+
+def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.ModuleType) -> None:
+    """A foreign wrapper without ``functools.wraps``: positions are unknown, and silence would be a lie."""
+    patcher = Patcher([Target(module.__name__, "Client.hidden", _gate)])
+    with pytest.warns(SSEGuardWarning, match="hidden"):
+        patcher.install()
+    assert list(patcher.status().values()) == ["unsupported"]
+    assert module.Client().hidden() == "hidden"
+
+
+def test_an_import_after_uninstall_is_left_alone() -> None:
+    patcher = Patcher([Target("made_up_later", "Client.call", _gate)])
+    patcher.install()
+    patcher.uninstall()
+    try:
+        patcher._imported("made_up_later", None)
+        assert not _reaction.armed
+    finally:
+        obs_sse_guard.install()
+
+
+def test_half_an_import_is_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made_up_slow.py").write_text(
+        "import threading\nbegun, go_on = threading.Event(), threading.Event()\n"
+        "begun.set()\ngo_on.wait(10)\nclass Client:\n    def call(self, headers=None): return 'called'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    patcher = Patcher([Target("made_up_slow", "Client.call", _gate)])
+    importer = threading.Thread(target=importlib.import_module, args=("made_up_slow",))
+    importer.start()
+    while not hasattr(sys.modules.get("made_up_slow"), "go_on"):
+        threading.Event().wait(0.01)
+    slow: Any = sys.modules["made_up_slow"]
+    slow.begun.wait(10)
+    installer = threading.Thread(target=patcher.install)
+    installer.start()
+    slow.go_on.set()
+    for thread in (importer, installer):
+        thread.join(10)
+    assert list(patcher.status().values()) == ["active"]
+    assert slow.Client().call() == "judged called"
+    del sys.modules["made_up_slow"]
+
+
+def test_every_method_that_takes_headers_is_hooked() -> None:
+    """What the SDK itself offers, not what we know of it: a new method must not pass unseen."""
+    carriers = {"headers", "header", "sseHeader", "destSseHeader", "sourceSseHeader", "extensionHeaders", "metadata"}
+    unguarded = [
+        name
+        for name, function in vars(obs.ObsClient).items()
+        if callable(function) and not name.startswith("_")
+        if carriers & set(_parameters(function)) and type(function) is not Hook
+    ]
+    # Signed through _createV…SignedUrl; createVirtualBucket only calls others.
+    assert set(unguarded) <= {"createSignedUrl", "createV2SignedUrl", "createV4SignedUrl", "createVirtualBucket"}
+
+
+def _parameters(function: Any) -> list[str]:
+    import inspect
+
+    return [*inspect.signature(function).parameters]
+
+
+def test_a_call_on_the_class_is_judged(http: RecordingServer) -> None:
+    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+    with open_client("v2", http) as client, pytest.raises(SSETransportError):
+        obs.ObsClient.putContent(client, BUCKET, OBJECT, CONTENT, headers=header)
+    assert_silent(http)
+
+
+def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_path: Any) -> None:
+    cipher = obs.CTRCipherGenerator("0" * 32)
+    client = obs.CryptoObsClient(cipher, access_key_id="a", secret_access_key="b", server=http.url)
+    sse = obs.SseCHeader.getInstance(KEY)
+    path = tmp_path / "file"
+    path.write_text("x")
+    calls = [
+        lambda: client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse)),
+        lambda: client.uploadFile(BUCKET, OBJECT, str(path), headers=obs.UploadFileHeader(sseHeader=sse)),
+        lambda: client.downloadFile(BUCKET, OBJECT, str(path), header=obs.GetObjectHeader(sseHeader=sse)),
+        lambda: client.initiateEncryptedMultipartUpload(BUCKET, OBJECT, None, sseHeader=sse),
+        lambda: client.uploadEncryptedPart(BUCKET, OBJECT, 1, "id", None, sseHeader=sse),
+    ]
+    for call in calls:
+        with pytest.raises(SSETransportError):
+            call()
+    client.close()
+    assert_silent(http)
