@@ -11,16 +11,12 @@ The SDK is never imported from here: a gate is made when the SDK is there to be 
 from __future__ import annotations
 
 import functools
-import http.client
 import inspect
-import json
 import os
 import sys
 import threading
-import urllib.request
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from obs_sse_guard import _reaction
 from obs_sse_guard._errors import SSETransportError
@@ -44,10 +40,9 @@ from obs_sse_guard.rules import Encryption, Operation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from obs_sse_guard._patching import Gate
-
     Args = tuple[Any, ...]
     Kwargs = dict[str, Any]
+    Function = Callable[..., Any]
     Reader = Callable[[Args, Kwargs], Any]
     Look = Callable[[Any, Args, Kwargs], "Facts | None"]
 
@@ -103,7 +98,7 @@ ESDK = SDK("esdk-obs-python", _advise)
 # --- reading a call ------------------------------------------------------------------------
 
 
-def _reader(function: Callable[..., Any], name: str) -> Reader:
+def _reader(function: Function, name: str) -> Reader:
     """Make a reader of one argument, however it is passed; its position differs among releases.
 
     Raises:
@@ -159,16 +154,11 @@ def _prefix(client: Any) -> str:
     return "x-obs-" if str(getattr(client, "signature", "obs")).lower() == "obs" else "x-amz-"
 
 
-def _facts(client: Any, call: str, operation: str) -> Facts:
-    """The facts that every request of a client shares; its transport is read now, for it can change."""
+def _facts(client: Any, call: str, operation: str, **known: Any) -> Facts:
+    """The facts of a client's request; its transport is read now, for it can change."""
+    shared = {"secure": bool(client.is_secure), "host": str(client.server).rpartition("@")[2], "port": client.port}
     return Facts(
-        sdk=ESDK,
-        call=f"{type(client).__name__}.{call}",
-        operation=operation,
-        secure=bool(client.is_secure),
-        host=str(client.server).rpartition("@")[2],
-        port=client.port,
-        proxy=_proxy(client),
+        sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, proxy=_proxy(client), **{**shared, **known}
     )
 
 
@@ -176,10 +166,17 @@ def _proxy(client: Any) -> str:
     if client.proxy_host is not None and client.proxy_port is not None:
         return str(client.proxy_host)
     session = getattr(getattr(client, "session", None), "session", None)
-    if getattr(session, "trust_env", False) and not urllib.request.proxy_bypass(client.server):
-        proxy = urllib.request.getproxies().get("https" if client.is_secure else "http", "")
-        return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
-    return ""
+    return _proxy_of_environment(client) if getattr(session, "trust_env", False) else ""
+
+
+def _proxy_of_environment(client: Any) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed, and dear to import
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+
+    if proxy_bypass(client.server):
+        return ""
+    proxy = getproxies().get("https" if client.is_secure else "http", "")
+    return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
 
 
 # --- the method gate -----------------------------------------------------------------------
@@ -243,19 +240,19 @@ _METHODS = (
 _OWNERS = {"ObsClient": "obs.client", "CryptoObsClient": "obs.crypto_client"}
 
 
-def _gate(look: Look, name: str) -> Gate:
+def _gate(look: Look, name: str, function: Function) -> Function:
     """Make a gate: look at the call, say what there is to say, and let it through or not."""
 
-    def gate(wrapped: Callable[..., Any], client: Any, args: Args, kwargs: Kwargs) -> Any:
+    def gate(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
             facts = look(client, args, kwargs)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
             facts = None
         if facts is None:
-            return wrapped(*args, **kwargs)
+            return function(client, *args, **kwargs)
         with _reaction.announced(facts):
-            return wrapped(*args, **kwargs)
+            return function(client, *args, **kwargs)
 
     return gate
 
@@ -263,7 +260,7 @@ def _gate(look: Look, name: str) -> Gate:
 _NOT_ASKED = (None, None, None)
 
 
-def _sse_reader(function: Callable[..., Any], carrier: str) -> Callable[[Args, Kwargs], tuple[Any, Args]]:
+def _sse_reader(function: Function, carrier: str) -> Callable[[Args, Kwargs], tuple[Any, Args]]:
     """Make a reader of a call's SSE objects, in the order of `_SSE_ARGUMENTS`, and of what carries them."""
     if not carrier:
         own, destination, source = (_reader(function, argument) for argument in _SSE_ARGUMENTS)
@@ -274,12 +271,15 @@ def _sse_reader(function: Callable[..., Any], carrier: str) -> Callable[[Args, K
         holder = read(args, kwargs)
         if holder is None:
             return None, _NOT_ASKED
-        return holder, (_item(holder, "sseHeader"), _item(holder, "destSseHeader"), _item(holder, "sourceSseHeader"))
+        if isinstance(holder, dict):  # the SDK's header objects are dicts
+            get = holder.get
+            return holder, (get("sseHeader"), get("destSseHeader"), get("sourceSseHeader"))
+        return holder, tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
 
     return in_carrier
 
 
-def _method_gate(method: _Method, name: str, function: Callable[..., Any]) -> Gate:
+def _method_gate(method: _Method, name: str, function: Function) -> Function:
     read = _sse_reader(function, method.carrier)
     extras = [_reader(function, argument) for argument in ("metadata", "extensionHeaders")]
     model: Any = sys.modules["obs.model"]
@@ -298,7 +298,7 @@ def _method_gate(method: _Method, name: str, function: Callable[..., Any]) -> Ga
         extra = NOTHING_NAMED if client.is_secure else named_by(_items(*(reader(args, kwargs) for reader in extras)))
         return _method_facts(client, method, intents, named_by(_items(holder)), extra)
 
-    return _gate(look, name)
+    return _gate(look, name, function)
 
 
 def _method_facts(
@@ -317,8 +317,10 @@ def _method_facts(
     if nothing_asked and not (asked or sent.headers or dropped):
         return None
     in_metadata = misplaced or sent.metadata_key
-    return replace(
-        _facts(client, method.name, method.operation),
+    return _facts(
+        client,
+        method.name,
+        method.operation,
         target=_stronger(target.encryption, sent.target),
         source=_stronger(source.encryption, sent.source),
         key=_place(in_metadata, key_sent),
@@ -361,7 +363,7 @@ def _other_methods(client: type) -> list[str]:
     ]
 
 
-def _other_gate(name: str, function: Callable[..., Any]) -> Gate:
+def _other_gate(name: str, function: Function) -> Function:
     extras = [_reader(function, argument) for argument in ("metadata", "extensionHeaders")]
     operation = name[:1].upper() + name[1:]
 
@@ -371,7 +373,7 @@ def _other_gate(name: str, function: Callable[..., Any]) -> Gate:
         named = named_by(_items(*(read(args, kwargs) for read in extras)))
         return _named_facts(_facts(client, name, operation), named)
 
-    return _gate(look, name)
+    return _gate(look, name, function)
 
 
 def _named_facts(facts: Facts, named: Named, place: KeyPlace = KeyPlace.HEADER) -> Facts | None:
@@ -385,7 +387,7 @@ def _named_facts(facts: Facts, named: Named, place: KeyPlace = KeyPlace.HEADER) 
 # --- signing: nothing is sent, and what is handed on decides what will be -------------------
 
 
-def _signed_url_gate(name: str, function: Callable[..., Any]) -> Gate:
+def _signed_url_gate(name: str, function: Function) -> Function:
     names = ("method", "bucketName", "objectKey", "specialParam", "headers", "queryParams")
     readers = [_reader(function, argument) for argument in names]
 
@@ -396,49 +398,52 @@ def _signed_url_gate(name: str, function: Callable[..., Any]) -> Gate:
         place = KeyPlace.URL if named_by(_items(query)).key else KeyPlace.HEADER
         return _named_facts(_facts(client, "createSignedUrl", operation), named_by(_items(headers, query)), place)
 
-    return _gate(look, name)
+    return _gate(look, name, function)
 
 
-def _post_signature_gate(name: str, function: Callable[..., Any]) -> Gate:
+def _post_signature_gate(name: str, function: Function) -> Function:
     form = _reader(function, "formParams")
 
     def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         facts = _facts(client, "createPostSignature", Operation.POST_OBJECT.value)
         return _named_facts(facts, named_by(_items(form(args, kwargs))), KeyPlace.POLICY)
 
-    return _gate(look, name)
+    return _gate(look, name, function)
 
 
 # --- the wire gate: what really leaves ------------------------------------------------------
 
 
 class _Request(NamedTuple):
-    """The arguments of ``_make_request_with_retry`` that say what is asked for."""
+    """The arguments of ``_make_request_with_retry``, in its order, under names that say what they are."""
 
-    method: str
+    method: Any
     bucket: Any
-    key: Any
-    parameters: Any
-    headers: Any
-    entity: Any
-    sdk_method: Any
-    extension_headers: Any
+    key: Any = None
+    parameters: Any = None
+    headers: Any = None
+    body: Any = None
+    chunked: Any = False
+    sdk_method: Any = None
+    readable: Any = False
+    parse: Any = None
+    redirect: Any = None
+    unsigned: Any = False
+    extension_headers: Any = None
 
 
-_REQUEST_ARGUMENTS = (
-    "methodType",
-    "bucketName",
-    "objectKey",
-    "pathArgs",
-    "headers",
-    "entity",
-    "methodName",
-    "extensionHeaders",
-)
+class _UnderWay(threading.local):
+    """The request under way in this thread.
 
-# The request under way in this thread. The SDK sends in the thread that asks, and hands the
-# method and the parameters no further than to where the path is built.
-_under_way = threading.local()
+    The SDK sends in the thread that asks, and hands the method and the parameters no further
+    than to where the path is built.
+    """
+
+    request: tuple[Any, ...] | None = None
+    in_clear = False
+
+
+_under_way = _UnderWay()
 
 # Parameters that say which bytes, version or form is meant, and leave the operation what it is.
 _MODIFIERS = frozenset({"versionId", "x-image-process", "attname", "position", "encoding-type"})
@@ -475,77 +480,127 @@ def _operation(
     return (_COPIES.get(operation, operation) if copies else operation).value
 
 
-def _request_gate(name: str, function: Callable[..., Any]) -> Gate:
-    """The gate before the SDK's retry loop: raises once, at once, before anything is logged or read."""
-    readers = [_reader(function, argument) for argument in _REQUEST_ARGUMENTS]
+_REQUEST_PARAMETERS = (
+    "self methodType bucketName objectKey pathArgs headers entity chunkedMode methodName readable "
+    "parseMethod redirectLocation skipAuthentication extensionHeaders"
+)
+_CONNECTION_PARAMETERS = "self server port scheme connection_key redirect header"
 
-    def gate(wrapped: Callable[..., Any], client: Any, args: Args, kwargs: Kwargs) -> Any:
+
+def _expect(function: Function, names: str) -> None:
+    """Make sure of the parameters that a gate spells out; a reader for each is too dear on the hot path.
+
+    Raises:
+        LookupError: this release of the SDK has others.
+    """
+    if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
+        raise LookupError(names)
+
+
+def _request_gate(name: str, function: Function) -> Function:
+    """The gate before the SDK's retry loop: raises once, at once, before anything is logged or read."""
+    _expect(function, _REQUEST_PARAMETERS)
+
+    def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
+        client: Any,
+        methodType: Any,  # noqa: N803
+        bucketName: Any,  # noqa: N803
+        objectKey: Any = None,  # noqa: N803
+        pathArgs: Any = None,  # noqa: N803
+        headers: Any = None,
+        entity: Any = None,
+        chunkedMode: Any = False,  # noqa: FBT002, N803
+        methodName: Any = None,  # noqa: N803
+        readable: Any = False,  # noqa: FBT002
+        parseMethod: Any = None,  # noqa: N803
+        redirectLocation: Any = None,  # noqa: N803
+        skipAuthentication: Any = False,  # noqa: FBT002, N803
+        extensionHeaders: Any = None,  # noqa: N803
+        **more: Any,
+    ) -> Any:
+        request = (
+            methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName, readable,
+            parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
+        )  # fmt: skip
+        facts = None
         try:
-            request = _Request(*[read(args, kwargs) for read in readers])
-            facts = _request_facts(client, request, secure=bool(client.is_secure))
+            if _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders):
+                facts = _request_facts(client, _Request(*request), secure=bool(client.is_secure))
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
-            return wrapped(*args, **kwargs)
-        previous = vars(_under_way).copy()
-        vars(_under_way).update(request=request, in_clear=False)
+        outer = _under_way.request
+        _under_way.request = request
         try:
-            answer = wrapped(*args, **kwargs) if facts is None else _announced_request(wrapped, client, args, kwargs, facts)
-            _learn(client, request, facts, answer)
+            if facts is None:
+                answer = function(client, *request, **more)
+            else:
+                answer = _announced_request(function, client, request, more, facts)
+            if pathArgs or _under_way.in_clear:
+                _learn(client, _Request(*request), answer)
             return answer
         except _Abort as abort:
             # `from None`: what the SDK was doing when the gate at the connection stopped it says nothing.
             raise abort.error from None
         finally:
-            vars(_under_way).clear()
-            vars(_under_way).update(previous)
+            _under_way.request = outer
+            _under_way.in_clear = False
 
     return gate
 
 
 def _announced_request(
-    wrapped: Callable[..., Any], client: Any, args: Args, kwargs: Kwargs, facts: Facts
+    function: Function, client: Any, request: tuple[Any, ...], more: dict[str, Any], facts: Facts
 ) -> Any:
     with _reaction.announced(facts) as said:
         if facts.tls_gap in said:
             vars(client)[_TLS_NOTICED] = os.environ.get(POLICY, "")
-        return wrapped(*args, **kwargs)
+        return function(client, *request, **more)
+
+
+def _needs_a_look(client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any) -> bool:
+    """A quick test that most requests do not pass; it may err towards a closer look only."""
+    for value in headers.values() if headers else ():
+        if type(value) is not str and isinstance(value, dict):  # it would be sent as user metadata
+            return True
+    names = [*headers] if headers else []
+    if parameters or extension_headers:
+        if ledger and not client.is_secure:
+            return True
+        names += [*(parameters or ()), *(extension_headers or ())]
+    if key == _FETCH_JOB:
+        return True
+    try:
+        return "ncryption" in "\n".join(names).lower()
+    except TypeError:  # names that are no str
+        return True
 
 
 def _request_facts(client: Any, request: _Request, *, secure: bool) -> Facts | None:
-    is_kms_part = not secure and _is_kms_part(client, request)
-    if not is_kms_part and not _needs_a_look(request):
-        return None
     headers = [*_items(request.headers, request.extension_headers)]
     query = [*_items(request.parameters)]
+    is_kms_part = not secure and _is_kms_part(client, request)
     named = named_by([*headers, *query, *_body_items(request)])
     misplaced = _misplaced(request)
     if not (named.headers or misplaced or is_kms_part):
         return None
-    place = KeyPlace.URL if named_by(query).key else KeyPlace.HEADER
+    key = _place(named.metadata_key or bool(misplaced), named.key, KeyPlace.URL if named_by(query).key else KeyPlace.HEADER)
+    tls_gap = _tls_gap(client) if secure and named.key else ""
+    if secure and key in (KeyPlace.NOWHERE, KeyPlace.HEADER) and not tls_gap:
+        return None
     parameters = (name for name, _ in query)
     operation = _operation(client, text(request.method), request.bucket, request.key, parameters, headers)
-    return replace(
-        _facts(client, text(request.sdk_method or request.method or "request"), operation),
+    return _facts(
+        client,
+        text(request.sdk_method or request.method or "request"),
+        operation,
         secure=secure,
         target=named.target,
         source=named.source,
-        key=_place(named.metadata_key or bool(misplaced), named.key, place),
+        key=key,
         headers=(*misplaced, *named.headers),
         kms_upload=is_kms_part and operation == Operation.UPLOAD_PART.value,
-        tls_gap=_tls_gap(client) if secure else "",
+        tls_gap=tls_gap,
     )
-
-
-def _needs_a_look(request: _Request) -> bool:
-    """A quick test that most requests do not pass; it may err towards a closer look only."""
-    headers, extension, parameters = request.headers, request.extension_headers, request.parameters
-    try:
-        names = "\n".join((*(headers or ()), *(extension or ()), *(parameters or ()))).lower()
-    except TypeError:  # names that are no str
-        return True
-    if "encryption" in names or request.key == _FETCH_JOB:
-        return True
-    return isinstance(headers, dict) and any([isinstance(value, dict) for value in headers.values()])
 
 
 def _misplaced(request: _Request) -> tuple[str, ...]:
@@ -559,10 +614,12 @@ def _misplaced(request: _Request) -> tuple[str, ...]:
 
 def _body_items(request: _Request) -> Iterator[tuple[Any, Any]]:
     """The headers that a fetch job carries in its JSON: the one body that is ever looked at."""
-    if request.key != _FETCH_JOB or request.method != "POST" or not isinstance(request.entity, (str, bytes)):
+    import json  # noqa: PLC0415  # rarely needed
+
+    if request.key != _FETCH_JOB or request.method != "POST" or not isinstance(request.body, (str, bytes)):
         return
     try:
-        job = json.loads(request.entity)
+        job = json.loads(request.body)
     except ValueError:
         return
     if isinstance(job, dict):
@@ -607,51 +664,59 @@ class _Abort(BaseException):
         self.error = error
 
 
-_NO_REQUEST = _Request("", None, None, None, None, None, None, None)
+_NO_REQUEST = ("", None)
 
 
-def _connection_gate(name: str, function: Callable[..., Any]) -> Gate:
+def _connection_gate(name: str, function: Function) -> Function:
     """The gate where the connection is chosen and the headers are final, and nothing is sent yet."""
-    read_host, read_headers, read_redirect = (_reader(function, argument) for argument in ("server", "header", "redirect"))
+    from http.client import HTTPSConnection  # noqa: PLC0415  # the SDK has it imported
 
-    def gate(wrapped: Callable[..., Any], client: Any, args: Args, kwargs: Kwargs) -> Any:
-        chosen = wrapped(*args, **kwargs)
-        connection = chosen[0]
-        redirect = read_redirect(args, kwargs)
-        if type(connection) is http.client.HTTPSConnection and not redirect:
+    _expect(function, _CONNECTION_PARAMETERS)
+
+    def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
+        client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any, **more: Any
+    ) -> Any:
+        chosen = function(client, server, port, scheme, connection_key, redirect, header, **more)
+        if type(chosen[0]) is HTTPSConnection and not redirect:
             return chosen
         try:
-            secure = _is_tls(connection)
-            _under_way.in_clear = not secure
-            facts = _hop_facts(client, read_headers(args, kwargs), read_host(args, kwargs) if redirect else None, secure=secure)
+            facts = _hop_facts(client, chosen[0], header, server if redirect else None)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
             return chosen
         if facts is not None:
-            _react_to_hop(facts, connection)
+            _react_to_hop(facts, chosen[0])
         return chosen
 
     return gate
 
 
+def _hop_facts(client: Any, connection: Any, headers: Any, redirected_to: Any) -> Facts | None:
+    secure = _is_tls(connection)
+    _under_way.in_clear = not secure
+    request = _Request(*(_under_way.request or _NO_REQUEST))._replace(headers=headers, extension_headers=None)
+    if not _needs_a_look(client, request.key, request.parameters, headers, None):
+        return None
+    own = (client.server, f"{request.bucket}.{client.server}")
+    if redirected_to is None or (secure and redirected_to in own):
+        return _request_facts(client, request, secure=secure)
+    # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
+    facts = _request_facts(client, request, secure=False)
+    return facts and replace(
+        facts, secure=secure, host=text(redirected_to), port=None, other_host=redirected_to not in own
+    )
+
+
 def _is_tls(connection: Any) -> bool:
     """Ask the connection, not the client: a pool hands out what somebody put there."""
-    if isinstance(connection, http.client.HTTPConnection):
-        return isinstance(connection, http.client.HTTPSConnection)
+    from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415  # the SDK has it imported
+
+    if isinstance(connection, HTTPConnection):
+        return isinstance(connection, HTTPSConnection)
     request = getattr(connection, "req", None)  # obs.http.Connection, of use_http_conns=True
     if request is not None:
         return str(request.scheme).lower() == "https"
     return getattr(connection, "secure", False) is True  # hyper, of use_http2=True
-
-
-def _hop_facts(client: Any, headers: Any, redirected_to: Any, *, secure: bool) -> Facts | None:
-    under_way = getattr(_under_way, "request", _NO_REQUEST)
-    request = under_way._replace(headers=headers, extension_headers=None)
-    facts = _request_facts(client, request, secure=secure)
-    if facts is None or redirected_to is None:
-        return facts
-    own = (client.server, f"{request.bucket}.{client.server}")
-    return replace(facts, host=text(redirected_to), port=None, other_host=redirected_to not in own)
 
 
 def _react_to_hop(facts: Facts, connection: Any) -> None:
@@ -659,7 +724,7 @@ def _react_to_hop(facts: Facts, connection: Any) -> None:
         _reaction.react(facts)
     except SSETransportError as error:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
-        if getattr(_under_way, "request", None) is None:
+        if _under_way.request is None:
             raise  # a private call, with no retry loop around it and no gate to unpack an abort
         raise _Abort(error) from None
 
@@ -667,21 +732,21 @@ def _react_to_hop(facts: Facts, connection: Any) -> None:
 # --- what an answer teaches -----------------------------------------------------------------
 
 
-def _learn(client: Any, request: _Request, facts: Facts | None, answer: Any) -> None:
+def _learn(client: Any, request: _Request, answer: Any) -> None:
     try:
-        _note_upload(client, request, facts, answer)
+        _note_upload(client, request, answer)
         _note_read(client, request, answer)
     except Exception:  # noqa: BLE001  # a bug of ours must never break a call
         _reaction.bug("an answer")
 
 
-def _note_upload(client: Any, request: _Request, facts: Facts | None, answer: Any) -> None:
+def _note_upload(client: Any, request: _Request, answer: Any) -> None:
     """Keep the ledger: a bucket's default encryption shows in the answer alone."""
     parameters = request.parameters
     if not isinstance(parameters, dict) or not _succeeded(answer):
         return
     if request.method == "POST" and "uploads" in parameters:
-        asked = facts is not None and facts.target is Encryption.SSE_KMS
+        asked = named_by(_items(request.headers, request.extension_headers)).target is Encryption.SSE_KMS
         upload_id = _item(answer.body, "uploadId")
         if upload_id and (asked or _answers_kms(answer)):
             ledger.add(*_upload(client, request, upload_id))
@@ -695,7 +760,7 @@ def _note_read(client: Any, request: _Request, answer: Any) -> None:
     if _succeeded(answer) and _answers_kms(answer):
         operation = _operation(client, "GET", request.bucket, request.key, request.parameters or (), ())
         call = text(request.sdk_method or "getObject")
-        _reaction.react(replace(_facts(client, call, operation), secure=False, read_kms=True))
+        _reaction.react(_facts(client, call, operation, secure=False, read_kms=True))
 
 
 def _succeeded(answer: Any) -> bool:
@@ -714,38 +779,40 @@ def _answers_kms(answer: Any) -> bool:
 _REFUSAL = "_obs_sse_guard_refusal"
 
 
-def _part_gate(_: str, __: Callable[..., Any]) -> Gate:
+def _part_gate(_: str, function: Function) -> Function:
     """Raise a refusal again behind the SDK's ``except Exception``; its pool hands it to the caller."""
 
-    def gate(wrapped: Callable[..., Any], _operation: Any, args: Args, kwargs: Kwargs) -> Any:
+    def gate(*args: Any, **kwargs: Any) -> Any:
         with _reaction.refusals() as refused:
-            result = wrapped(*args, **kwargs)
-            if refused():
-                raise refused()
-            return result
+            result = function(*args, **kwargs)
+            refusal = refused()
+        if refusal is not None:
+            raise refusal
+        return result
 
     return gate
 
 
-def _task_gate(name: str, function: Callable[..., Any]) -> Gate:
+def _task_gate(_: str, function: Function) -> Function:
     """Note a refusal on the progress object that downloadFiles returns."""
-    read_state = inspect.signature(function)
+    signature = inspect.signature(function)
 
-    def gate(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    def gate(*args: Any, **kwargs: Any) -> Any:
         with _reaction.refusals() as refused:
-            result = wrapped(*args, **kwargs)
-            if refused():
-                vars(read_state.bind(*args, **kwargs).arguments["state"])[_REFUSAL] = refused()
-            return result
+            result = function(*args, **kwargs)
+            refusal = refused()
+        if refusal is not None:
+            vars(signature.bind(*args, **kwargs).arguments["state"])[_REFUSAL] = refusal
+        return result
 
     return gate
 
 
-def _tasks_gate(_: str, __: Callable[..., Any]) -> Gate:
+def _tasks_gate(_: str, function: Function) -> Function:
     """Give the caller of downloadFiles the refusal of any of its tasks, once all have ended."""
 
-    def gate(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
-        state = wrapped(*args, **kwargs)
+    def gate(*args: Any, **kwargs: Any) -> Any:
+        state = function(*args, **kwargs)
         refusal = getattr(state, _REFUSAL, None)
         if refusal is not None:
             raise refusal
@@ -757,15 +824,15 @@ def _tasks_gate(_: str, __: Callable[..., Any]) -> Gate:
 # --- the SDK's log --------------------------------------------------------------------------
 
 
-def _log_gate(name: str, __: Callable[..., Any]) -> Gate:
+def _log_gate(name: str, function: Function) -> Function:
     # The SDK names the caller in each line, skipping frames of functions called "log": so is this one.
-    def log(wrapped: Callable[..., Any], log_client: Any, args: Args, kwargs: Kwargs) -> Any:
+    def log(log_client: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
             shown = masked(args) if _reaction.armed and _is_written(log_client, *args[:1]) else args
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
             shown = args
-        return wrapped(*shown, **kwargs)
+        return function(log_client, *shown, **kwargs)
 
     return log
 
@@ -773,13 +840,13 @@ def _log_gate(name: str, __: Callable[..., Any]) -> Gate:
 def _is_written(log_client: Any, level: Any = None) -> bool:
     if not isinstance(level, int):
         return True
-    return any([handler.level <= level for handler in log_client.logger.handlers])
+    return any(handler.level <= level for handler in log_client.logger.handlers)
 
 
 # --- the list -------------------------------------------------------------------------------
 
 
-def _target(path: str, gate: Callable[[str, Callable[..., Any]], Gate], module: str = "obs.client") -> Target:
+def _target(path: str, gate: Callable[[str, Function], Function], module: str = "obs.client") -> Target:
     return Target(module, path, gate)
 
 

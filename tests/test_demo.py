@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._demo.evidence import Evidence
     from obs_sse_guard._demo.stage import Stage
     from obs_sse_guard._demo.tap import Tap
+    from obs_sse_guard.rules import Rule
 
 # Everything of the demo but `run` is imported where it is used: Python 3.9 has no MiniStack to import.
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="MiniStack needs 3.10")
@@ -329,6 +330,7 @@ def test_what_the_guard_logs_is_kept_from_everyone_else() -> None:
     finally:
         logging.getLogger().removeHandler(others)
     assert logged == ["key-in-url"]
+    assert logging.getLogger("obs_sse_guard").propagate
 
 
 def test_trouble_of_the_guard_itself_shows_by_its_message() -> None:
@@ -350,6 +352,30 @@ def stage() -> Iterator[Stage]:
 
     with set_up() as built:
         yield built
+
+
+STORING = [row for row in RULES if row.operation in ("PutObject", "PostObject", "CopyObject")]
+
+
+@pytest.mark.parametrize("row", STORING, ids=str)
+def test_a_rows_call_stores_what_the_row_names(stage: Stage, row: Rule) -> None:
+    from obs_sse_guard._demo import calls
+    from obs_sse_guard._demo.stage import BUCKET
+
+    calls.add_sources(stage)
+    before = _objects(stage)
+    assert calls.prepare(stage, row)(stage.sides["https"]) in (200, 204)
+    (stored,) = _objects(stage) - before
+    key = stage.sse(row.target) if row.target == "SSE-C" else None
+    answer = stage.secure.getObjectMetadata(BUCKET, stored, sseHeader=key)
+    named = {"none": (None, None), "SSE-C": ("AES256", None), "SSE-KMS": (None, "aws:kms")}
+    assert (answer.body.get("sseC"), answer.body.get("sseKms")) == named[row.target]
+
+
+def _objects(stage: Stage) -> set[str]:
+    from obs_sse_guard._demo.stage import BUCKET
+
+    return {item.key for item in stage.secure.listObjects(BUCKET).body.contents}
 
 
 def test_what_reaches_the_server_is_sent(stage: Stage) -> None:

@@ -326,7 +326,7 @@ def module() -> Iterator[types.ModuleType]:
 
 def _gate(_name: str, function: Any) -> Any:
     _obs._reader(function, "headers")
-    return lambda wrapped, _instance, args, kwargs: "judged " + wrapped(*args, **kwargs)
+    return lambda instance, *args, **kwargs: "judged " + function(instance, *args, **kwargs)
 
 
 def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
