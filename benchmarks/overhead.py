@@ -1,15 +1,17 @@
 """What the guard adds to an allowed call, and to the import.
 
-Every figure is a pair: the same call without and with the guard, a batch of each in turn, in
-one process, so that a machine whose speed drifts slows both alike. What is printed is the
-median over all pairs of the difference. The row "nothing" compares the unguarded call with itself: that
-is the noise. Run it with ``python -m benchmarks.overhead``.
+The SDK is imported twice in one process, and one of the two is guarded: installing and removing
+the hooks between samples would measure the interpreter's caches instead. Every figure is a pair,
+a batch of calls on each side in turn, so that a machine whose speed drifts slows both alike.
+What is printed is the median of the pairs' differences. The rows "nothing" compare two unguarded
+clients: that is the noise. Run it with ``python -m benchmarks.overhead``.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import json
 import statistics
 import subprocess
@@ -22,13 +24,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import obs
-
 import obs_sse_guard
 from benchmarks import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 _BODY = b"x" * 1024
 _KEY = "k" * 32
@@ -46,10 +47,23 @@ class Figure:
     limit: float
 
 
-def _client(port: int, ca: str) -> Any:
-    return obs.ObsClient(
+def _two_sdks() -> dict[str, ModuleType]:
+    """The SDK without and with the guard, side by side."""
+    obs_sse_guard.uninstall()
+    plain = importlib.import_module("obs")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "obs"]:
+        del sys.modules[name]
+    guarded = importlib.import_module("obs")
+    obs_sse_guard.install()
+    assert set(obs_sse_guard.status().values()) == {"active"}
+    assert vars(plain.ObsClient)["putContent"] is not vars(guarded.ObsClient)["putContent"]
+    return {"plain": plain, "guarded": guarded}
+
+
+def _client(sdk: ModuleType, port: int, ca: str) -> Any:
+    return sdk.ObsClient(
         access_key_id="a",
-        secret_access_key="b",  # noqa: S106  # made up
+        secret_access_key="b",  # made up
         server=f"https://127.0.0.1:{port}",
         signature="v2",
         path_style=True,
@@ -85,50 +99,52 @@ def _batch(call: Callable[[], object], size: int) -> float:
     return (time.perf_counter() - start) / size * 1e6
 
 
-def _nothing() -> None:
-    """Leave the guard as it is."""
-
-
-def _pairs(call: Callable[[], object], arm: Callable[[], None], pairs: int, size: int) -> tuple[float, float]:
-    """The median time of the unguarded call, and the median of what the other side of each pair adds."""
+def _pairs(one: Callable[[], object], other: Callable[[], object], pairs: int, size: int) -> tuple[float, float]:
+    """The median time of one call, and the median of what the other adds to it."""
     plain, added = [], []
     for number in range(pairs):
-        times = {}
-        for guarded in (False, True) if number % 2 else (True, False):
-            obs_sse_guard.uninstall()
-            if guarded:
-                arm()
-            _batch(call, 2)
-            times[guarded] = _batch(call, size)
-        plain.append(times[False])
-        added.append(times[True] - times[False])
+        if number % 2:
+            first, second = _batch(one, size), _batch(other, size)
+        else:
+            second, first = _batch(other, size), _batch(one, size)
+        plain.append(first)
+        added.append(second - first)
     return statistics.median(plain), statistics.median(added)
+
+
+def _headers(sdk: ModuleType) -> dict[str, Any]:
+    return {
+        "putContent": None,
+        "putContent, header object": sdk.PutObjectHeader(contentType="text/plain"),
+        "putContent, SSE-C": sdk.PutObjectHeader(sseHeader=sdk.SseCHeader.getInstance(_KEY)),
+    }
+
+
+def _call(sdk: ModuleType, client: Any, name: str) -> Callable[[], object]:
+    headers = _headers(sdk)[name]
+    return lambda: client.putContent("bucket", "key", _BODY, headers=headers)
 
 
 def _measure(pairs: int) -> list[Figure]:
     figures = []
+    sdks = _two_sdks()
     with tempfile.TemporaryDirectory() as folder:
         ca = str(Path(folder) / "ca.pem")
         with server.running(ca) as port:
             for connection, limit, size in (("keep-alive HTTPS", 1.01, 20), ("stubbed", 1.03, 60)):
-                client = _client(port, ca)
+                sides = [sdks["plain"], sdks["plain"], sdks["guarded"]]
+                clients = [_client(sdk, port, ca) for sdk in sides]
                 if connection == "stubbed":
-                    _stubbed(client)
-                for name, headers in (
-                    ("putContent", None),
-                    ("putContent, header object", obs.PutObjectHeader(contentType="text/plain")),
-                    ("putContent, SSE-C", obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(_KEY))),
-                ):
-
-                    def call(client: Any = client, headers: Any = headers) -> object:
-                        return client.putContent("bucket", "key", _BODY, headers=headers)
-
-                    _batch(call, 50)
-                    for what, arm in (("nothing", _nothing), (name, obs_sse_guard.install)):
-                        plain, added = _pairs(call, arm, pairs, size)
-                        label = f"{name}: nothing" if what == "nothing" else name
+                    clients = [_stubbed(client) for client in clients]
+                for name in _headers(sdks["plain"]):
+                    one, again, guarded = (_call(sdk, client, name) for sdk, client in zip(sides, clients))
+                    for call in (one, again, guarded):
+                        _batch(call, 200)
+                    for label, other in ((f"{name}: nothing", again), (name, guarded)):
+                        plain, added = _pairs(one, other, pairs, size)
                         figures.append(Figure(label, connection, plain, added, 1 + added / plain, limit))
-                client.close()
+                for client in clients:
+                    client.close()
     return figures
 
 

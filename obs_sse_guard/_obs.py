@@ -98,24 +98,23 @@ ESDK = SDK("esdk-obs-python", _advise)
 # --- reading a call ------------------------------------------------------------------------
 
 
-def _reader(function: Function, name: str) -> Reader:
-    """Make a reader of one argument, however it is passed; its position differs among releases.
+@functools.lru_cache(maxsize=None)
+def _positions(function: Function) -> dict[str, int]:
+    """Where the parameters of a method stand after its first; releases of the SDK differ.
 
     Raises:
-        LookupError: a wrapper hides the function's parameters, so that positions are unknown.
+        LookupError: a wrapper hides them.
     """
-    parameters = inspect.signature(function).parameters
-    if name in parameters:
-        position = [*parameters].index(name) - 1  # without self
-        return lambda args, kwargs: kwargs[name] if name in kwargs else args[position] if len(args) > position else None
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values()):
-        raise LookupError(name)
-    return lambda args, kwargs: None
+    parameters = [*inspect.signature(function).parameters.values()]
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        raise LookupError(function)
+    return {parameter.name: position for position, parameter in enumerate(parameters, start=-1)}
 
 
-def _item(holder: Any, name: str) -> Any:
-    """An item of the SDK's header objects, which are dicts, or an attribute of anything else."""
-    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+def _reader(function: Function, name: str) -> Reader:
+    """Make a reader of one argument, however it is passed; ``None`` where the release has none of the name."""
+    position = _positions(function).get(name, sys.maxsize)
+    return lambda args, kwargs: kwargs[name] if name in kwargs else args[position] if len(args) > position else None
 
 
 def _items(*holders: Any) -> Iterator[tuple[Any, Any]]:
@@ -260,28 +259,17 @@ def _gate(look: Look, name: str, function: Function) -> Function:
 _NOT_ASKED = (None, None, None)
 
 
-def _sse_reader(function: Function, carrier: str) -> Callable[[Args, Kwargs], tuple[Any, Args]]:
-    """Make a reader of a call's SSE objects, in the order of `_SSE_ARGUMENTS`, and of what carries them."""
-    if not carrier:
-        own, destination, source = (_reader(function, argument) for argument in _SSE_ARGUMENTS)
-        return lambda args, kwargs: (None, (own(args, kwargs), destination(args, kwargs), source(args, kwargs)))
-    read = _reader(function, carrier)
-
-    def in_carrier(args: Args, kwargs: Kwargs) -> tuple[Any, Args]:
-        holder = read(args, kwargs)
-        if holder is None:
-            return None, _NOT_ASKED
-        if isinstance(holder, dict):  # the SDK's header objects are dicts
-            get = holder.get
-            return holder, (get("sseHeader"), get("destSseHeader"), get("sourceSseHeader"))
-        return holder, tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
-
-    return in_carrier
+def _carried(holder: Any) -> Args:
+    """The SSE objects that a header object carries, in the order of `_SSE_ARGUMENTS`."""
+    if isinstance(holder, dict):  # as all of the SDK's header objects are
+        return holder.get("sseHeader"), holder.get("destSseHeader"), holder.get("sourceSseHeader")
+    return tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
 
 
 def _method_gate(method: _Method, name: str, function: Function) -> Function:
-    read = _sse_reader(function, method.carrier)
+    read = [_reader(function, argument) for argument in _SSE_ARGUMENTS]
     extras = [_reader(function, argument) for argument in ("metadata", "extensionHeaders")]
+    carrier, position = method.carrier, _positions(function)[method.carrier] if method.carrier else 0
     model: Any = sys.modules["obs.model"]
     understood = (model.SseCHeader, model.SseKmsHeader)
     sent = tuple(not method.raw and argument in (method.target, method.source) for argument in _SSE_ARGUMENTS)
@@ -289,8 +277,8 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
     def is_proper(values: Args) -> bool:
         return all([value is None or (has and isinstance(value, understood)) for value, has in zip(values, sent)])
 
-    def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
-        holder, values = read(args, kwargs)
+    def look(client: Any, holder: Any, args: Args, kwargs: Kwargs) -> Facts | None:
+        values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
         if client.is_secure and type(holder) is not dict and (values == _NOT_ASKED or is_proper(values)):
             return None
@@ -298,7 +286,21 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
         extra = NOTHING_NAMED if client.is_secure else named_by(_items(*(reader(args, kwargs) for reader in extras)))
         return _method_facts(client, method, intents, named_by(_items(holder)), extra)
 
-    return _gate(look, name, function)
+    def gate(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+        # The reader of the one argument that decides, written out: most calls end here.
+        holder = kwargs[carrier] if carrier in kwargs else args[position] if len(args) > position else None
+        facts = None
+        try:
+            if holder is not None or not carrier or not client.is_secure:
+                facts = look(client, holder, args, kwargs)
+        except Exception:  # noqa: BLE001  # a bug of ours must never break a call
+            _reaction.bug(name)
+        if facts is None:
+            return function(client, *args, **kwargs)
+        with _reaction.announced(facts):
+            return function(client, *args, **kwargs)
+
+    return gate
 
 
 def _method_facts(
@@ -358,9 +360,13 @@ def _other_methods(client: type) -> list[str]:
     return [
         name
         for name, function in vars(client).items()
-        if callable(function) and not name.startswith("_") and name not in own
-        if "extensionHeaders" in inspect.signature(function).parameters
+        if callable(function) and not name.startswith("_") and name not in own and _takes_headers(function)
     ]
+
+
+@functools.lru_cache(maxsize=None)
+def _takes_headers(function: Function) -> bool:
+    return "extensionHeaders" in inspect.signature(function).parameters
 
 
 def _other_gate(name: str, function: Function) -> Function:
@@ -439,8 +445,7 @@ class _UnderWay(threading.local):
     than to where the path is built.
     """
 
-    request: tuple[Any, ...] | None = None
-    in_clear = False
+    sent: Any = None  # [the arguments of _make_request_with_retry, whether anything left in clear]
 
 
 _under_way = _UnderWay()
@@ -528,22 +533,22 @@ def _request_gate(name: str, function: Function) -> Function:
                 facts = _request_facts(client, _Request(*request), secure=bool(client.is_secure))
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
-        outer = _under_way.request
-        _under_way.request = request
+        outer = _under_way.sent
+        # A list, for the gate at the connection to note what it saw: an attribute of a thread-local is dear.
+        _under_way.sent = sent = [request, False]
         try:
             if facts is None:
                 answer = function(client, *request, **more)
             else:
                 answer = _announced_request(function, client, request, more, facts)
-            if pathArgs or _under_way.in_clear:
-                _learn(client, _Request(*request), answer)
+            if pathArgs or sent[1]:
+                _learn(client, _Request(*request), answer, in_clear=sent[1])
             return answer
         except _Abort as abort:
             # `from None`: what the SDK was doing when the gate at the connection stopped it says nothing.
             raise abort.error from None
         finally:
-            _under_way.request = outer
-            _under_way.in_clear = False
+            _under_way.sent = outer
 
     return gate
 
@@ -559,20 +564,20 @@ def _announced_request(
 
 def _needs_a_look(client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any) -> bool:
     """A quick test that most requests do not pass; it may err towards a closer look only."""
-    for value in headers.values() if headers else ():
-        if type(value) is not str and isinstance(value, dict):  # it would be sent as user metadata
-            return True
-    names = [*headers] if headers else []
-    if parameters or extension_headers:
-        if ledger and not client.is_secure:
-            return True
-        names += [*(parameters or ()), *(extension_headers or ())]
-    if key == _FETCH_JOB:
-        return True
+    names = ""
     try:
-        return "ncryption" in "\n".join(names).lower()
+        if headers:
+            names = "\n".join(headers)
+            for value in headers.values():
+                if type(value) is not str and isinstance(value, dict):  # it would be sent as user metadata
+                    return True
+        if parameters or extension_headers:
+            if ledger and not client.is_secure:
+                return True
+            names = "\n".join((names, *(parameters or ()), *(extension_headers or ())))
     except TypeError:  # names that are no str
         return True
+    return "ncryption" in names.lower() or key == _FETCH_JOB
 
 
 def _request_facts(client: Any, request: _Request, *, secure: bool) -> Facts | None:
@@ -693,8 +698,9 @@ def _connection_gate(name: str, function: Function) -> Function:
 
 def _hop_facts(client: Any, connection: Any, headers: Any, redirected_to: Any) -> Facts | None:
     secure = _is_tls(connection)
-    _under_way.in_clear = not secure
-    request = _Request(*(_under_way.request or _NO_REQUEST))._replace(headers=headers, extension_headers=None)
+    sent = _under_way.sent or [_NO_REQUEST, False]
+    sent[1] = not secure
+    request = _Request(*sent[0])._replace(headers=headers, extension_headers=None)
     if not _needs_a_look(client, request.key, request.parameters, headers, None):
         return None
     own = (client.server, f"{request.bucket}.{client.server}")
@@ -724,7 +730,7 @@ def _react_to_hop(facts: Facts, connection: Any) -> None:
         _reaction.react(facts)
     except SSETransportError as error:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
-        if _under_way.request is None:
+        if _under_way.sent is None:
             raise  # a private call, with no retry loop around it and no gate to unpack an abort
         raise _Abort(error) from None
 
@@ -732,10 +738,11 @@ def _react_to_hop(facts: Facts, connection: Any) -> None:
 # --- what an answer teaches -----------------------------------------------------------------
 
 
-def _learn(client: Any, request: _Request, answer: Any) -> None:
+def _learn(client: Any, request: _Request, answer: Any, *, in_clear: bool) -> None:
     try:
         _note_upload(client, request, answer)
-        _note_read(client, request, answer)
+        if in_clear:
+            _note_read(client, request, answer)
     except Exception:  # noqa: BLE001  # a bug of ours must never break a call
         _reaction.bug("an answer")
 
@@ -747,7 +754,7 @@ def _note_upload(client: Any, request: _Request, answer: Any) -> None:
         return
     if request.method == "POST" and "uploads" in parameters:
         asked = named_by(_items(request.headers, request.extension_headers)).target is Encryption.SSE_KMS
-        upload_id = _item(answer.body, "uploadId")
+        upload_id = getattr(answer.body, "uploadId", None)
         if upload_id and (asked or _answers_kms(answer)):
             ledger.add(*_upload(client, request, upload_id))
     elif ledger and "uploadId" in parameters and request.method in ("POST", "DELETE"):
@@ -755,7 +762,7 @@ def _note_upload(client: Any, request: _Request, answer: Any) -> None:
 
 
 def _note_read(client: Any, request: _Request, answer: Any) -> None:
-    if request.method != "GET" or not request.key or not _under_way.in_clear:
+    if request.method != "GET" or not request.key:
         return
     if _succeeded(answer) and _answers_kms(answer):
         operation = _operation(client, "GET", request.bucket, request.key, request.parameters or (), ())

@@ -21,7 +21,7 @@ import wrapt
 
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError, _obs, _reaction
-from obs_sse_guard._patching import Hook, Patcher, Target
+from obs_sse_guard._patching import Patcher, Target, is_hook
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.servers import RecordingServer, assert_silent
 
@@ -191,7 +191,8 @@ def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
     obs_sse_guard.uninstall()
     assert set(obs_sse_guard.status().values()) == {"off"}
     for owner, name in obs_sse_guard._the_patcher()._places():
-        assert isinstance(vars(owner)[name], types.FunctionType)
+        assert not is_hook(vars(owner)[name])
+        assert not hasattr(vars(owner)[name], "__obs_sse_guard__")
     with open_client("v2", http) as client:
         assert _put(client).status == 200
         obs_sse_guard.install()
@@ -202,7 +203,8 @@ def test_install_is_idempotent() -> None:
     before = vars(obs.ObsClient)["putContent"]
     obs_sse_guard.install()
     assert vars(obs.ObsClient)["putContent"] is before
-    assert type(before.__wrapped__) is types.FunctionType
+    assert is_hook(before)
+    assert not is_hook(before.__wrapped__)
 
 
 def _by_wrapt(function: Any) -> Any:
@@ -232,6 +234,7 @@ def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: Reco
         assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is above
+        assert not is_hook(above)
         assert _put(client).status == 200
         obs_sse_guard.install()
         assert vars(obs.ObsClient)["putContent"] is above
@@ -299,8 +302,8 @@ def test_threads_install_and_remove_while_calls_run(http: RecordingServer) -> No
     assert wrong == []
     obs_sse_guard.install()
     hook = vars(obs.ObsClient)["putContent"]
-    assert type(hook) is Hook
-    assert type(hook.__wrapped__) is types.FunctionType, "hooked twice"
+    assert is_hook(hook)
+    assert not is_hook(hook.__wrapped__), "hooked twice"
 
 
 # ------------------------------------------------------------- places that cannot be hooked
@@ -397,7 +400,7 @@ def test_every_method_that_takes_headers_is_hooked() -> None:
         name
         for name, function in vars(obs.ObsClient).items()
         if callable(function) and not name.startswith("_")
-        if carriers & set(_parameters(function)) and type(function) is not Hook
+        if carriers & set(_parameters(function)) and not is_hook(function)
     ]
     # Signed through _createV…SignedUrl; createVirtualBucket only calls others.
     assert set(unguarded) <= {"createSignedUrl", "createV2SignedUrl", "createV4SignedUrl", "createVirtualBucket"}
