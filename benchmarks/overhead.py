@@ -84,10 +84,10 @@ def _stubbed(client: Any) -> Any:
         read=lambda _size=None: b"",
         close=lambda: None,
     )
-    connection = http.client.HTTPSConnection("127.0.0.1")
-    connection.request = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
-    connection.send = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
-    connection.getresponse = lambda: response  # type: ignore[method-assign,assign,return-value]
+    connection: Any = http.client.HTTPSConnection("127.0.0.1")
+    connection.request = lambda *_args, **_kwargs: None
+    connection.send = lambda *_args, **_kwargs: None
+    connection.getresponse = lambda: response
     client.connHolder["connSet"].put(connection)
     return client
 

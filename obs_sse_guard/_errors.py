@@ -38,7 +38,7 @@ class SSETransportError(SSEGuardError):
         headers: names of the headers that speak of encryption.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the attributes that the contract names
         self,
         message: str,
         *,

@@ -43,20 +43,22 @@ class Case:
         return self.strict if policy is Policy.STRICT else self.documented
 
 
-ROW_DEMANDS_HTTPS = Case(Action.REFUSE, Action.REFUSE, "the row allows HTTPS only")
+ROW_DEMANDS_HTTPS = Case(Action.REFUSE, Action.REFUSE, "")  # the row says it all
 ROW_ALLOWS_KEY = Case(
     Action.LOG,
     Action.REFUSE,
-    "the row allows HTTP, yet the customer key crosses in clear: anyone on the path can read it; treat it as compromised",
+    "the row allows HTTP, yet the customer key crosses in clear, readable to anyone on the path: treat it as compromised",
 )
-ROW_ALLOWS = Case(Action.ALLOW, Action.REFUSE, "the row allows HTTP; the strict policy demands HTTPS wherever encryption is named")
-SSE_OBS_ROW = Case(Action.ALLOW, Action.REFUSE, "the 2025-04 edition's row allows HTTPS only")
+ROW_ALLOWS = Case(
+    Action.ALLOW, Action.REFUSE, "the row allows HTTP; the strict policy demands HTTPS wherever encryption is named"
+)
+SSE_OBS_ROW = Case(Action.ALLOW, Action.REFUSE, "")
 
 CASES: dict[str, Case] = {
     "inferred-kms": Case(
         Action.REFUSE,
         Action.REFUSE,
-        "this upload was begun with SSE-KMS, so each of its parts is judged by the SSE-KMS row of UploadPart: HTTPS only",
+        "this upload was begun with SSE-KMS, so that the SSE-KMS row of UploadPart speaks of each part: HTTPS only",
     ),
     "key-in-clear": Case(
         Action.REFUSE,
@@ -70,18 +72,18 @@ CASES: dict[str, Case] = {
         "and would not encrypt",
     ),
     "kms-in-clear": Case(
-        Action.LOG, Action.REFUSE, "no row of the tables speaks of this request, and SSE-KMS is asked for over plaintext"
+        Action.LOG, Action.REFUSE, "no row of the tables speaks of this request, which names SSE-KMS over plaintext"
     ),
     "key-in-url": Case(
         Action.LOG,
         Action.REFUSE,
-        "the customer key would stand in what is signed and handed on (URLs and forms end up in logs, histories and referrers)",
+        "the customer key would stand in what is signed and handed on: URLs and forms end up in logs and histories",
     ),
     "cross-host-redirect": Case(Action.LOG, Action.REFUSE, "a redirect hands the customer key to another host"),
     "unverified-tls": Case(
         Action.LOG,
         Action.REFUSE,
-        "the customer key travels over TLS whose certificate is not verified: anyone who can answer for the host can read it",
+        "the customer key travels over TLS whose certificate is not verified: whoever answers for the host can read it",
     ),
     "unverified-host": Case(
         Action.LOG,
@@ -91,7 +93,7 @@ CASES: dict[str, Case] = {
     "sse-dropped": Case(
         Action.LOG, Action.REFUSE, "the SDK silently ignores this SSE argument: the object would be stored unencrypted"
     ),
-    "read-in-clear": Case(Action.LOG, Action.LOG, "the answer shows that an SSE-KMS object was just read over plaintext"),
+    "read-in-clear": Case(Action.LOG, Action.LOG, "the answer shows that an SSE-KMS object was read over plaintext"),
 }
 """The findings outside the tables, by name."""
 
@@ -107,7 +109,7 @@ class Finding:
     @property
     def why(self) -> str:
         """What is wrong, in words; for a row, the row itself first."""
-        return f"{self.row.text}; {self.case.why}" if self.row else self.case.why
+        return "; ".join(part for part in (self.row.text if self.row else "", self.case.why) if part)
 
 
 def named(name: str) -> Finding:

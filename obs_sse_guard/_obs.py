@@ -98,7 +98,7 @@ ESDK = SDK("esdk-obs-python", _advise)
 # --- reading a call ------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _positions(function: Function) -> dict[str, int]:
     """Where the parameters of a method stand after its first; releases of the SDK differ.
 
@@ -364,7 +364,7 @@ def _other_methods(client: type) -> list[str]:
     ]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _takes_headers(function: Function) -> bool:
     return "extensionHeaders" in inspect.signature(function).parameters
 

@@ -11,7 +11,7 @@ import logging
 import sys
 import traceback
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard import _settings
 from obs_sse_guard._errors import SSETransportError
@@ -149,7 +149,7 @@ def _log(
     return finding.name
 
 
-def _fields(facts: Facts) -> dict[str, object]:
+def _fields(facts: Facts) -> dict[str, Any]:
     return {
         "sdk": facts.sdk.name,
         "operation": facts.operation,
@@ -173,11 +173,11 @@ def _message(
         f"over {facts.scheme} to {facts.endpoint}{names}. "
         f"Why: {finding.why}. "
         f"Fix: {facts.sdk.advise(facts, finding.name)}. "
-        f"Switch: {_switch(facts, settings)}. [{finding.name}]"
+        f"Switch: {_switch(facts)}. [{finding.name}]"
     )
 
 
-def _switch(facts: Facts, settings: Settings) -> str:
+def _switch(facts: Facts) -> str:
     live = f"{_settings.MODE}=warn logs instead of refusing, {_settings.MODE}=off is silent"
     trust = "" if facts.secure else f"; {_settings.TRUSTED_HOSTS}={','.join(_hops(facts))} trusts this plaintext hop"
     return live + trust

@@ -273,5 +273,6 @@ def check(
     key = (name, _encryption(source, "source"), _encryption(target, "target"))
     rule = _ROWS.get(key) or (_SSE_OBS_ROWS.get(key) if sse_obs_edition else None)
     if rule is None:
-        return Verdict(allowed=True, rule=None, reason=f"no row of {PAGE} speaks of {operation} from {key[1]} to {key[2]}")
+        reason = f"no row of {PAGE} speaks of {operation} from {key[1]} to {key[2]}"
+        return Verdict(allowed=True, rule=None, reason=reason)
     return Verdict(allowed=transport in rule.transports, rule=rule, reason=rule.text)

@@ -12,19 +12,14 @@ import pytest
 from obs_sse_guard import SSETransportError
 from tests import oracle, sdk_calls
 from tests.law import ROWS, ROWS_OF_2025, Row
+from tests.records import rules
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, ROWLESS, ROWLESS_ROW, SOURCE_BUCKET, SOURCE_OBJECT, Way
 from tests.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
 
-needs_https = pytest.mark.skipif(
-    not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python"
-)
+needs_https = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 POLICY = "OBS_SSE_GUARD_POLICY"
 KEY_HEADER = "x-obs-server-side-encryption-customer-key"
 ENCODED = base64.b64encode(KEY.encode()).decode()
-
-
-def _rules(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.rule for record in caplog.records]
 
 
 @pytest.fixture(params=["documented", "strict"])
@@ -54,6 +49,7 @@ def test_strict_demands_https_wherever_encryption_is_named(
 @pytest.mark.parametrize("row", ROWS_OF_2025, ids=lambda row: row.id)
 def test_the_later_rows_count_under_strict_alone(row: Row, policy: str, http: RecordingServer) -> None:
     """A row whose SSE-OBS is a source alone decides as the same row without: it never matters."""
+
     def side(encryption: str) -> Any:
         if encryption == "SSE-OBS":
             return obs.SseKmsHeader.getInstance(None, "AES256")
@@ -99,9 +95,7 @@ def test_key_in_clear_is_refused_where_no_row_speaks(
     assert_silent(http)
 
 
-def test_kms_without_a_row_is_logged(
-    policy: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_kms_without_a_row_is_logged(policy: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     headers = {"x-amz-server-side-encryption": "aws:kms"}
     with sdk_calls.open_client("v2", http) as client:
         if not sdk_calls.passes_raw_headers(client):
@@ -112,7 +106,7 @@ def test_kms_without_a_row_is_logged(
             assert_silent(http)
         else:
             client.restoreObject(BUCKET, OBJECT, 1, extensionHeaders=headers)
-            assert _rules(caplog) == ["kms-in-clear"]
+            assert rules(caplog) == ["kms-in-clear"]
 
 
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
@@ -151,9 +145,7 @@ def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) 
 @needs_https
 def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServer) -> None:
     with sdk_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
-        client.putContent(
-            BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED}
-        )
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED})
     assert_no_key(https, KEY)
 
 
@@ -171,7 +163,7 @@ def test_key_in_url_over_https(
             assert ENCODED not in str(caught.value)
         else:
             assert call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED}).signedUrl
-            assert _rules(caplog) == ["key-in-url"]
+            assert rules(caplog) == ["key-in-url"]
 
 
 @pytest.mark.parametrize("signer", ["createPostSignature", "createV4PostSignature"])
@@ -185,7 +177,7 @@ def test_key_in_a_post_policy_over_https(
                 call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED})
         else:
             assert call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED}).policy
-            assert _rules(caplog) == ["key-in-url"]
+            assert rules(caplog) == ["key-in-url"]
         assert call(BUCKET, OBJECT, formParams={"x-obs-server-side-encryption": "kms"}).policy
 
 
@@ -196,9 +188,7 @@ _DROPPED = {
     "the base class": lambda client: client.putContent(
         BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=_base_class(encryption="AES256", key=KEY))
     ),
-    "a dict argument": lambda client: client.initiateMultipartUpload(
-        BUCKET, OBJECT, sseHeader={"encryption": "kms"}
-    ),
+    "a dict argument": lambda client: client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader={"encryption": "kms"}),
     "the wrong item": lambda client: client.putContent(
         BUCKET, OBJECT, CONTENT, headers={"destSseHeader": obs.SseCHeader.getInstance(KEY)}
     ),
@@ -227,7 +217,7 @@ def test_sse_dropped(case: str, scheme: str, policy: str, caplog: pytest.LogCapt
         else:
             _DROPPED[case](client)
             assert_no_key(server, KEY)
-            assert _rules(caplog) == ["sse-dropped"]
+            assert rules(caplog) == ["sse-dropped"]
 
 
 def test_kms_that_modify_file_drops(https: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -235,7 +225,7 @@ def test_kms_that_modify_file_drops(https: RecordingServer, caplog: pytest.LogCa
         if not hasattr(client, "modifyFile"):
             pytest.skip("this release of the SDK has no such method")
         client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers={"sseHeader": obs.SseKmsHeader.getInstance()})
-    assert _rules(caplog) == ["sse-dropped"]
+    assert rules(caplog) == ["sse-dropped"]
 
 
 @pytest.mark.parametrize("value", ["AES256", "aws:AES256"])

@@ -41,11 +41,22 @@ def _is_guarded(client: Any) -> bool:
     return False
 
 
+_QUIET = ("-W", "ignore::SyntaxWarning", "-W", "ignore::DeprecationWarning")
+
+
 def _run(code: str, **environment: str) -> str:
     """Run code in a process of its own, with what the test needs at its beginning."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("OBS_SSE_GUARD")}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore::SyntaxWarning", "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)],
+        [
+            sys.executable,
+            "-W",
+            "ignore::SyntaxWarning",
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            textwrap.dedent(code),
+        ],
         env={**variables, **environment},
         capture_output=True,
         text=True,
@@ -156,7 +167,9 @@ def test_a_typo_at_import_warns_and_arms() -> None:
 
 
 def test_warnings_as_errors_do_not_break_the_import() -> None:
-    code = "import warnings; warnings.simplefilter('error'); import obs_sse_guard; print(len(obs_sse_guard.status()) > 0)"
+    code = (
+        "import warnings; warnings.simplefilter('error'); import obs_sse_guard; print(len(obs_sse_guard.status()) > 0)"
+    )
     assert _run(code, OBS_SSE_GUARD="enforced") == "True"
 
 
@@ -419,8 +432,13 @@ def test_a_call_on_the_class_is_judged(http: RecordingServer) -> None:
     assert_silent(http)
 
 
+def _cipher() -> Any:
+    make: Any = obs.CTRCipherGenerator
+    return make("0" * 32)
+
+
 def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_path: Any) -> None:
-    cipher = obs.CTRCipherGenerator("0" * 32)
+    cipher = _cipher()
     client = obs.CryptoObsClient(cipher, access_key_id="a", secret_access_key="b", server=http.url)
     sse = obs.SseCHeader.getInstance(KEY)
     path = tmp_path / "file"

@@ -137,12 +137,22 @@ def test_a_bug_of_ours_does_not_lose_a_line(
     assert log.lines[0].endswith("kept")
 
 
-@pytest.mark.parametrize("name", [NAME, NAME.replace("obs", "amz"), f"{NAME}-MD5", NAME.upper(), "x-obs-copy-source-" + NAME[6:]])
+@pytest.mark.parametrize(
+    "name", [NAME, NAME.replace("obs", "amz"), f"{NAME}-MD5", NAME.upper(), "x-obs-copy-source-" + NAME[6:]]
+)
 @pytest.mark.parametrize("value", [ENCODED, MD5, ENCODED.replace("=", "%3D").replace("+", "%2B")])
 @pytest.mark.parametrize(
     "line",
-    ["{name}:{value}\nx-obs-date:today", "{{'{name}': '{value}', 'a': 'b'}}", '{{"{name}": "{value}"}}', "/k?{name}={value}&a=b",
-     "{{'{name}': ['{value}'], 'a': 'b'}}", "('{name}', '{value}')", "{{'{name}': b'{value}'}}", '{{\\"{name}\\": \\"{value}\\"}}'],
+    [
+        "{name}:{value}\nx-obs-date:today",
+        "{{'{name}': '{value}', 'a': 'b'}}",
+        '{{"{name}": "{value}"}}',
+        "/k?{name}={value}&a=b",
+        "{{'{name}': ['{value}'], 'a': 'b'}}",
+        "('{name}', '{value}')",
+        "{{'{name}': b'{value}'}}",
+        '{{\\"{name}\\": \\"{value}\\"}}',
+    ],
 )
 def test_the_value_goes_and_the_rest_stays(name: str, value: str, line: str) -> None:
     text = line.format(name=name, value=value)

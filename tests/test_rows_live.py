@@ -7,6 +7,7 @@ import pytest
 from obs_sse_guard import SSETransportError
 from tests import oracle, sdk_calls
 from tests.law import ROWS, Row
+from tests.records import rules
 from tests.servers import RecordingServer, assert_silent
 
 _CLIENTS = [
@@ -24,7 +25,9 @@ _CLIENTS = [
 
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_over_http(row: Row, kind: str, transport: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_over_http(
+    row: Row, kind: str, transport: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
     if row.operation == "CompleteMultipartUpload" and not _can_say(row, kind, http):
         pytest.skip("this release of the SDK passes no raw headers, and has no other way to say the row")
     with sdk_calls.open_client(kind, http, transport=transport) as client:
@@ -40,7 +43,7 @@ def test_over_http(row: Row, kind: str, transport: str, http: RecordingServer, c
         else:
             sdk_calls.drive(client, row)
             assert len(http.calls) == 1
-            assert [record.rule for record in caplog.records] == ([row.id] if oracle.carries_key(row) else [])
+            assert rules(caplog) == ([row.id] if oracle.carries_key(row) else [])
 
 
 @pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
@@ -52,7 +55,7 @@ def test_over_https(
     with sdk_calls.open_client(kind, https, transport=transport) as client:
         sdk_calls.drive(client, row)
         assert len(https.calls) == (0 if row.operation == "PostObject" else 1)
-        assert [record.rule for record in caplog.records] == _said_over_https(row, transport)
+        assert rules(caplog) == _said_over_https(row, transport)
 
 
 def _said_over_https(row: Row, transport: str) -> list[str]:

@@ -8,6 +8,7 @@ import inspect
 import itertools
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_an_unknown_scheme_lists_the_valid(scheme: str) -> None:
 @pytest.mark.parametrize("side", ["source", "target"])
 @pytest.mark.parametrize("value", ["sse-c", "AES256", "", "kms", None])
 def test_an_unknown_encryption_lists_the_valid(side: str, value: str) -> None:
-    sides = {"source": "none", "target": "none", side: value}
+    sides: dict[str, Any] = {"source": "none", "target": "none", side: value}
     with pytest.raises(ValueError, match=rf"{side}.*none, SSE-C, SSE-KMS, SSE-OBS"):
         check("PutObject", "http", **sides)
 

@@ -17,13 +17,20 @@ from tests.law import ROWS, Row
 from tests.sdk_calls import ALTERNATIVES, KEY, KINDS, PLAIN, Way
 from tests.servers import RecordingServer, TlsRecordingServer, assert_silent
 
-_SAID = [
-    pytest.param(way, row, id=f"{way.id}-{row.source}→{row.target}")
+_PAIRS = [
+    (way, row)
     for operation, ways in ALTERNATIVES.items()
     for way in (PLAIN[operation], *ways)
     for row in ROWS
     if way.says(row)
 ]
+
+
+def _params(pairs: list[tuple[Way, Row]]) -> list[Any]:
+    return [pytest.param(way, row, id=f"{way.id}-{row.source}→{row.target}") for way, row in pairs]
+
+
+_SAID = _params(_PAIRS)
 
 
 @contextlib.contextmanager
@@ -39,9 +46,6 @@ def _outcome(way: Way, client: Any, row: Row, folder: Path) -> str:
         way.call(client, row, KEY, folder)
     except SSETransportError:
         return oracle.REFUSED
-    except Exception:
-        if not way.breaks:
-            raise
     return ""
 
 
@@ -118,8 +122,6 @@ def test_over_https_the_same_bytes_are_sent(way: Way, row: Row, tmp_path: Path) 
     _same("https", "obs", way, row, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("way", "row"), [said for said in _SAID if _expected(*said.values) == ""]
-)
+@pytest.mark.parametrize(("way", "row"), _params([pair for pair in _PAIRS if not _expected(*pair)]))
 def test_what_is_allowed_over_http_sends_the_same_bytes(way: Way, row: Row, tmp_path: Path) -> None:
     _same("http", "v2", way, row, tmp_path)

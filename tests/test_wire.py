@@ -18,12 +18,11 @@ import obs_sse_guard
 from obs_sse_guard import SSETransportError, _obs
 from obs_sse_guard._ledger import Ledger
 from tests import sdk_calls
+from tests.records import rules
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
 from tests.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
 
-pytestmark = pytest.mark.skipif(
-    not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python"
-)
+pytestmark = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 
 ENCODED = base64.b64encode(KEY.encode()).decode()
 KEY_HEADER = "x-amz-server-side-encryption-customer-key"
@@ -103,7 +102,7 @@ def test_a_copy_whose_row_allows_http_still_says_that_the_key_crossed(
     https.answer("PUT", 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     with open_client("v2", https) as client:
         _copy(client)
-    assert [record.rule for record in caplog.records] == ["unverified-host", "table-3/SSE-C→none"]
+    assert rules(caplog) == ["unverified-host", "table-3/SSE-C→none"]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -114,7 +113,7 @@ def test_a_redirect_on_the_same_host_is_followed(
     with open_client("v2", https, transport=transport) as client:
         assert _put(client).status == 200
     assert [request.path for request in https.requests] == [f"/{BUCKET}/{OBJECT}", f"/{BUCKET}/elsewhere"]
-    assert "cross-host-redirect" not in [record.rule for record in caplog.records]
+    assert "cross-host-redirect" not in rules(caplog)
 
 
 @pytest.mark.parametrize("policy", ["documented", "strict"])
@@ -129,7 +128,7 @@ def test_a_redirect_to_another_host_is_a_finding(
             assert_silent(other)
         else:
             assert _put(client).status == 200
-            assert "cross-host-redirect" in [record.rule for record in caplog.records]
+            assert "cross-host-redirect" in rules(caplog)
 
 
 def test_a_plain_request_is_redirected_as_before(https: RecordingServer, http: RecordingServer) -> None:
@@ -179,7 +178,7 @@ def test_every_attempt_is_judged_by_its_own_transport(https: RecordingServer, ht
 
 # ------------------------------------------------------------------------- smuggled headers
 
-_SMUGGLED = {
+_SMUGGLED: dict[str, dict[str, Any]] = {
     "bytes": {KEY_HEADER: ENCODED.encode()},
     "list": {KEY_HEADER: [ENCODED]},
     "letter case": {KEY_HEADER.upper(): ENCODED},
@@ -193,9 +192,7 @@ def test_private_requests_are_judged(shape: str, http: RecordingServer) -> None:
         _refused_quickly(lambda: client._make_put_request(BUCKET, OBJECT, headers=_SMUGGLED[shape]))
         _refused_quickly(lambda: client._make_delete_request(BUCKET, OBJECT, extensionHeaders=_SMUGGLED[shape]))
         _refused_quickly(lambda: client._make_get_request(BUCKET, OBJECT, pathArgs=_SMUGGLED[shape]))
-        _refused_quickly(
-            lambda: client._send_request("127.0.0.1", "PUT", "/", dict(_SMUGGLED[shape]), port=http.port)
-        )
+        _refused_quickly(lambda: client._send_request("127.0.0.1", "PUT", "/", dict(_SMUGGLED[shape]), port=http.port))
     assert_silent(http)
 
 
@@ -204,7 +201,7 @@ def test_a_key_in_the_query_of_a_request_is_a_key_in_its_url(
 ) -> None:
     with open_client("v2", https) as client:
         client._make_get_request(BUCKET, OBJECT, pathArgs={KEY_HEADER: ENCODED})
-    assert caplog.records[0].rule == "key-in-url"
+    assert rules(caplog)[0] == "key-in-url"
 
 
 class _Late(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
@@ -219,9 +216,7 @@ class _Late(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
 def test_headers_are_judged_as_they_leave(transport: str, http: RecordingServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        client = _Late(
-            access_key_id="a", secret_access_key="b", server=http.url, **sdk_calls.TRANSPORTS[transport]
-        )
+        client = _Late(access_key_id="a", secret_access_key="b", server=http.url, **sdk_calls.TRANSPORTS[transport])
     assert _refused_quickly(client.putContent, BUCKET, OBJECT, CONTENT).rule == "table-1/PutObject"
     assert _refused_quickly(client.deleteObject, BUCKET, OBJECT).rule == "key-in-clear"
     sdk_calls.close_client(client)
@@ -286,7 +281,12 @@ def test_upload_file_gives_its_caller_the_refusal(
     with open_client("v2", https, transport=transport) as client:
         error = _refused_quickly(
             lambda: client.uploadFile(
-                BUCKET, OBJECT, _file(tmp_path), partSize=MEGABYTE, taskNum=tasks, enableCheckpoint=True,
+                BUCKET,
+                OBJECT,
+                _file(tmp_path),
+                partSize=MEGABYTE,
+                taskNum=tasks,
+                enableCheckpoint=True,
                 headers=_upload_header(),
             )
         )
@@ -331,7 +331,12 @@ def test_download_file_gives_its_caller_the_refusal(
     with open_client("v2", https) as client:
         error = _refused_quickly(
             lambda: client.downloadFile(
-                BUCKET, OBJECT, str(target), taskNum=tasks, partSize=MEGABYTE, enableCheckpoint=True,
+                BUCKET,
+                OBJECT,
+                str(target),
+                taskNum=tasks,
+                partSize=MEGABYTE,
+                enableCheckpoint=True,
                 header=obs.GetObjectHeader(sseHeader=_sse_c()),
             )
         )
@@ -344,12 +349,17 @@ def test_download_files_gives_its_caller_the_refusal(
     https: RecordingServer, http: RecordingServer, tmp_path: Path
 ) -> None:
     https.answer(
-        lambda request: request.method == "GET" and bool(request.key), 302, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"}
+        lambda request: request.method == "GET" and bool(request.key),
+        302,
+        {"Location": f"{http.url}/{BUCKET}/{OBJECT}"},
     )
     seen: list[Any] = []
     with open_client("v2", https) as client, pytest.raises(SSETransportError, match="table-1/GetObject"):
         client.downloadFiles(
-            BUCKET, "", str(tmp_path), headers=obs.GetObjectHeader(sseHeader=_sse_c()),
+            BUCKET,
+            "",
+            str(tmp_path),
+            headers=obs.GetObjectHeader(sseHeader=_sse_c()),
             taskCallback=lambda key, result: seen.append(result),
         )
     assert seen
@@ -359,9 +369,7 @@ def test_download_files_gives_its_caller_the_refusal(
 
 def test_download_files_without_a_refusal_returns_its_progress(https: RecordingServer, tmp_path: Path) -> None:
     with open_client("v2", https) as client:
-        state = client.downloadFiles(
-            BUCKET, "", str(tmp_path), headers=obs.GetObjectHeader(sseHeader=_sse_c())
-        )
+        state = client.downloadFiles(BUCKET, "", str(tmp_path), headers=obs.GetObjectHeader(sseHeader=_sse_c()))
     assert state.failed_tasks == 0
     assert state.successful_tasks > 0
 
@@ -442,7 +450,7 @@ def test_read_in_clear_is_logged(http: RecordingServer, caplog: pytest.LogCaptur
     http.answer("GET", headers={"x-amz-server-side-encryption": "aws:kms"})
     with open_client("v2", http) as client:
         assert client.getObject(BUCKET, OBJECT, loadStreamInMemory=True).status == 200
-        assert [record.rule for record in caplog.records] == ["read-in-clear"]
+        assert rules(caplog) == ["read-in-clear"]
         client.getObjectMetadata(BUCKET, OBJECT)
         client.getBucketAcl(BUCKET)
     assert len(caplog.records) == 1
@@ -472,7 +480,7 @@ def test_unverified_tls_is_said_once_per_client(
         assert not caplog.records
         for _ in range(3):
             assert _put(client).status == 200
-    assert [record.rule for record in caplog.records] == ["unverified-tls"]
+    assert rules(caplog) == ["unverified-tls"]
     with open_client("v2", https, ssl_verify=False) as other:
         _put(other)
     assert len(caplog.records) == 2
@@ -494,7 +502,7 @@ def test_unverified_tls_is_refused_under_strict_at_any_time(
 def test_a_verified_certificate_of_another_host_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with TlsRecordingServer(other_name=True) as server, open_client("v2", server) as client:
         assert _put(client).status == 200
-    assert [record.rule for record in caplog.records] == ["unverified-host"]
+    assert rules(caplog) == ["unverified-host"]
 
 
 @pytest.mark.skipif(not sdk_calls.has_transport("requests"), reason="not in this release of the SDK")
