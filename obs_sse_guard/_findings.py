@@ -47,7 +47,7 @@ ROW_DEMANDS_HTTPS = Case(Action.REFUSE, Action.REFUSE, "")  # the row says it al
 ROW_ALLOWS_KEY = Case(
     Action.LOG,
     Action.REFUSE,
-    "the row allows HTTP, yet the customer key crosses in clear, readable to anyone on the path: treat it as compromised",
+    "the row allows HTTP, yet the customer key crosses in clear, readable to anyone on the path",
 )
 ROW_ALLOWS = Case(
     Action.ALLOW, Action.REFUSE, "the row allows HTTP; the strict policy demands HTTPS wherever encryption is named"

@@ -322,6 +322,13 @@ def test_upload_file_async_does_not_hang(https: RecordingServer, http: Recording
     assert_silent(http)
 
 
+# The parts of its downloads are read by _getObjectWithNotifier, which follows no redirect.
+follows_in_downloads = pytest.mark.skipif(
+    hasattr(obs.ObsClient, "_getObjectWithNotifier"), reason="this release of the SDK follows no redirect in downloads"
+)
+
+
+@follows_in_downloads
 @pytest.mark.parametrize("tasks", [1, 3])
 def test_download_file_gives_its_caller_the_refusal(
     tasks: int, https: RecordingServer, http: RecordingServer, tmp_path: Path
@@ -345,6 +352,7 @@ def test_download_file_gives_its_caller_the_refusal(
     assert (tmp_path / "down.bin.download_record").exists()
 
 
+@follows_in_downloads
 def test_download_files_gives_its_caller_the_refusal(
     https: RecordingServer, http: RecordingServer, tmp_path: Path
 ) -> None:
