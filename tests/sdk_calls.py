@@ -73,7 +73,7 @@ def https_works() -> bool:
     return release >= (3, 24) or sys.version_info < (3, 12)
 
 
-def make_client(kind: str, server: RecordingServer, *, transport: str = "http.client", **options: Any) -> Any:
+def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any) -> Any:
     """An ObsClient for this server.
 
     ``"obs"`` needs an endpoint with a name, else ObsClient falls back to v2: it negotiates, uses
@@ -104,7 +104,9 @@ def close_client(client: Any) -> None:
 
 
 @contextlib.contextmanager
-def open_client(kind: str, server: RecordingServer, *, transport: str = "http.client", **options: Any) -> Iterator[Any]:
+def open_client(
+    kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any
+) -> Iterator[Any]:
     """`make_client` for a ``with`` statement."""
     client = make_client(kind, server, transport=transport, **options)
     try:
