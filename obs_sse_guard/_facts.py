@@ -9,7 +9,6 @@ and whether a key is there at all; no value is ever kept.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -43,16 +42,14 @@ class KeyPlace(Enum):
     METADATA = "user metadata"
 
 
-@dataclass(frozen=True)
-class SDK:
+class SDK(NamedTuple):
     """An SDK: its distribution's name, and how to mend a finding (by its name) in its own words."""
 
     name: str
     advise: Callable[[Facts, str], str]
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of one request before it is sent.
 
     Attributes:

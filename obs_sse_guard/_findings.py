@@ -5,9 +5,8 @@ Every finding is one row here: its name, what is wrong, and what each policy doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard import rules
 from obs_sse_guard._facts import KeyPlace
@@ -30,8 +29,7 @@ class Action(Enum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One line of the policies: a finding and what is done about it."""
 
     documented: Action
@@ -98,8 +96,7 @@ CASES: dict[str, Case] = {
 """The findings outside the tables, by name."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something to say about a request."""
 
     name: str

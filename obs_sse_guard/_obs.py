@@ -13,9 +13,9 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import sys
 import threading
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard import _reaction
@@ -51,6 +51,7 @@ __all__ = ["ESDK", "TARGETS", "ledger"]
 ledger = Ledger()
 
 _SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
+_holds_no_sse = frozenset(_SSE_ARGUMENTS).isdisjoint  # of a header object, which is a dict of what was set
 _FETCH_JOB = "v1/async-fetch/jobs"
 
 
@@ -181,8 +182,7 @@ def _proxy_of_environment(client: Any) -> str:
 # --- the method gate -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Method:
+class _Method(NamedTuple):
     """A public method through which encryption can be asked for.
 
     Attributes:
@@ -256,13 +256,11 @@ def _gate(look: Look, name: str, function: Function) -> Function:
     return gate
 
 
-_NOT_ASKED = (None, None, None)
-
-
 def _carried(holder: Any) -> Args:
     """The SSE objects that a header object carries, in the order of `_SSE_ARGUMENTS`."""
     if isinstance(holder, dict):  # as all of the SDK's header objects are
-        return holder.get("sseHeader"), holder.get("destSseHeader"), holder.get("sourceSseHeader")
+        get = holder.get  # once: their __getattr__ makes every attribute dear
+        return get("sseHeader"), get("destSseHeader"), get("sourceSseHeader")
     return tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
 
 
@@ -272,15 +270,25 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
     carrier, position = method.carrier, _positions(function)[method.carrier] if method.carrier else 0
     model: Any = sys.modules["obs.model"]
     understood = (model.SseCHeader, model.SseKmsHeader)
-    sent = tuple(not method.raw and argument in (method.target, method.source) for argument in _SSE_ARGUMENTS)
+    sends, sends_target, sends_source = [
+        not method.raw and argument in (method.target, method.source) for argument in _SSE_ARGUMENTS
+    ]
 
-    def is_proper(values: Args) -> bool:
-        return all([value is None or (has and isinstance(value, understood)) for value, has in zip(values, sent)])
+    def is_proper(sse: Any, target: Any, source: Any) -> bool:
+        # Written out, not a loop: this is what a call with a header object costs.
+        return (
+            (sse is None or (sends and isinstance(sse, understood)))
+            and (target is None or (sends_target and isinstance(target, understood)))
+            and (source is None or (sends_source and isinstance(source, understood)))
+        )
 
     def look(client: Any, holder: Any, args: Args, kwargs: Kwargs) -> Facts | None:
-        values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
-        if client.is_secure and type(holder) is not dict and (values == _NOT_ASKED or is_proper(values)):
+        is_private = client.is_secure and type(holder) is not dict
+        if is_private and carrier and isinstance(holder, dict) and _holds_no_sse(holder):
+            return None
+        values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
+        if is_private and is_proper(*values):
             return None
         intents = dict(zip(_SSE_ARGUMENTS, map(_intent, values)))
         extra = NOTHING_NAMED if client.is_secure else named_by(_items(*(reader(args, kwargs) for reader in extras)))
@@ -387,7 +395,7 @@ def _named_facts(facts: Facts, named: Named, place: KeyPlace = KeyPlace.HEADER) 
     if not named.headers:
         return None
     key = _place(named.metadata_key, named.key, place)
-    return replace(facts, target=named.target, source=named.source, key=key, headers=named.headers)
+    return facts._replace(target=named.target, source=named.source, key=key, headers=named.headers)
 
 
 # --- signing: nothing is sent, and what is handed on decides what will be -------------------
@@ -421,7 +429,7 @@ def _post_signature_gate(name: str, function: Function) -> Function:
 
 
 class _Request(NamedTuple):
-    """The arguments of ``_make_request_with_retry``, in its order, under names that say what they are."""
+    """What matters of the arguments of ``_make_request_with_retry``, under names that say what they are."""
 
     method: Any
     bucket: Any
@@ -429,23 +437,21 @@ class _Request(NamedTuple):
     parameters: Any = None
     headers: Any = None
     body: Any = None
-    chunked: Any = False
     sdk_method: Any = None
-    readable: Any = False
-    parse: Any = None
-    redirect: Any = None
-    unsigned: Any = False
     extension_headers: Any = None
 
 
 class _UnderWay(threading.local):
-    """The request under way in this thread.
+    """The requests under way in this thread, the innermost last.
 
     The SDK sends in the thread that asks, and hands the method and the parameters no further
     than to where the path is built.
     """
 
-    sent: Any = None  # [the arguments of _make_request_with_retry, whether anything left in clear]
+    def __init__(self) -> None:
+        # Each is a list, the fields of a `_Request` after whether anything left in clear, and this is a list of
+        # them: on the hot path an attribute of a thread-local is dear, and so is every object.
+        self.requests: list[list[Any]] = []
 
 
 _under_way = _UnderWay()
@@ -523,46 +529,50 @@ def _request_gate(name: str, function: Function) -> Function:
         extensionHeaders: Any = None,  # noqa: N803
         **more: Any,
     ) -> Any:
-        request = (
-            methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName, readable,
-            parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
-        )  # fmt: skip
+        sent = [False, methodType, bucketName, objectKey, pathArgs, headers, entity, methodName, extensionHeaders]
         facts = None
         try:
-            if _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders):
-                facts = _request_facts(client, _Request(*request), secure=bool(client.is_secure))
+            if _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders, client.is_secure):
+                facts = _request_facts(client, _Request(*sent[1:]), secure=bool(client.is_secure))
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
-        outer = _under_way.sent
-        # A list, for the gate at the connection to note what it saw: an attribute of a thread-local is dear.
-        _under_way.sent = sent = [request, False]
+        requests = _under_way.requests
         try:
-            if facts is None:
-                answer = function(client, *request, **more)
+            requests.append(sent)  # in here, or an interrupt right after it would leave it there
+            if facts is None and not more:
+                # Spelled out once more: Python calls a function far faster so than with `*` and `**`.
+                answer = function(
+                    client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName,
+                    readable, parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
+                )  # fmt: skip
             else:
-                answer = _announced_request(function, client, request, more, facts)
-            if pathArgs or sent[1]:
-                _learn(client, _Request(*request), answer, in_clear=sent[1])
+                call = functools.partial(
+                    function, client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode,
+                    methodName, readable, parseMethod, redirectLocation, skipAuthentication, extensionHeaders, **more,
+                )  # fmt: skip
+                answer = call() if facts is None else _announced_request(call, client, facts)
+            if pathArgs or sent[0]:
+                _learn(client, _Request(*sent[1:]), answer, in_clear=sent[0])
             return answer
         except _Abort as abort:
             # `from None`: what the SDK was doing when the gate at the connection stopped it says nothing.
             raise abort.error from None
         finally:
-            _under_way.sent = outer
+            requests.pop()
 
     return gate
 
 
-def _announced_request(
-    function: Function, client: Any, request: tuple[Any, ...], more: dict[str, Any], facts: Facts
-) -> Any:
+def _announced_request(call: Callable[[], Any], client: Any, facts: Facts) -> Any:
     with _reaction.announced(facts) as said:
         if facts.tls_gap in said:
-            vars(client)[_TLS_NOTICED] = os.environ.get(POLICY, "")
-        return function(client, *request, **more)
+            vars(client)[_TLS_NOTICED] = _tls_notice(facts.tls_gap)
+        return call()
 
 
-def _needs_a_look(client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any) -> bool:
+def _needs_a_look(  # noqa: PLR0913, PLR0917  # the SDK's parameters
+    client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, secure: Any
+) -> bool:
     """A quick test that most requests do not pass; it may err towards a closer look only."""
     names = ""
     try:
@@ -577,7 +587,22 @@ def _needs_a_look(client: Any, key: Any, parameters: Any, headers: Any, extensio
             names = "\n".join((names, *(parameters or ()), *(extension_headers or ())))
     except TypeError:  # names that are no str
         return True
-    return "ncryption" in names.lower() or key == _FETCH_JOB
+    names = names.lower()
+    if "ncryption" in names:
+        return not (secure and key != _FETCH_JOB and _is_private(client, names, parameters))
+    return bool(key == _FETCH_JOB)
+
+
+_KEY_IN_METADATA = re.compile("meta-.*ncryption")
+
+
+def _is_private(client: Any, names: str, parameters: Any) -> bool:
+    """Whether all that names encryption are headers, over TLS of which there is nothing (more) to say."""
+    if "%" in names or ("meta-" in names and _KEY_IN_METADATA.search(names)):  # "%": it may be encoded
+        return False
+    if parameters and "ncryption" in "\n".join(parameters).lower():
+        return False
+    return not _tls_gap(client)
 
 
 def _request_facts(client: Any, request: _Request, *, secure: bool) -> Facts | None:
@@ -649,13 +674,19 @@ _TLS_NOTICED = "_obs_sse_guard_tls_noticed"
 
 
 def _tls_gap(client: Any) -> str:
-    """What the client's TLS does not verify; said once per client, and again when the policy changes."""
-    if vars(client).get(_TLS_NOTICED) == os.environ.get(POLICY, ""):
-        return ""
+    """What the client's TLS does not verify; said once per client, and again when a change of the policy matters."""
     if not client.ssl_verify:
-        return "unverified-tls"
-    # http.client is given a context of the SDK's with check_hostname off; requests does check the name.
-    return "" if getattr(client, "use_http_conns", False) else "unverified-host"
+        gap = "unverified-tls"
+    elif getattr(client, "use_http_conns", False):
+        return ""  # requests does check the name
+    else:
+        gap = "unverified-host"  # http.client is given a context of the SDK's with check_hostname off
+    return "" if vars(client).get(_TLS_NOTICED) == _tls_notice(gap) else gap
+
+
+def _tls_notice(gap: str) -> str:
+    # No policy refuses a name that is not checked, and the environment is dear to read at every call.
+    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY, '')}"
 
 
 # --- the connection: every attempt, every redirect hop --------------------------------------
@@ -669,7 +700,7 @@ class _Abort(BaseException):
         self.error = error
 
 
-_NO_REQUEST = ("", None)
+_NO_REQUEST = (False, "", None)
 
 
 def _connection_gate(name: str, function: Function) -> Function:
@@ -681,7 +712,11 @@ def _connection_gate(name: str, function: Function) -> Function:
     def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
         client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any, **more: Any
     ) -> Any:
-        chosen = function(client, server, port, scheme, connection_key, redirect, header, **more)
+        # Without `**`, and that is with any release so far, Python calls a function far faster.
+        if more:
+            chosen = function(client, server, port, scheme, connection_key, redirect, header, **more)
+        else:
+            chosen = function(client, server, port, scheme, connection_key, redirect, header)
         if type(chosen[0]) is HTTPSConnection and not redirect:
             return chosen
         try:
@@ -698,18 +733,19 @@ def _connection_gate(name: str, function: Function) -> Function:
 
 def _hop_facts(client: Any, connection: Any, headers: Any, redirected_to: Any) -> Facts | None:
     secure = _is_tls(connection)
-    sent = _under_way.sent or [_NO_REQUEST, False]
-    sent[1] = not secure
-    request = _Request(*sent[0])._replace(headers=headers, extension_headers=None)
-    if not _needs_a_look(client, request.key, request.parameters, headers, None):
-        return None
+    sent = _under_way.requests[-1] if _under_way.requests else [*_NO_REQUEST]
+    sent[0] = not secure
+    request = _Request(*sent[1:])._replace(headers=headers, extension_headers=None)
     own = (client.server, f"{request.bucket}.{client.server}")
-    if redirected_to is None or (secure and redirected_to in own):
+    stays = redirected_to is None or (secure and redirected_to in own)
+    if not _needs_a_look(client, request.key, request.parameters, headers, None, secure and stays):
+        return None
+    if stays:
         return _request_facts(client, request, secure=secure)
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
     facts = _request_facts(client, request, secure=False)
-    return facts and replace(
-        facts, secure=secure, host=text(redirected_to), port=None, other_host=redirected_to not in own
+    return facts and facts._replace(
+        secure=secure, host=text(redirected_to), port=None, other_host=redirected_to not in own
     )
 
 
@@ -730,7 +766,7 @@ def _react_to_hop(facts: Facts, connection: Any) -> None:
         _reaction.react(facts)
     except SSETransportError as error:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
-        if _under_way.sent is None:
+        if not _under_way.requests:
             raise  # a private call, with no retry loop around it and no gate to unpack an abort
         raise _Abort(error) from None
 

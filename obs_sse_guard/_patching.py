@@ -12,9 +12,8 @@ import importlib
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import wrapt
 
@@ -47,8 +46,7 @@ def hook(function: Callable[..., Any], gate: Callable[..., Any]) -> Callable[...
     return made
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One place to hook.
 
     Attributes:

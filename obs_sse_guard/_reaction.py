@@ -105,7 +105,7 @@ def react(facts: Facts) -> frozenset[str]:
 
 
 def _is_trusted(facts: Facts, settings: Settings) -> bool:
-    return not facts.secure and all(hop in settings.trusted for hop in _hops(facts))
+    return not facts.secure and all(settings.trusted.trusts(hop) for hop in _hops(facts))
 
 
 def _hops(facts: Facts) -> tuple[str, ...]:

@@ -7,9 +7,8 @@ import ipaddress
 import logging
 import os
 import warnings
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar, Union
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, Union
 
 from obs_sse_guard._errors import SSEGuardWarning
 from obs_sse_guard._once import Once
@@ -50,15 +49,15 @@ _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class TrustedHosts:
+class TrustedHosts(NamedTuple):
     """Hosts to which plaintext counts as a trusted hop."""
 
     names: frozenset[str] = frozenset()
     suffixes: tuple[str, ...] = ()
     networks: tuple[_Network, ...] = ()
 
-    def __contains__(self, host: str) -> bool:
+    def trusts(self, host: str) -> bool:
+        """Whether plaintext to this host counts as a trusted hop."""
         host = _normal(host)
         address = _address(host)
         if address is not None:
@@ -67,8 +66,7 @@ class TrustedHosts:
         return host in self.names or host.endswith(self.suffixes or ("\0",))
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings at one moment."""
 
     mode: Mode = Mode.ENFORCE
