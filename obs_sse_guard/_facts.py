@@ -96,7 +96,8 @@ class Facts(NamedTuple):
     @property
     def endpoint(self) -> str:
         """Scheme, host and port, as a URL."""
-        port = f":{self.port}" if self.port not in (None, 80, 443) else ""
+        usual = 443 if self.secure else 80
+        port = f":{self.port}" if self.port not in (None, usual) else ""
         return f"{self.scheme}://{self.host}{port}"
 
 
@@ -118,7 +119,9 @@ _SSE_NAME = re.compile(
 )
 # A name like "x-obs-meta-x-amz-server-side-encryption-customer-key": the SDK put its metadata
 # prefix before a header of the other dialect, and percent-encodes what is odd about it.
-_METADATA_KEY = re.compile(r"x-(?:obs|amz)-meta-.*server-side-encryption-customer-key")
+_METADATA_KEY = re.compile(
+    r"x-(?:obs|amz)-meta-\s*x-(?:obs|amz)-(?:copy-source-)?server-side-encryption-customer-key\s*"
+)
 
 
 def text(name: object) -> str:
@@ -141,7 +144,7 @@ def named_by(headers: Iterable[tuple[object, object]]) -> Named:
     Where several kinds are named at once (the service refuses that), the most demanding counts.
     """
     target, source = Encryption.NONE, Encryption.NONE
-    key = metadata_key = False
+    key = metadata_key = key_id = False
     names = []
     for raw_name, value in headers:
         name = text(raw_name).strip().lower()
@@ -158,9 +161,12 @@ def named_by(headers: Iterable[tuple[object, object]]) -> Named:
                 source = Encryption.SSE_C
             else:
                 target = Encryption.SSE_C
-        elif target is not Encryption.SSE_C:
-            named = Encryption.SSE_KMS if match["kms"] else encryption_of(value)
-            target = named if target is not Encryption.SSE_KMS else target
+        elif match["kms"]:
+            key_id = True
+        elif target in (Encryption.NONE, Encryption.SSE_OBS):
+            target = encryption_of(value)
+    if key_id and target is Encryption.NONE:  # the algorithm decides, where there is one
+        target = Encryption.SSE_KMS
     return Named(target, source, key, metadata_key, tuple(sorted(names)))
 
 

@@ -6,9 +6,10 @@ upload that it does not know may be of any kind.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
+
+from obs_sse_guard._fork import after_fork_in_child
 
 __all__ = ["Ledger"]
 
@@ -20,8 +21,7 @@ class Ledger:
         self._limit = limit
         self._uploads: OrderedDict[tuple[str, ...], None] = OrderedDict()
         self._renew_lock()
-        # Another thread may hold the lock when the process forks; nobody would release it in the child.
-        os.register_at_fork(after_in_child=self._renew_lock)
+        after_fork_in_child(self._renew_lock)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()

@@ -15,10 +15,10 @@ _MASK = "******"
 _NAME = re.compile(r"server-side-encryption-customer-key(?:-md5)?|meta-\w*sseheader", re.IGNORECASE)
 # "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends
 # with its own quote: a raw key may hold any other character. The text of a misplaced SSE object is
-# percent-encoded braces and all.
+# percent-encoded braces and all. Bounded everywhere: what is logged may be a stranger's to choose.
 _IN_TEXT = re.compile(
-    rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s*[:=,]\s*[\[(]?b?)"""
-    r"""(?:(?P<quote>\\?['"])(?:(?!(?P=quote)).)*(?P=quote)|%7B.*?%7D|[^\s&,;}\])'"\\]+)""",
+    rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s{{0,9}}[:=,]\s{{0,9}}(?:[\[(]|%5B|%28)?b?)"""
+    r"""(?:(?P<quote>\\?['"])(?:(?!(?P=quote)).){0,999}(?P=quote)|%7B.{0,999}?['"]%7D|\\?['"]?[^\s&,;}\])'"\\]+)""",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -18,7 +18,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard import _reaction
+from obs_sse_guard import _reaction, _settings
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._facts import (
     NOTHING_NAMED,
@@ -120,7 +120,7 @@ def _reader(function: Function, name: str) -> Reader:
 
 def _items(*holders: Any) -> Iterator[tuple[Any, Any]]:
     for holder in holders:
-        if isinstance(holder, dict):
+        if hasattr(holder, "items"):
             yield from list(holder.items())  # a copy: another thread may be changing it
 
 
@@ -137,17 +137,32 @@ _NO_INTENT = _Intent(Encryption.NONE, key=False, known=True)
 
 def _intent(value: Any) -> _Intent:
     """Tell encryptions apart by class and value, as the SDK does, and see what it would ignore."""
-    model: Any = sys.modules["obs.model"]
-    key = isinstance(value, dict) and bool(value.get("key"))
-    if isinstance(value, model.SseCHeader):
+    key = isinstance(value, dict) and bool(value.get("key")) and (_is_a("SseHeader", value) or "encryption" in value)
+    if _is_a("SseCHeader", value):
         return _Intent(Encryption.SSE_C, key, known=True)
-    if isinstance(value, model.SseKmsHeader):
-        kind = encryption_of(value.get("encryption") or "kms")
-        return _Intent(kind, key=False, known=True)
+    if _is_a("SseKmsHeader", value):
+        return _Intent(encryption_of(value.get("encryption") or "kms"), key=False, known=True)
     if not value:
         return _NO_INTENT
     is_kms = isinstance(value, dict) and encryption_of(value.get("encryption")) is Encryption.SSE_KMS
     return _Intent(Encryption.NONE, key and not is_kms, known=False)
+
+
+def _is_a(name: str, value: Any) -> bool:
+    # By name: the SDK may have been imported anew, and its older clients are still in use.
+    return any((kind.__module__, kind.__name__) == ("obs.model", name) for kind in type(value).__mro__)
+
+
+def _holds_key(value: Any) -> bool:
+    """Whether a value that the SDK would turn into text is an SSE object with a key, or has one in it."""
+    if isinstance(value, dict):
+        return _intent(value).key or any(_intent(inner).key for inner in value.values())
+    return isinstance(value, (list, tuple)) and any(_intent(inner).key for inner in value)
+
+
+def _keys_as_values(*holders: Any) -> tuple[str, ...]:
+    """Names under which the SDK would send the text of an SSE object, key and all, as user metadata."""
+    return tuple(text(name) for name, value in _items(*holders) if _holds_key(value))
 
 
 def _prefix(client: Any) -> str:
@@ -163,20 +178,21 @@ def _facts(client: Any, call: str, operation: str, **known: Any) -> Facts:
 
 
 def _proxy(client: Any) -> str:
+    """The HTTP proxy that the client's requests go through, if any."""
     if client.proxy_host is not None and client.proxy_port is not None:
         return str(client.proxy_host)
     session = getattr(getattr(client, "session", None), "session", None)
-    return _proxy_of_environment(client) if getattr(session, "trust_env", False) else ""
+    return _proxy_of_session(client, session) if session is not None else ""
 
 
-def _proxy_of_environment(client: Any) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed, and dear to import
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+def _proxy_of_session(client: Any, session: Any) -> str:
+    # Asked of requests itself: its own settings, the environment with its exceptions, and ALL_PROXY.
+    from requests.utils import select_proxy, urlparse  # noqa: PLC0415  # the SDK has it imported
 
-    if proxy_bypass(client.server):
-        return ""
-    proxy = getproxies().get("https" if client.is_secure else "http", "")
-    return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
+    url = f"{'https' if client.is_secure else 'http'}://{client.server}:{client.port}/"
+    proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
+    proxy = select_proxy(url, proxies) or ""
+    return urlparse(proxy if "//" in proxy else f"//{proxy}").hostname or ""
 
 
 # --- the method gate -----------------------------------------------------------------------
@@ -193,6 +209,7 @@ class _Method(NamedTuple):
         source: the SSE object of a copy's source.
         writes: what it stores would be stored unencrypted if the SDK ignored an SSE argument.
         raw: it sends ``carrier`` as it is, so that an SSE object in it turns into user metadata.
+        part: it uploads a part, of which the ledger may know more than its headers show.
         owner: the class that defines it.
         optional: not in every supported release.
     """
@@ -204,6 +221,7 @@ class _Method(NamedTuple):
     source: str = ""
     writes: bool = False
     raw: bool = False
+    part: bool = False
     owner: str = "ObsClient"
     optional: bool = False
 
@@ -221,7 +239,7 @@ _METHODS = (
     _Method("getObject", _GET, "headers"),
     _Method("getObjectMetadata", Operation.HEAD_OBJECT.value),
     _Method("initiateMultipartUpload", _INITIATE, writes=True),
-    _Method("uploadPart", Operation.UPLOAD_PART.value, writes=True),
+    _Method("uploadPart", Operation.UPLOAD_PART.value, writes=True, part=True),
     _Method("copyObject", _COPY, "headers", "destSseHeader", "sourceSseHeader", writes=True),
     _Method("copyPart", _COPY_PART, "", "destSseHeader", "sourceSseHeader", writes=True),
     _Method("completeMultipartUpload", Operation.COMPLETE_MULTIPART_UPLOAD.value),
@@ -234,7 +252,7 @@ _METHODS = (
     _Method("uploadFile", _INITIATE, "headers", writes=True, owner="CryptoObsClient", optional=True),
     _Method("downloadFile", _GET, "header", owner="CryptoObsClient", optional=True),
     _Method("initiateEncryptedMultipartUpload", _INITIATE, writes=True, owner="CryptoObsClient", optional=True),
-    _Method("uploadEncryptedPart", Operation.UPLOAD_PART.value, writes=True, owner="CryptoObsClient", optional=True),
+    _Method("uploadEncryptedPart", Operation.UPLOAD_PART.value, writes=True, part=True, owner="CryptoObsClient", optional=True),
 )
 _OWNERS = {"ObsClient": "obs.client", "CryptoObsClient": "obs.crypto_client"}
 
@@ -242,23 +260,24 @@ _OWNERS = {"ObsClient": "obs.client", "CryptoObsClient": "obs.crypto_client"}
 def _gate(look: Look, name: str, function: Function) -> Function:
     """Make a gate: look at the call, say what there is to say, and let it through or not."""
 
-    def gate(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def gate(*args: Any, **kwargs: Any) -> Any:
+        facts = None
         try:
-            facts = look(client, args, kwargs)
+            if args:  # else self= is a keyword, and the wire gate sees the request
+                facts = look(args[0], args[1:], kwargs)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
-            facts = None
         if facts is None:
-            return function(client, *args, **kwargs)
+            return function(*args, **kwargs)
         with _reaction.announced(facts):
-            return function(client, *args, **kwargs)
+            return function(*args, **kwargs)
 
     return gate
 
 
 def _carried(holder: Any) -> Args:
     """The SSE objects that a header object carries, in the order of `_SSE_ARGUMENTS`."""
-    if isinstance(holder, dict):  # as all of the SDK's header objects are
+    if isinstance(holder, dict) or hasattr(holder, "items"):  # as all of the SDK's header objects are
         get = holder.get  # once: their __getattr__ makes every attribute dear
         return get("sseHeader"), get("destSseHeader"), get("sourceSseHeader")
     return tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
@@ -266,8 +285,11 @@ def _carried(holder: Any) -> Args:
 
 def _method_gate(method: _Method, name: str, function: Function) -> Function:
     read = [_reader(function, argument) for argument in _SSE_ARGUMENTS]
-    extras = [_reader(function, argument) for argument in ("metadata", "extensionHeaders")]
-    carrier, position = method.carrier, _positions(function)[method.carrier] if method.carrier else 0
+    metadata, extension_headers = _reader(function, "metadata"), _reader(function, "extensionHeaders")
+    upload = [_reader(function, argument) for argument in ("bucketName", "uploadId")]
+    carrier = method.carrier
+    place = _positions(function)[carrier] + 1 if carrier else 0
+    metadata_place = _positions(function).get("metadata", sys.maxsize - 1) + 1
     model: Any = sys.modules["obs.model"]
     understood = (model.SseCHeader, model.SseKmsHeader)
     sends, sends_target, sends_source = [
@@ -284,58 +306,75 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
 
     def look(client: Any, holder: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
-        is_private = client.is_secure and type(holder) is not dict
+        notes = metadata(args, kwargs)
+        is_private = client.is_secure and type(holder) is not dict and not notes
         if is_private and carrier and isinstance(holder, dict) and _holds_no_sse(holder):
             return None
         values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         if is_private and is_proper(*values):
             return None
         intents = dict(zip(_SSE_ARGUMENTS, map(_intent, values)))
-        extra = NOTHING_NAMED if client.is_secure else named_by(_items(*(reader(args, kwargs) for reader in extras)))
-        return _method_facts(client, method, intents, named_by(_items(holder)), extra)
+        extra = extension_headers(args, kwargs)
+        misplaced = _keys_as_values(notes, extra, holder if method.raw else None)
+        kms_upload = (
+            method.part and bool(ledger) and _upload(client, *(reader(args, kwargs) for reader in upload)) in ledger
+        )
+        beside = NOTHING_NAMED if client.is_secure else named_by(_items(notes, extra))
+        return _method_facts(client, method, intents, named_by(_items(holder)), beside, misplaced, kms_upload)
 
-    def gate(client: Any, /, *args: Any, **kwargs: Any) -> Any:
-        # The reader of the one argument that decides, written out: most calls end here.
-        holder = kwargs[carrier] if carrier in kwargs else args[position] if len(args) > position else None
+    def gate(*args: Any, **kwargs: Any) -> Any:
         facts = None
         try:
-            if holder is not None or not carrier or not client.is_secure:
-                facts = look(client, holder, args, kwargs)
+            if args:  # else self= is a keyword, and the wire gate sees the request
+                client = args[0]
+                # The readers of the two arguments that decide, written out: most calls end here.
+                holder = kwargs[carrier] if carrier in kwargs else args[place] if len(args) > place else None
+                if (
+                    holder is not None
+                    or not carrier
+                    or not client.is_secure
+                    or "metadata" in kwargs
+                    or len(args) > metadata_place
+                ):
+                    facts = look(client, holder, args[1:], kwargs)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
         if facts is None:
-            return function(client, *args, **kwargs)
+            return function(*args, **kwargs)
         with _reaction.announced(facts):
-            return function(client, *args, **kwargs)
+            return function(*args, **kwargs)
 
     return gate
 
 
-def _method_facts(
-    client: Any, method: _Method, intents: dict[str, _Intent], carried: Named, extra: Named
+def _method_facts(  # noqa: PLR0913, PLR0917  # all that a method's arguments tell
+    client: Any,
+    method: _Method,
+    intents: dict[str, _Intent],
+    carried: Named,
+    beside: Named,
+    misplaced: tuple[str, ...],
+    kms_upload: bool,  # noqa: FBT001
 ) -> Facts | None:
     target = intents[method.target]
     source = intents.get(method.source, _NO_INTENT)
-    sent = carried if method.raw else extra
-    key_sent = sent.key or any(intent.known and intent.key for intent in (target, source))
-    misplaced = method.raw and any(intent.key for intent in intents.values())
-    asked = header_names(target.encryption, source.encryption, _prefix(client))
-    if method.raw:
-        asked = tuple(f"{_prefix(client)}meta-{argument}" for argument, intent in intents.items() if intent.key)
+    sent = carried if method.raw else beside
+    key_sent = sent.key or any(intent.known and intent.key for intent in (target, source) if not method.raw)
+    asked = () if method.raw else header_names(target.encryption, source.encryption, _prefix(client))
     dropped = () if misplaced or not method.writes else _dropped(method, intents, carried)
     nothing_asked = (target.encryption, source.encryption) == (Encryption.NONE, Encryption.NONE)
-    if nothing_asked and not (asked or sent.headers or dropped):
+    if nothing_asked and not (misplaced or sent.headers or dropped or kms_upload):
         return None
-    in_metadata = misplaced or sent.metadata_key
     return _facts(
         client,
         method.name,
         method.operation,
         target=_stronger(target.encryption, sent.target),
         source=_stronger(source.encryption, sent.source),
-        key=_place(in_metadata, key_sent),
-        headers=tuple(dict.fromkeys((*asked, *sent.headers))),
+        key=_place(in_metadata=bool(misplaced) or sent.metadata_key, in_header=key_sent),
+        headers=tuple(dict.fromkeys((*asked, *sent.headers, *misplaced))),
         dropped=dropped,
+        kms_upload=kms_upload,
     )
 
 
@@ -351,7 +390,7 @@ def _dropped(method: _Method, intents: dict[str, _Intent], carried: Named) -> tu
     return (*ignored, *(() if method.raw else carried.headers))
 
 
-def _place(in_metadata: bool, in_header: bool, place: KeyPlace = KeyPlace.HEADER) -> KeyPlace:
+def _place(*, in_metadata: bool, in_header: bool, place: KeyPlace = KeyPlace.HEADER) -> KeyPlace:
     return KeyPlace.METADATA if in_metadata else place if in_header else KeyPlace.NOWHERE
 
 
@@ -374,28 +413,35 @@ def _other_methods(client: type) -> list[str]:
 
 @functools.cache
 def _takes_headers(function: Function) -> bool:
-    return "extensionHeaders" in inspect.signature(function).parameters
+    try:
+        return "extensionHeaders" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # somebody put a callable there that has no signature
+        return False
 
 
 def _other_gate(name: str, function: Function) -> Function:
-    extras = [_reader(function, argument) for argument in ("metadata", "extensionHeaders")]
+    extras = [_reader(function, argument) for argument in ("metadata", "extensionHeaders", "objectHeaders")]
     operation = name[:1].upper() + name[1:]
 
     def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
-        if client.is_secure:
+        holders = [value for value in (reader(args, kwargs) for reader in extras) if value]
+        if not holders:
             return None
-        named = named_by(_items(*(read(args, kwargs) for read in extras)))
-        return _named_facts(_facts(client, name, operation), named)
+        named = NOTHING_NAMED if client.is_secure else named_by(_items(*holders))
+        misplaced = _keys_as_values(*holders)
+        return _named_facts(_facts(client, name, operation), named, misplaced=misplaced)
 
     return _gate(look, name, function)
 
 
-def _named_facts(facts: Facts, named: Named, place: KeyPlace = KeyPlace.HEADER) -> Facts | None:
+def _named_facts(
+    facts: Facts, named: Named, place: KeyPlace = KeyPlace.HEADER, misplaced: tuple[str, ...] = ()
+) -> Facts | None:
     """The facts of a request whose headers (or parameters of these names) are all that is known."""
-    if not named.headers:
+    if not named.headers and not misplaced:
         return None
-    key = _place(named.metadata_key, named.key, place)
-    return facts._replace(target=named.target, source=named.source, key=key, headers=named.headers)
+    key = _place(in_metadata=named.metadata_key or bool(misplaced), in_header=named.key, place=place)
+    return facts._replace(target=named.target, source=named.source, key=key, headers=(*named.headers, *misplaced))
 
 
 # --- signing: nothing is sent, and what is handed on decides what will be -------------------
@@ -449,15 +495,19 @@ class _UnderWay(threading.local):
     """
 
     def __init__(self) -> None:
-        # Each is a list, the fields of a `_Request` after whether anything left in clear, and this is a list of
+        # Each is a list, the fields of a `_Request` after where it left in clear, if it did, and this is a list of
         # them: on the hot path an attribute of a thread-local is dear, and so is every object.
         self.requests: list[list[Any]] = []
 
 
 _under_way = _UnderWay()
 
-# Parameters that say which bytes, version or form is meant, and leave the operation what it is.
-_MODIFIERS = frozenset({"versionId", "x-image-process", "attname", "position", "encoding-type"})
+# Parameters that make a request about an object another one than its method says. The service
+# ignores those that it does not know, and so do its rules.
+_SUBRESOURCES = frozenset(
+    "acl append attributes callback legal-hold metadata modify object-lock partNumber rename restore retention select "
+    "select-type storageClass storagePolicy tagging torrent truncate uploadId uploads x-obs-accesslabel".split()
+)
 _OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
     ("PUT", frozenset()): Operation.PUT_OBJECT,
     ("PUT", frozenset({"modify"})): Operation.PUT_OBJECT,
@@ -466,6 +516,8 @@ _OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
     ("HEAD", frozenset()): Operation.HEAD_OBJECT,
     ("GET", frozenset()): Operation.GET_OBJECT,
     ("PUT", frozenset({"partNumber", "uploadId"})): Operation.UPLOAD_PART,
+    ("GET", frozenset({"partNumber"})): Operation.GET_OBJECT,
+    ("HEAD", frozenset({"partNumber"})): Operation.HEAD_OBJECT,
     ("POST", frozenset({"uploadId"})): Operation.COMPLETE_MULTIPART_UPLOAD,
 }
 _COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
@@ -475,15 +527,11 @@ def _operation(
     client: Any, method: str, bucket: Any, key: Any, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]
 ) -> str:
     """Tell the operation from what a request consists of, as the service does."""
-    names = {text(name) for name in parameters if name}
+    names = frozenset(text(name) for name in parameters if name)
     if not key or not (bucket or client.is_cname):
-        is_form = method == "POST" and bucket and not names
+        is_form = method == "POST" and (bucket or client.is_cname) and not names
         return Operation.POST_OBJECT.value if is_form else f"{method} bucket"
-    choice = frozenset(
-        name
-        for name in names - _MODIFIERS
-        if not name.lower().startswith(("response-", "x-obs-", "x-amz-"))
-    )
+    choice = names & _SUBRESOURCES
     operation = _OPERATIONS.get((method, choice))
     if operation is None:
         return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
@@ -529,7 +577,7 @@ def _request_gate(name: str, function: Function) -> Function:
         extensionHeaders: Any = None,  # noqa: N803
         **more: Any,
     ) -> Any:
-        sent = [False, methodType, bucketName, objectKey, pathArgs, headers, entity, methodName, extensionHeaders]
+        sent: list[Any] = [None, methodType, bucketName, objectKey, pathArgs, headers, entity, methodName, extensionHeaders]
         facts = None
         try:
             if _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders, client.is_secure):
@@ -552,7 +600,7 @@ def _request_gate(name: str, function: Function) -> Function:
                 )  # fmt: skip
                 answer = call() if facts is None else _announced_request(call, client, facts)
             if pathArgs or sent[0]:
-                _learn(client, _Request(*sent[1:]), answer, in_clear=sent[0])
+                _learn(client, _Request(*sent[1:]), answer, in_clear_to=sent[0])
             return answer
         except _Abort as abort:
             # `from None`: what the SDK was doing when the gate at the connection stopped it says nothing.
@@ -565,7 +613,8 @@ def _request_gate(name: str, function: Function) -> Function:
 
 def _announced_request(call: Callable[[], Any], client: Any, facts: Facts) -> Any:
     with _reaction.announced(facts) as said:
-        if facts.tls_gap in said:
+        # Under strict it is a refusal, which warn mode says every time.
+        if facts.tls_gap in said and _settings.read().policy is not _settings.Policy.STRICT:
             vars(client)[_TLS_NOTICED] = _tls_notice(facts.tls_gap)
         return call()
 
@@ -579,12 +628,15 @@ def _needs_a_look(  # noqa: PLR0913, PLR0917  # the SDK's parameters
         if headers:
             names = "\n".join(headers)
             for value in headers.values():
-                if type(value) is not str and isinstance(value, dict):  # it would be sent as user metadata
+                if type(value) is not str and isinstance(value, (dict, list, tuple)):  # it would be sent as text
                     return True
         if parameters or extension_headers:
             if ledger and not client.is_secure:
                 return True
             names = "\n".join((names, *(parameters or ()), *(extension_headers or ())))
+            for value in extension_headers.values() if extension_headers else ():
+                if not isinstance(value, str):
+                    return True
     except TypeError:  # names that are no str
         return True
     names = names.lower()
@@ -610,10 +662,13 @@ def _request_facts(client: Any, request: _Request, *, secure: bool) -> Facts | N
     query = [*_items(request.parameters)]
     is_kms_part = not secure and _is_kms_part(client, request)
     named = named_by([*headers, *query, *_body_items(request)])
-    misplaced = _misplaced(request)
+    # The SDK leaves headers that it does not know out of requests without a body.
+    metadata = request.headers if request.method in ("PUT", "POST") else None
+    misplaced = (*_keys_as_values(metadata, request.extension_headers), *_keys_in_body(request))
     if not (named.headers or misplaced or is_kms_part):
         return None
-    key = _place(named.metadata_key or bool(misplaced), named.key, KeyPlace.URL if named_by(query).key else KeyPlace.HEADER)
+    place = KeyPlace.URL if named_by(query).key else KeyPlace.HEADER
+    key = _place(in_metadata=named.metadata_key or bool(misplaced), in_header=named.key, place=place)
     tls_gap = _tls_gap(client) if secure and named.key else ""
     if secure and key in (KeyPlace.NOWHERE, KeyPlace.HEADER) and not tls_gap:
         return None
@@ -633,13 +688,8 @@ def _request_facts(client: Any, request: _Request, *, secure: bool) -> Facts | N
     )
 
 
-def _misplaced(request: _Request) -> tuple[str, ...]:
-    """Names under which the SDK would send the text of a dict with a key in it as user metadata."""
-    if request.method not in ("PUT", "POST"):
-        return ()  # the SDK leaves headers that it does not know out of other requests
-    return tuple(
-        text(name) for name, value in _items(request.headers) if isinstance(value, dict) and _intent(value).key
-    )
+def _keys_in_body(request: _Request) -> tuple[str, ...]:
+    return tuple(text(name) for name, value in _body_items(request) if _holds_key(value))
 
 
 def _body_items(request: _Request) -> Iterator[tuple[Any, Any]]:
@@ -660,12 +710,12 @@ def _is_kms_part(client: Any, request: _Request) -> bool:
     parameters = request.parameters
     if not ledger or not isinstance(parameters, dict) or "partNumber" not in parameters:
         return False
-    return _upload(client, request, parameters.get("uploadId")) in ledger
+    return _upload(client, request.bucket, parameters.get("uploadId")) in ledger
 
 
-def _upload(client: Any, request: _Request, upload_id: Any) -> tuple[str, str, str]:
+def _upload(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
     # Without scheme and port: one and the same upload is reached over http and https.
-    return text(client.server), text(request.bucket), text(upload_id)
+    return text(client.server).lower().rstrip("."), text(bucket), text(upload_id)
 
 
 # --- TLS that proves less than it seems to --------------------------------------------------
@@ -700,7 +750,7 @@ class _Abort(BaseException):
         self.error = error
 
 
-_NO_REQUEST = (False, "", None)
+_NO_REQUEST = (None, "", None)
 
 
 def _connection_gate(name: str, function: Function) -> Function:
@@ -720,7 +770,7 @@ def _connection_gate(name: str, function: Function) -> Function:
         if type(chosen[0]) is HTTPSConnection and not redirect:
             return chosen
         try:
-            facts = _hop_facts(client, chosen[0], header, server if redirect else None)
+            facts = _hop_facts(client, chosen[0], header, (server, port) if redirect else None)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
             return chosen
@@ -731,22 +781,34 @@ def _connection_gate(name: str, function: Function) -> Function:
     return gate
 
 
-def _hop_facts(client: Any, connection: Any, headers: Any, redirected_to: Any) -> Facts | None:
+def _hop_facts(client: Any, connection: Any, headers: Any, redirect: tuple[Any, Any] | None) -> Facts | None:
     secure = _is_tls(connection)
     sent = _under_way.requests[-1] if _under_way.requests else [*_NO_REQUEST]
-    sent[0] = not secure
     request = _Request(*sent[1:])._replace(headers=headers, extension_headers=None)
+    host, port = redirect or _where(client, connection, request.bucket)
+    sent[0] = None if secure else (host, port)
     own = (client.server, f"{request.bucket}.{client.server}")
-    stays = redirected_to is None or (secure and redirected_to in own)
+    stays = redirect is None or (secure and host in own)
     if not _needs_a_look(client, request.key, request.parameters, headers, None, secure and stays):
         return None
-    if stays:
-        return _request_facts(client, request, secure=secure)
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
-    facts = _request_facts(client, request, secure=False)
+    facts = _request_facts(client, request, secure=secure and stays)
     return facts and facts._replace(
-        secure=secure, host=text(redirected_to), port=None, other_host=redirected_to not in own
+        secure=secure, host=text(host), port=port, other_host=redirect is not None and host not in own
     )
+
+
+_BUCKET = re.compile(r"[\w.-]+")
+
+
+def _where(client: Any, connection: Any, bucket: Any) -> tuple[Any, Any]:
+    """The host and port that the connection leads to: the client's, or whatever it is instead."""
+    request = getattr(connection, "req", connection)
+    host = getattr(connection, "_tunnel_host", None) or getattr(request, "server", getattr(connection, "host", ""))
+    bucket = text(bucket or "")
+    if host == client.server or (host == f"{bucket}.{client.server}" and _BUCKET.fullmatch(bucket)):
+        return client.server, client.port
+    return host, getattr(request, "port", None)
 
 
 def _is_tls(connection: Any) -> bool:
@@ -774,11 +836,11 @@ def _react_to_hop(facts: Facts, connection: Any) -> None:
 # --- what an answer teaches -----------------------------------------------------------------
 
 
-def _learn(client: Any, request: _Request, answer: Any, *, in_clear: bool) -> None:
+def _learn(client: Any, request: _Request, answer: Any, *, in_clear_to: tuple[Any, Any] | None) -> None:
     try:
         _note_upload(client, request, answer)
-        if in_clear:
-            _note_read(client, request, answer)
+        if in_clear_to is not None:
+            _note_read(client, request, answer, *in_clear_to)
     except Exception:  # noqa: BLE001  # a bug of ours must never break a call
         _reaction.bug("an answer")
 
@@ -792,18 +854,18 @@ def _note_upload(client: Any, request: _Request, answer: Any) -> None:
         asked = named_by(_items(request.headers, request.extension_headers)).target is Encryption.SSE_KMS
         upload_id = getattr(answer.body, "uploadId", None)
         if upload_id and (asked or _answers_kms(answer)):
-            ledger.add(*_upload(client, request, upload_id))
+            ledger.add(*_upload(client, request.bucket, upload_id))
     elif ledger and "uploadId" in parameters and request.method in ("POST", "DELETE"):
-        ledger.forget(*_upload(client, request, parameters["uploadId"]))
+        ledger.forget(*_upload(client, request.bucket, parameters["uploadId"]))
 
 
-def _note_read(client: Any, request: _Request, answer: Any) -> None:
+def _note_read(client: Any, request: _Request, answer: Any, host: Any, port: Any) -> None:
     if request.method != "GET" or not request.key:
         return
     if _succeeded(answer) and _answers_kms(answer):
         operation = _operation(client, "GET", request.bucket, request.key, request.parameters or (), ())
         call = text(request.sdk_method or "getObject")
-        _reaction.react(_facts(client, call, operation, secure=False, read_kms=True))
+        _reaction.react(_facts(client, call, operation, secure=False, host=text(host), port=port, read_kms=True))
 
 
 def _succeeded(answer: Any) -> bool:
@@ -825,11 +887,12 @@ _REFUSAL = "_obs_sse_guard_refusal"
 def _part_gate(_: str, function: Function) -> Function:
     """Raise a refusal again behind the SDK's ``except Exception``; its pool hands it to the caller."""
 
-    def gate(*args: Any, **kwargs: Any) -> Any:
+    def gate(operation: Any, part: Any) -> Any:
         with _reaction.refusals() as refused:
-            result = function(*args, **kwargs)
+            result = function(operation, part)
             refusal = refused()
-        if refusal is not None:
+        # Not one that the application itself asked for and handled on the way.
+        if refusal is not None and not part["isCompleted"]:
             raise refusal
         return result
 
@@ -837,16 +900,22 @@ def _part_gate(_: str, function: Function) -> Function:
 
 
 def _task_gate(_: str, function: Function) -> Function:
-    """Note a refusal on the progress object that downloadFiles returns."""
+    """Note a refusal of a task on the progress object that downloadFiles returns."""
     signature = inspect.signature(function)
 
     def gate(*args: Any, **kwargs: Any) -> Any:
-        with _reaction.refusals() as refused:
-            result = function(*args, **kwargs)
-            refusal = refused()
-        if refusal is not None:
-            vars(signature.bind(*args, **kwargs).arguments["state"])[_REFUSAL] = refusal
-        return result
+        call = signature.bind(*args, **kwargs)
+        task, state = call.arguments["func"], call.arguments["state"]
+
+        def watched(**arguments: Any) -> Any:
+            try:
+                return task(**arguments)
+            except SSETransportError as refusal:
+                vars(state)[_REFUSAL] = refusal
+                raise
+
+        call.arguments["func"] = watched
+        return function(*call.args, **call.kwargs)
 
     return gate
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
+
+from obs_sse_guard._fork import after_fork_in_child
 
 __all__ = ["Once"]
 
@@ -15,8 +16,7 @@ class Once:
         self._limit = limit
         self._said: set[str] = set()
         self._renew_lock()
-        # Another thread may hold the lock when the process forks; nobody would release it in the child.
-        os.register_at_fork(after_in_child=self._renew_lock)
+        after_fork_in_child(self._renew_lock)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 import threading
 from types import FunctionType
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import wrapt
 
 from obs_sse_guard import _reaction, _settings
+from obs_sse_guard._fork import after_fork_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
 
 __all__ = ["Patcher", "Target", "hook", "is_hook"]
 
@@ -90,8 +91,7 @@ class Patcher:
         self._watched: set[str] = set()
         self._failed: set[str] = set()
         self._lock = threading.RLock()
-        # A fork during another thread's install() would leave the child a lock that nobody releases.
-        os.register_at_fork(after_in_child=self._renew_lock)
+        after_fork_in_child(self._renew_lock)
 
     def _renew_lock(self) -> None:
         self._lock = threading.RLock()
@@ -105,11 +105,13 @@ class Patcher:
             _reaction.armed = True
             unwatched = [module for module in modules if module not in self._watched]
             self._watched.update(unwatched)
-            for module in modules:
-                self._hook_module(module)
+            self._hook_modules()
         # Outside our lock: wrapt holds one of its own while it tells of an import.
         for module in unwatched:
-            wrapt.register_post_import_hook(functools.partial(self._imported, module), module)
+            if not _is_initializing(module):  # wrapt calls at once, be the import done or not
+                wrapt.register_post_import_hook(self._imported, module)
+        if unwatched:
+            sys.meta_path.insert(0, _Rewatch(unwatched, self._imported))
 
     def uninstall(self) -> None:
         """Restore what is still ours; a hook under somebody else's wrapper goes inert."""
@@ -127,7 +129,7 @@ class Patcher:
     def _state(self, target: Target) -> str:
         if not _reaction.armed:
             return "off"
-        if target.module not in sys.modules:
+        if not _is_imported(target.module):
             return "pending"
         places = target.places()
         if not places or target.name in self._failed:
@@ -139,16 +141,21 @@ class Patcher:
         for target in self._targets:
             yield from target.places()
 
-    def _imported(self, module: str, _: object) -> None:
+    def _imported(self, module: ModuleType) -> None:
         with self._lock:
             if _reaction.armed:
-                self._hook_module(module)
+                self._hook_modules(module.__name__)
 
-    def _hook_module(self, name: str) -> None:
-        if name not in sys.modules:
-            return
-        failed = [target.name for target in self._targets if target.module == name and not _hook(target)]
-        self._failed.update(failed)
+    def _hook_modules(self, complete: str = "") -> None:
+        """Hook all that is there: a module that was half imported when last looked at may be whole by now."""
+        outcome = {
+            target.name: _hook(target)
+            for target in self._targets
+            # wrapt tells of a module that is complete while Python still marks it as under way.
+            if target.module == complete or _is_imported(target.module)
+        }
+        failed = [name for name, hooked in outcome.items() if not hooked]
+        self._failed = self._failed.difference(outcome).union(failed)
         if failed:
             _settings.warn(
                 f"obs_sse_guard could not hook {', '.join(failed)}: this release of the SDK is not supported there, "
@@ -158,7 +165,8 @@ class Patcher:
 
 def _hook(target: Target) -> bool:
     places = target.places()
-    return all([_hook_place(target, *place) for place in places]) if places else target.optional
+    outcome = [_hook_place(target, *place) for place in places]  # a list: one failure must not spare the rest
+    return all(outcome) if places else target.optional
 
 
 def _hook_place(target: Target, owner: Any, name: str) -> bool:
@@ -193,8 +201,31 @@ def _is_hooked(function: Any) -> bool:
     return False
 
 
+def _is_initializing(name: str) -> bool:
+    return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False) is True
+
+
+def _is_imported(name: str) -> bool:
+    return name in sys.modules and not _is_initializing(name)
+
+
 def _settle(name: str) -> None:
     """Wait for an import under way in another thread: half a module cannot be hooked."""
-    spec = getattr(sys.modules.get(name), "__spec__", None)
-    if getattr(spec, "_initializing", False):
-        importlib.import_module(name)
+    if _is_initializing(name):
+        importlib.import_module(name)  # returns at once if this very thread is in the middle of it
+
+
+class _Rewatch:
+    """Registers the post-import hooks anew at every import: wrapt's fire once.
+
+    An application may drop the SDK from ``sys.modules`` and import it again, as test runners and
+    plug-in loaders do; what it gets are other classes. A finder that finds nothing: it only looks on.
+    """
+
+    def __init__(self, modules: Iterable[str], hook: Callable[[ModuleType], None]) -> None:
+        self._modules = frozenset(modules)
+        self._hook = hook
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name in self._modules and name not in sys.modules:
+            wrapt.register_post_import_hook(self._hook, name)

@@ -35,7 +35,7 @@ armed = False
 
 # One call passes several gates, and each of them sees the same thing: say it once. A context
 # variable, for it is right in threads and in coroutines alike.
-_said: ContextVar[frozenset[str]] = ContextVar("obs_sse_guard_said", default=frozenset())
+_said: ContextVar[frozenset[tuple[str, str]]] = ContextVar("obs_sse_guard_said", default=frozenset())
 
 _last_refusal: ContextVar[SSETransportError | None] = ContextVar("obs_sse_guard_last_refusal", default=None)
 
@@ -55,7 +55,7 @@ def announced(facts: Facts) -> Iterator[frozenset[str]]:
         SSETransportError: the request must not leave.
     """
     said = react(facts)
-    token = _said.set(_said.get() | said)
+    token = _said.set(_said.get() | {(name, facts.host) for name in said})
     try:
         yield said
     finally:
@@ -100,7 +100,7 @@ def react(facts: Facts) -> frozenset[str]:
     return frozenset(
         _log(facts, finding, action, settings)
         for finding, action in actions.items()
-        if action is not Action.ALLOW and finding.name not in _said.get()
+        if action is not Action.ALLOW and (finding.name, facts.host) not in _said.get()
     )
 
 

@@ -6,6 +6,7 @@ import functools
 import ipaddress
 import logging
 import os
+import re
 import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, Union
@@ -62,6 +63,8 @@ class TrustedHosts(NamedTuple):
         address = _address(host)
         if address is not None:
             return any(address in network for network in self.networks)
+        if not _HOST_NAME.fullmatch(host):  # clients part such a thing in places of their own
+            return False
         # The leading dot stays in a suffix, so that "*.example.com" is not "evilexample.com".
         return host in self.names or host.endswith(self.suffixes or ("\0",))
 
@@ -120,8 +123,11 @@ def _normal(host: str) -> str:
     return host.strip().lower().rstrip(".").strip("[]")
 
 
+_HOST_NAME = re.compile(r"[\w.-]+")
+
+
 def _is_name(entry: str) -> bool:
-    return not set(entry) & set("*/:@?#[] \t") and not entry.replace(".", "").isdigit()
+    return _HOST_NAME.fullmatch(entry) is not None and not entry.replace(".", "").isdigit()
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

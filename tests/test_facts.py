@@ -51,6 +51,8 @@ def test_a_header_names_its_encryption(
 @pytest.mark.parametrize(
     "name",
     [
+        "x-amz-meta-server-side-encryption-customer-key",
+        "x-obs-meta-my-server-side-encryption-customer-key",
         "x-obs-server-side-data-encryption",
         "x-other-server-side-encryption",
         "server-side-encryption",
@@ -69,7 +71,7 @@ def test_another_name_names_nothing(name: str) -> None:
     [
         "x-obs-meta-x-amz-server-side-encryption-customer-key",
         "x-amz-meta-%20x-obs-server-side-encryption-customer-key",
-        "X-Amz-Meta-server-side-encryption-customer-key",
+        "X-Amz-Meta-X-Obs-Copy-Source-Server-Side-Encryption-Customer-Key",
     ],
 )
 def test_a_key_under_a_metadata_name_is_seen(name: str) -> None:
@@ -88,6 +90,8 @@ def test_the_most_demanding_counts_in_any_order() -> None:
         named = named_by(order)
         assert (named.target, named.source, named.key) == (SSE_C, SSE_C, True)
     for order in itertools.permutations(headers[:2]):
+        assert named_by(order).target is SSE_OBS, "the algorithm decides, and not the id of a key"
+    for order in itertools.permutations([*headers[:2], ("x-amz-server-side-encryption", "aws:kms")]):
         assert named_by(order).target is SSE_KMS
 
 

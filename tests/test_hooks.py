@@ -376,7 +376,7 @@ def test_an_import_after_uninstall_is_left_alone() -> None:
     patcher.install()
     patcher.uninstall()
     try:
-        patcher._imported("made_up_later", None)
+        patcher._imported(types.ModuleType("made_up_later"))
         assert not _reaction.armed
     finally:
         obs_sse_guard.install()
