@@ -181,5 +181,6 @@ def header_names(target: Encryption, source: Encryption, prefix: str) -> tuple[s
     customer = ("-customer-algorithm", "-customer-key", "-customer-key-MD5")
     suffixes = {Encryption.SSE_C: customer, Encryption.SSE_KMS: ("",), Encryption.SSE_OBS: ("",)}
     own = [f"{prefix}server-side-encryption{end}" for end in suffixes.get(target, ())]
-    copied = [f"{prefix}copy-source-server-side-encryption{end}" for end in customer] if source is Encryption.SSE_C else []
-    return tuple(own + copied)
+    # Only SSE-C asks anything of a copy's source.
+    of_source = customer if source is Encryption.SSE_C else ()
+    return (*own, *(f"{prefix}copy-source-server-side-encryption{end}" for end in of_source))

@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard import _reaction, _settings
@@ -67,7 +68,8 @@ _FIXES = {
     "key-in-url": _NO_KEY_IN_SIGNATURE,
     "cross-host-redirect": "give the client the endpoint that the service redirects to, ObsClient(server='https://…')",
     "unverified-tls": "let the client verify, ObsClient(ssl_verify='/path/to/ca.pem'); the SDK's default is False",
-    "unverified-host": "let the client check the host's name too, ObsClient(use_http_conns=True) of esdk-obs-python>=3.25.3",
+    "unverified-host": "let the client check the host's name too, ObsClient(use_http_conns=True); "
+    "esdk-obs-python>=3.25.3 has it",
     "sse-dropped": "pass an SseCHeader or SseKmsHeader object in the argument that this method reads: sseHeader, or "
     "destSseHeader and sourceSseHeader for a copy",
 }
@@ -171,10 +173,13 @@ def _prefix(client: Any) -> str:
 
 def _facts(client: Any, call: str, operation: str, **known: Any) -> Facts:
     """The facts of a client's request; its transport is read now, for it can change."""
-    shared = {"secure": bool(client.is_secure), "host": str(client.server).rpartition("@")[2], "port": client.port}
-    return Facts(
-        sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, proxy=_proxy(client), **{**shared, **known}
-    )
+    shared = {
+        "secure": bool(client.is_secure),
+        "host": str(client.server).rpartition("@")[2],
+        "port": client.port,
+        "proxy": _proxy(client),
+    }
+    return Facts(sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, **{**shared, **known})
 
 
 def _proxy(client: Any) -> str:
@@ -187,12 +192,14 @@ def _proxy(client: Any) -> str:
 
 def _proxy_of_session(client: Any, session: Any) -> str:
     # Asked of requests itself: its own settings, the environment with its exceptions, and ALL_PROXY.
-    from requests.utils import select_proxy, urlparse  # noqa: PLC0415  # the SDK has it imported
+    from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed
+
+    from requests.utils import select_proxy  # noqa: PLC0415  # the SDK has it imported
 
     url = f"{'https' if client.is_secure else 'http'}://{client.server}:{client.port}/"
     proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
     proxy = select_proxy(url, proxies) or ""
-    return urlparse(proxy if "//" in proxy else f"//{proxy}").hostname or ""
+    return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
 
 
 # --- the method gate -----------------------------------------------------------------------
@@ -226,8 +233,9 @@ class _Method(NamedTuple):
     optional: bool = False
 
 
-_PUT, _GET, _INITIATE = Operation.PUT_OBJECT.value, Operation.GET_OBJECT.value, Operation.INITIATE_MULTIPART_UPLOAD.value
+_PUT, _GET, _PART = Operation.PUT_OBJECT.value, Operation.GET_OBJECT.value, Operation.UPLOAD_PART.value
 _COPY, _COPY_PART = Operation.COPY_OBJECT.value, Operation.UPLOAD_PART_COPY.value
+_INITIATE = Operation.INITIATE_MULTIPART_UPLOAD.value
 
 _METHODS = (
     _Method("putContent", _PUT, "headers", writes=True),
@@ -239,7 +247,7 @@ _METHODS = (
     _Method("getObject", _GET, "headers"),
     _Method("getObjectMetadata", Operation.HEAD_OBJECT.value),
     _Method("initiateMultipartUpload", _INITIATE, writes=True),
-    _Method("uploadPart", Operation.UPLOAD_PART.value, writes=True, part=True),
+    _Method("uploadPart", _PART, writes=True, part=True),
     _Method("copyObject", _COPY, "headers", "destSseHeader", "sourceSseHeader", writes=True),
     _Method("copyPart", _COPY_PART, "", "destSseHeader", "sourceSseHeader", writes=True),
     _Method("completeMultipartUpload", Operation.COMPLETE_MULTIPART_UPLOAD.value),
@@ -252,7 +260,7 @@ _METHODS = (
     _Method("uploadFile", _INITIATE, "headers", writes=True, owner="CryptoObsClient", optional=True),
     _Method("downloadFile", _GET, "header", owner="CryptoObsClient", optional=True),
     _Method("initiateEncryptedMultipartUpload", _INITIATE, writes=True, owner="CryptoObsClient", optional=True),
-    _Method("uploadEncryptedPart", Operation.UPLOAD_PART.value, writes=True, part=True, owner="CryptoObsClient", optional=True),
+    _Method("uploadEncryptedPart", _PART, writes=True, part=True, owner="CryptoObsClient", optional=True),
 )
 _OWNERS = {"ObsClient": "obs.client", "CryptoObsClient": "obs.crypto_client"}
 
@@ -504,10 +512,11 @@ _under_way = _UnderWay()
 
 # Parameters that make a request about an object another one than its method says. The service
 # ignores those that it does not know, and so do its rules.
-_SUBRESOURCES = frozenset(
-    "acl append attributes callback legal-hold metadata modify object-lock partNumber rename restore retention select "
-    "select-type storageClass storagePolicy tagging torrent truncate uploadId uploads x-obs-accesslabel".split()
-)
+_SUBRESOURCES = frozenset({
+    "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
+    "rename", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy", "tagging", "torrent",
+    "truncate", "uploadId", "uploads", "x-obs-accesslabel",
+})  # fmt: skip
 _OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
     ("PUT", frozenset()): Operation.PUT_OBJECT,
     ("PUT", frozenset({"modify"})): Operation.PUT_OBJECT,
@@ -523,7 +532,7 @@ _OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
 _COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
 
 
-def _operation(
+def _operation(  # noqa: PLR0913, PLR0917  # what a request consists of
     client: Any, method: str, bucket: Any, key: Any, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]
 ) -> str:
     """Tell the operation from what a request consists of, as the service does."""
@@ -577,7 +586,17 @@ def _request_gate(name: str, function: Function) -> Function:
         extensionHeaders: Any = None,  # noqa: N803
         **more: Any,
     ) -> Any:
-        sent: list[Any] = [None, methodType, bucketName, objectKey, pathArgs, headers, entity, methodName, extensionHeaders]
+        sent: list[Any] = [
+            None,
+            methodType,
+            bucketName,
+            objectKey,
+            pathArgs,
+            headers,
+            entity,
+            methodName,
+            extensionHeaders,
+        ]
         facts = None
         try:
             if _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders, client.is_secure):
@@ -601,7 +620,7 @@ def _request_gate(name: str, function: Function) -> Function:
                 answer = call() if facts is None else _announced_request(call, client, facts)
             if pathArgs or sent[0]:
                 _learn(client, _Request(*sent[1:]), answer, in_clear_to=sent[0])
-            return answer
+            return answer  # noqa: TRY300  # an else clause would part it from what it returns
         except _Abort as abort:
             # `from None`: what the SDK was doing when the gate at the connection stopped it says nothing.
             raise abort.error from None
@@ -870,7 +889,7 @@ def _note_read(client: Any, request: _Request, answer: Any, host: Any, port: Any
 
 def _succeeded(answer: Any) -> bool:
     status = getattr(answer, "status", None)
-    return isinstance(status, int) and status < 300
+    return isinstance(status, int) and status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def _answers_kms(answer: Any) -> bool:
@@ -964,7 +983,12 @@ def _target(path: str, gate: Callable[[str, Function], Function], module: str = 
 
 TARGETS: tuple[Target, ...] = (
     *(
-        Target(_OWNERS[method.owner], f"{method.owner}.{method.name}", functools.partial(_method_gate, method), method.optional)
+        Target(
+            _OWNERS[method.owner],
+            f"{method.owner}.{method.name}",
+            functools.partial(_method_gate, method),
+            method.optional,
+        )
         for method in _METHODS
     ),
     Target("obs.client", "ObsClient.*", _other_gate, select=_other_methods),

@@ -186,8 +186,10 @@ def _caller(owner: Any, found: Any) -> Callable[..., Any]:
         return found  # type: ignore[no-any-return]
 
     @functools.wraps(found)
-    def bound(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return found.__get__(instance, type(instance))(*args, **kwargs)
+    def bound(*args: Any, **kwargs: Any) -> Any:
+        if not args:  # self= is a keyword
+            return found(**kwargs)
+        return found.__get__(args[0], type(args[0]))(*args[1:], **kwargs)
 
     return bound
 

@@ -125,18 +125,14 @@ def _log_trust(facts: Facts) -> None:
         )
 
 
-def _raise_first(
-    facts: Facts, refused: list[Finding], settings: Settings
-) -> None:
+def _raise_first(facts: Facts, refused: list[Finding], settings: Settings) -> None:
     for finding in refused:
         error = SSETransportError(_message("refused", facts, finding, settings), rule=finding.name, **_fields(facts))
         _last_refusal.set(error)
         raise error
 
 
-def _log(
-    facts: Facts, finding: Finding, action: Action, settings: Settings
-) -> str:
+def _log(facts: Facts, finding: Finding, action: Action, settings: Settings) -> str:
     verb = "would refuse" if action is Action.REFUSE else "noticed"
     extra = {
         **_fields(facts),
@@ -161,9 +157,7 @@ def _fields(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _message(
-    verb: str, facts: Facts, finding: Finding, settings: Settings
-) -> str:
+def _message(verb: str, facts: Facts, finding: Finding, settings: Settings) -> str:
     target = f" with {facts.target}" if facts.target.value != "none" else ""
     source = f" from a source with {facts.source}" if facts.source.value != "none" else ""
     names = f" (names: {', '.join(facts.headers or facts.dropped)})" if facts.headers or facts.dropped else ""

@@ -40,7 +40,7 @@ def test_https_in_the_endpoint_wins(is_secure: bool, https: RecordingServer) -> 
 
 
 def test_without_a_scheme_the_flag_decides(http: RecordingServer) -> None:
-    options = {"server": "127.0.0.1", "port": http.port, "is_secure": False}
+    options: dict[str, Any] = {"server": "127.0.0.1", "port": http.port, "is_secure": False}
     with open_client("v2", http, **options) as client, pytest.raises(SSETransportError):
         _put(client)
     assert_silent(http)

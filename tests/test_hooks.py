@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import http.client
 import importlib
+import inspect
 import os
 import subprocess
 import sys
 import textwrap
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import obs
@@ -419,8 +422,6 @@ def test_every_method_that_takes_headers_is_hooked() -> None:
 
 
 def _parameters(function: Any) -> list[str]:
-    import inspect
-
     return [*inspect.signature(function).parameters]
 
 
@@ -443,7 +444,7 @@ def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_
     sse = obs.SseCHeader.getInstance(KEY)
     path = tmp_path / "file"
     path.write_text("x")
-    calls = [
+    calls: list[Callable[[], Any]] = [
         lambda: client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse)),
         lambda: client.uploadFile(BUCKET, OBJECT, str(path), headers=obs.UploadFileHeader(sseHeader=sse)),
         lambda: client.downloadFile(BUCKET, OBJECT, str(path), header=obs.GetObjectHeader(sseHeader=sse)),
@@ -455,3 +456,73 @@ def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_
             call()
     client.close()
     assert_silent(http)
+
+
+# ----------------------------------------------------------------- releases that are yet to come
+
+
+def _later(name: str, answer: Any) -> Any:
+    """A method with the parameters of the SDK's, and one more."""
+
+    def method(*_: Any, **arguments: Any) -> Any:
+        return answer(arguments.get("new", "old"))
+
+    method.__signature__ = inspect.signature(getattr(obs.client._BasicClient, name))  # type: ignore[attr-defined]
+    return method
+
+
+def test_a_new_parameter_of_a_later_release_passes_through() -> None:
+    client = SimpleNamespace(is_secure=True, ssl_verify="ca")
+    method = _later("_make_request_with_retry", lambda new: new)
+    request = _obs._request_gate("request", method)
+    assert request(client, "PUT", "b", new="new") == "new"
+    assert request(client, "PUT", "b") == "old"
+    method = _later("_parse_request_connection", lambda new: (http.client.HTTPSConnection("a.test"), new))
+    connection = _obs._connection_gate("connection", method)
+    assert connection(client, "h", 1, "https", "c", redirect=False, header={}, new="new")[1] == "new"
+    assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
+
+
+def test_other_parameters_than_expected_are_not_guessed() -> None:
+    def changed(self: object, second: str, first: str) -> None:
+        """As if a release had swapped them."""
+
+    with pytest.raises(LookupError):
+        _obs._request_gate("request", changed)
+    with pytest.raises(LookupError):
+        _obs._connection_gate("connection", changed)
+
+
+def test_a_bug_in_any_gate_lets_the_call_through(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(_obs, "_keys_as_values")
+    with open_client("v2", http) as client:
+        assert client.deleteObject(BUCKET, OBJECT, extensionHeaders={"a": "b"}).status == 204
+    assert "could not judge deleteObject (NameError" in caplog.text
+
+
+def _later_put(self: object, bucketName: str, objectKey: str, headers: Any = None) -> str:  # noqa: N803
+    return "called"
+
+
+def test_self_as_a_keyword_is_left_to_the_sdk(http: RecordingServer, foreign: Any) -> None:
+    with open_client("v2", http) as client:
+        signed = obs.ObsClient._createV2SignedUrl(self=client, method="GET", bucketName=BUCKET, objectKey=OBJECT)
+        assert signed.signedUrl
+        obs_sse_guard.uninstall()
+        obs.ObsClient.putContent = foreign(_later_put)
+        obs_sse_guard.install()
+        make: Any = obs.ObsClient
+        assert make.putContent(self=client, bucketName=BUCKET, objectKey=OBJECT) == "called"
+        obs_sse_guard.uninstall()
+
+
+def test_locks_are_new_in_a_forked_child() -> None:
+    patcher = Patcher([])
+    before = patcher._lock
+    before.acquire()
+    patcher._renew_lock()
+    assert patcher._lock is not before
+    assert patcher.status() == {}
+    before.release()

@@ -18,6 +18,7 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError, _fork, _obs
 from obs_sse_guard._masking import masked
+from obs_sse_guard._once import Once
 from tests import sdk_calls
 from tests.records import fields_of, rules
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
@@ -223,7 +224,7 @@ def test_a_place_that_failed_may_be_hooked_later() -> None:
 def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.register_at_fork", raising=False)
     _fork.after_fork_in_child(lambda: None)
-    assert obs_sse_guard._settings.Once()("said")
+    assert Once()("said")
 
 
 # ------------------------------------------------------------------------ legal calls go through
