@@ -291,6 +291,11 @@ def _carried(holder: Any) -> Args:
     return tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
 
 
+def _is_plain(holder: Any) -> bool:
+    """Whether it is a header object of the SDK's, which are dicts, and none of an application's, without SSE."""
+    return type(holder) is not dict and isinstance(holder, dict) and _holds_no_sse(holder)
+
+
 def _method_gate(method: _Method, name: str, function: Function) -> Function:
     read = [_reader(function, argument) for argument in _SSE_ARGUMENTS]
     metadata, extension_headers = _reader(function, "metadata"), _reader(function, "extensionHeaders")
@@ -316,8 +321,6 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
         notes = metadata(args, kwargs)
         is_private = client.is_secure and type(holder) is not dict and not notes
-        if is_private and carrier and isinstance(holder, dict) and _holds_no_sse(holder):
-            return None
         values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         if is_private and is_proper(*values):
             return None
@@ -337,13 +340,13 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
                 client = args[0]
                 # The readers of the two arguments that decide, written out: most calls end here.
                 holder = kwargs[carrier] if carrier in kwargs else args[place] if len(args) > place else None
-                if (
-                    holder is not None
-                    or not carrier
-                    or not client.is_secure
-                    or "metadata" in kwargs
-                    or len(args) > metadata_place
-                ):
+                is_plain = (
+                    client.is_secure
+                    and (_is_plain(holder) if holder is not None else carrier)
+                    and "metadata" not in kwargs
+                    and len(args) <= metadata_place
+                )
+                if not is_plain:
                     facts = look(client, holder, args[1:], kwargs)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
@@ -638,13 +641,17 @@ def _announced_request(call: Callable[[], Any], client: Any, facts: Facts) -> An
         return call()
 
 
+# Names that most requests have and no more: one look at a set instead of a search in text.
+_are_harmless = frozenset(("Content-Type", "Content-Length", "Content-MD5", "Range")).issuperset
+
+
 def _needs_a_look(  # noqa: PLR0913, PLR0917  # the SDK's parameters
     client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, secure: Any
 ) -> bool:
     """A quick test that most requests do not pass; it may err towards a closer look only."""
     names = ""
     try:
-        if headers:
+        if headers and not _are_harmless(headers):
             names = "\n".join(headers)
             for value in headers.values():
                 if type(value) is not str and isinstance(value, (dict, list, tuple)):  # it would be sent as text
