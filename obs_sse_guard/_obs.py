@@ -58,14 +58,11 @@ _FETCH_JOB = "v1/async-fetch/jobs"
 
 # --- the SDK's own words -------------------------------------------------------------------
 
-_NO_KEY_IN_SIGNATURE = (
-    "pass the key as a signed header, createSignedUrl(headers=…), and send that header with the request; "
-    "keep it out of queryParams= and formParams="
-)
 _FIXES = {
     "key-misplaced": "leave sseHeader out of modifyFile and renameFile, which cannot encrypt; write the object with "
-    "putContent or appendObject, and give metadata no name of an encryption header",
-    "key-in-url": _NO_KEY_IN_SIGNATURE,
+    "putContent or appendObject, and give metadata neither an SSE object nor the name of an encryption header",
+    "key-in-url": "pass the key as a signed header, createSignedUrl(headers=…), and send that header with the request; "
+    "keep it out of queryParams= and formParams=",
     "cross-host-redirect": "give the client the endpoint that the service redirects to, ObsClient(server='https://…')",
     "unverified-tls": "let the client verify, ObsClient(ssl_verify='/path/to/ca.pem'); the SDK's default is False",
     "unverified-host": "let the client check the host's name too, ObsClient(use_http_conns=True); "
