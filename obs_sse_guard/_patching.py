@@ -141,10 +141,10 @@ class Patcher:
         for target in self._targets:
             yield from target.places()
 
-    def _imported(self, module: ModuleType) -> None:
+    def _imported(self, module: ModuleType | None = None) -> None:
         with self._lock:
             if _reaction.armed:
-                self._hook_modules(module.__name__)
+                self._hook_modules(module.__name__ if module else "")
 
     def _hook_modules(self, complete: str = "") -> None:
         """Hook all that is there: a module that was half imported when last looked at may be whole by now."""
@@ -221,13 +221,18 @@ class _Rewatch:
     """Registers the post-import hooks anew at every import: wrapt's fire once.
 
     An application may drop the SDK from ``sys.modules`` and import it again, as test runners and
-    plug-in loaders do; what it gets are other classes. A finder that finds nothing: it only looks on.
+    plug-in loaders do; what it gets are other classes. And this very thread may be in the middle of
+    importing the SDK, which wrapt never tells of. A finder that finds nothing: it only looks on.
     """
 
-    def __init__(self, modules: Iterable[str], hook: Callable[[ModuleType], None]) -> None:
+    def __init__(self, modules: Iterable[str], hook: Callable[..., None]) -> None:
         self._modules = frozenset(modules)
+        self._under_way = {name for name in self._modules if _is_initializing(name)}
         self._hook = hook
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
         if name in self._modules and name not in sys.modules:
             wrapt.register_post_import_hook(self._hook, name)
+        if not all(_is_initializing(module) for module in self._under_way):
+            self._under_way = {module for module in self._under_way if _is_initializing(module)}
+            self._hook()

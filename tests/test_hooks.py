@@ -262,6 +262,7 @@ def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> No
     obs_sse_guard.install()
     with open_client("v2", http) as client:
         assert _is_guarded(client)
+        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is below
         assert _put(client).status == 200

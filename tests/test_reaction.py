@@ -312,7 +312,7 @@ def test_a_warning_that_is_made_an_error_is_logged_instead(
     monkeypatch.setenv(MODE, "typo")
     monkeypatch.setenv(TRUSTED, "127.0.0.1")
     with open_client("v2", http) as client, warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", SSEGuardWarning)
         assert _put(client).status == 200
     assert "is not understood" in caplog.text
 
