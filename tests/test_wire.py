@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gc
 import http.client
+import json
 import threading
 import time
 import warnings
@@ -232,6 +234,14 @@ def test_a_fetch_job_carries_headers_in_its_body(kind: str, http: RecordingServe
         client.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={"note": "x"})
     assert caught.value.rule in ("key-in-clear", "key-misplaced")
     assert_no_key(http, KEY)
+
+
+def test_a_private_fetch_job_is_judged_by_its_body(http: RecordingServer) -> None:
+    body = json.dumps({"objectheaders": {KEY_HEADER: ENCODED}})
+    with open_client("v2", http) as client:
+        call = functools.partial(client._make_post_request, BUCKET, "v1/async-fetch/jobs", entity=body)
+        assert _refused_quickly(call).rule == "key-in-clear"
+    assert_silent(http)
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"objectheaders": 1}', b'{"objectheaders": null}', None])
