@@ -172,11 +172,16 @@ def _facts(client: Any, call: str, operation: str, **known: Any) -> Facts:
     """The facts of a client's request; its transport is read now, for it can change."""
     shared = {
         "secure": bool(client.is_secure),
-        "host": str(client.server).rpartition("@")[2],
+        "host": _bare(client.server),
         "port": client.port,
         "proxy": _proxy(client),
     }
     return Facts(sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, **{**shared, **known})
+
+
+def _bare(server: Any) -> str:
+    """A host without the user and password that somebody may have put before it."""
+    return text(server).rpartition("@")[2]
 
 
 def _proxy(client: Any) -> str:
@@ -419,12 +424,10 @@ def _other_methods(client: type) -> list[str]:
     ]
 
 
-@functools.cache
 def _takes_headers(function: Function) -> bool:
-    try:
-        return "extensionHeaders" in inspect.signature(function).parameters
-    except (TypeError, ValueError):  # somebody put a callable there that has no signature
-        return False
+    # Of its code, not its signature: this is asked of some 150 methods while the SDK is imported.
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and "extensionHeaders" in code.co_varnames[: code.co_argcount]
 
 
 def _other_gate(name: str, function: Function) -> Function:
@@ -817,7 +820,7 @@ def _hop_facts(client: Any, connection: Any, headers: Any, redirect: tuple[Any, 
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
     facts = _request_facts(client, request, secure=secure and stays)
     return facts and facts._replace(
-        secure=secure, host=text(host), port=port, other_host=redirect is not None and host not in own
+        secure=secure, host=_bare(host), port=port, other_host=redirect is not None and host not in own
     )
 
 
@@ -888,7 +891,7 @@ def _note_read(client: Any, request: _Request, answer: Any, host: Any, port: Any
     if _succeeded(answer) and _answers_kms(answer):
         operation = _operation(client, "GET", request.bucket, request.key, request.parameters or (), ())
         call = text(request.sdk_method or "getObject")
-        _reaction.react(_facts(client, call, operation, secure=False, host=text(host), port=port, read_kms=True))
+        _reaction.react(_facts(client, call, operation, secure=False, host=_bare(host), port=port, read_kms=True))
 
 
 def _succeeded(answer: Any) -> bool:
@@ -909,10 +912,11 @@ _REFUSAL = "_obs_sse_guard_refusal"
 
 def _part_gate(_: str, function: Function) -> Function:
     """Raise a refusal again behind the SDK's ``except Exception``; its pool hands it to the caller."""
+    _expect(function, "self part")
 
-    def gate(operation: Any, part: Any) -> Any:
+    def gate(operation: Any, part: Any, *args: Any, **kwargs: Any) -> Any:
         with _reaction.refusals() as refused:
-            result = function(operation, part)
+            result = function(operation, part, *args, **kwargs)
             refusal = refused()
         # Not one that the application itself asked for and handled on the way.
         if refusal is not None and not part["isCompleted"]:
@@ -924,21 +928,24 @@ def _part_gate(_: str, function: Function) -> Function:
 
 def _task_gate(_: str, function: Function) -> Function:
     """Note a refusal of a task on the progress object that downloadFiles returns."""
-    signature = inspect.signature(function)
+    _expect(function, "obsClient func key taskCallback state")
 
-    def gate(*args: Any, **kwargs: Any) -> Any:
-        call = signature.bind(*args, **kwargs)
-        task, state = call.arguments["func"], call.arguments["state"]
-
+    def gate(  # the SDK's parameters, by the SDK's names
+        obsClient: Any,  # noqa: N803
+        func: Function,
+        key: Any,
+        taskCallback: Any = None,  # noqa: N803
+        state: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         def watched(**arguments: Any) -> Any:
             try:
-                return task(**arguments)
+                return func(**arguments)
             except SSETransportError as refusal:
                 vars(state)[_REFUSAL] = refusal
                 raise
 
-        call.arguments["func"] = watched
-        return function(*call.args, **call.kwargs)
+        return function(obsClient, watched, key, taskCallback, state, **kwargs)
 
     return gate
 
@@ -981,10 +988,6 @@ def _is_written(log_client: Any, level: Any = None) -> bool:
 # --- the list -------------------------------------------------------------------------------
 
 
-def _target(path: str, gate: Callable[[str, Function], Function], module: str = "obs.client") -> Target:
-    return Target(module, path, gate)
-
-
 TARGETS: tuple[Target, ...] = (
     *(
         Target(
@@ -996,15 +999,15 @@ TARGETS: tuple[Target, ...] = (
         for method in _METHODS
     ),
     Target("obs.client", "ObsClient.*", _other_gate, select=_other_methods),
-    _target("ObsClient._createV2SignedUrl", _signed_url_gate),
-    _target("ObsClient._createV4SignedUrl", _signed_url_gate),
-    _target("ObsClient._createPostSignature", _post_signature_gate),
-    _target("_BasicClient._make_request_with_retry", _request_gate),
-    _target("_BasicClient._parse_request_connection", _connection_gate),
-    _target("uploadOperation._upload_part", _part_gate, "obs.transfer"),
-    _target("downloadOperation._download_part", _part_gate, "obs.transfer"),
-    _target("_download_files", _tasks_gate),
-    _target("_task_wrap", _task_gate, "obs.extension"),
-    _target("LogClient.log", _log_gate, "obs.ilog"),
+    Target("obs.client", "ObsClient._createV2SignedUrl", _signed_url_gate),
+    Target("obs.client", "ObsClient._createV4SignedUrl", _signed_url_gate),
+    Target("obs.client", "ObsClient._createPostSignature", _post_signature_gate),
+    Target("obs.client", "_BasicClient._make_request_with_retry", _request_gate),
+    Target("obs.client", "_BasicClient._parse_request_connection", _connection_gate),
+    Target("obs.transfer", "uploadOperation._upload_part", _part_gate),
+    Target("obs.transfer", "downloadOperation._download_part", _part_gate),
+    Target("obs.client", "_download_files", _tasks_gate),
+    Target("obs.extension", "_task_wrap", _task_gate),
+    Target("obs.ilog", "LogClient.log", _log_gate),
 )
 """Every place that is hooked in the SDK."""

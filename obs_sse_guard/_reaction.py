@@ -126,8 +126,9 @@ def _log_trust(facts: Facts) -> None:
 
 
 def _raise_first(facts: Facts, refused: list[Finding], settings: Settings) -> None:
-    for finding in refused:
-        error = SSETransportError(_message("refused", facts, finding, settings), rule=finding.name, **_fields(facts))
+    if refused:
+        message = _message("refused", facts, refused[0], settings)
+        error = SSETransportError(message, rule=refused[0].name, **_fields(facts))
         _last_refusal.set(error)
         raise error
 
