@@ -314,6 +314,8 @@ class _Listener:
         self.port: int = self._socket.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
+        self._waker, woken = socket.socketpair()
+        self._selector.register(woken, selectors.EVENT_READ)
         self._deadline = time.monotonic() + lifetime
         self._stopping = False
         self._markers: set[int] = set()
@@ -335,7 +337,9 @@ class _Listener:
         """Stop. Records stay readable. Closing again does nothing."""
         self.settle()
         self._stopping = True
-        self.settle()
+        # Not by a marker: one that comes while the thread closes its socket may wait for ever.
+        with contextlib.suppress(OSError):  # the thread has ended already
+            self._waker.send(b".")
         self._thread.join(_SETTLE_SECONDS)
 
     def settle(self) -> None:
@@ -379,6 +383,7 @@ class _Listener:
             for key in list(self._selector.get_map().values()):
                 self._shut(key.fileobj)  # type: ignore[arg-type]
             self._selector.close()
+            self._waker.close()
             self._release_markers()
 
     def _turn(self) -> None:
@@ -397,6 +402,7 @@ class _Listener:
             self._marked.pop().close()
 
     def _accept(self) -> None:
+        # Also asked when woken up, with nobody to accept.
         with contextlib.suppress(BlockingIOError, ConnectionError):
             sock, (_, port) = self._socket.accept()
             sock.setblocking(False)
