@@ -44,7 +44,7 @@ def _call_gate(_: str, function: Function) -> Function:
     async def gate(client: Any, operation_name: Any, api_params: Any) -> Any:
         if not needs_a_look(client, operation_name, api_params):
             return await function(client, operation_name, api_params)
-        with announced(call_facts(AIOBOTOCORE, client, operation_name, api_params), client._endpoint):
+        with announced(call_facts(AIOBOTOCORE, client, operation_name, api_params), client):
             answer = await function(client, operation_name, api_params)
         learn(AIOBOTOCORE, client, operation_name, api_params, answer)
         return answer

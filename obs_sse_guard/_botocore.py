@@ -311,13 +311,13 @@ def _becomes_text(name: str, value: Any) -> bool:
 
 
 @contextlib.contextmanager
-def announced(facts: Facts | None, endpoint: Any) -> Iterator[None]:
-    """React to the facts of a call or request, if there are any, while it is made."""
+def announced(facts: Facts | None, sender: Any) -> Iterator[None]:
+    """React to the facts of a client's call or an endpoint's request, if there are any, while it is made."""
     if facts is None:
         yield
         return
     with _reaction.announced(facts) as said:
-        note_gap(endpoint, facts, said)
+        note_gap(getattr(sender, "_endpoint", sender), facts, said)
         yield
 
 
@@ -327,7 +327,7 @@ def _call_gate(_: str, function: Function) -> Function:
     def gate(client: Any, operation_name: Any, api_params: Any) -> Any:
         if not needs_a_look(client, operation_name, api_params):
             return function(client, operation_name, api_params)
-        with announced(call_facts(BOTOCORE, client, operation_name, api_params), client._endpoint):
+        with announced(call_facts(BOTOCORE, client, operation_name, api_params), client):
             answer = function(client, operation_name, api_params)
         learn(BOTOCORE, client, operation_name, api_params, answer)
         return answer
