@@ -15,7 +15,6 @@ from obs_sse_guard._botocore import (
     advise,
     announced,
     call_facts,
-    is_private,
     judge_url,
     learn,
     names_encryption,
@@ -60,7 +59,7 @@ def _send_gate(_: str, function: Function) -> Function:
     expect(function, "self request")
 
     async def gate(endpoint: Any, request: Any) -> Any:
-        if is_private(endpoint, request) and not names_encryption(request):
+        if not names_encryption(request):  # also over verified TLS: it may be redirected
             return await function(endpoint, request)
         facts = request_facts(AIOBOTOCORE, endpoint, request.method, request.url, request.headers)
         token = _watched.set((endpoint, request.url))

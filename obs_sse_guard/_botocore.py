@@ -42,7 +42,6 @@ __all__ = [
     "announced",
     "call_facts",
     "is_https",
-    "is_private",
     "judge_url",
     "learn",
     "names_encryption",
@@ -371,19 +370,11 @@ def _upload(client: Any, params: Params) -> tuple[str, str, str]:
 # --- the wire gate ---------------------------------------------------------------------------
 
 
-def is_private(endpoint: Any, request: Any) -> bool:
-    """A quick test that requests over verified TLS pass, of which there is nothing to say."""
-    try:
-        return bool(request.url.startswith("https://") and endpoint.http_session._verify)
-    except Exception:  # noqa: BLE001  # of a session of the application's own making, perhaps
-        return False
-
-
 def _send_gate(_: str, function: Function) -> Function:
     expect(function, "self request")
 
     def gate(endpoint: Any, request: Any) -> Any:
-        if is_private(endpoint, request):
+        if _is_private(endpoint, request) or not names_encryption(request):
             return function(endpoint, request)
         facts = request_facts(BOTOCORE, endpoint, request.method, request.url, request.headers)
         with announced(facts, endpoint):
@@ -392,10 +383,20 @@ def _send_gate(_: str, function: Function) -> Function:
     return gate
 
 
-def names_encryption(request: Any) -> bool:
-    """A quick test for requests that must not be redirected just anywhere; it may err towards a closer look only."""
+def _is_private(endpoint: Any, request: Any) -> bool:
+    """A quick test that requests over verified TLS pass, of which there is nothing to say."""
     try:
-        return "ncryption" in "\n".join(request.headers).lower() or bool(kms_uploads and "partNumber" in request.url)
+        return bool(request.url.startswith("https://") and endpoint.http_session._verify)
+    except Exception:  # noqa: BLE001  # of a session of the application's own making, perhaps
+        return False
+
+
+def names_encryption(request: Any) -> bool:
+    """A quick test that most requests do not pass; it may err towards a closer look only."""
+    try:
+        url = request.url
+        names = "\n".join(request.headers)
+        return "ncryption" in f"{url}\n{names}".lower() or bool(kms_uploads and "partNumber" in url)
     except Exception:  # noqa: BLE001  # of a request of the application's own making, perhaps
         return True
 
