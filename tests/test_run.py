@@ -46,6 +46,7 @@ def put(url):
 
 APP = """
 import json, multiprocessing, subprocess, sys
+from concurrent.futures import ProcessPoolExecutor
 from upload import put
 
 def in_a_child(url):
@@ -53,8 +54,8 @@ def in_a_child(url):
     return subprocess.check_output(child, cwd=sys.path[0], text=True, timeout=60).strip()
 
 def in_a_pool(method, url):
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        return pool.apply_async(put, (url,)).get(timeout=60)
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        return pool.submit(put, url).result(timeout=60)
 
 if __name__ == "__main__":
     url = sys.argv[1]
