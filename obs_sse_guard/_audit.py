@@ -19,14 +19,14 @@ from obs_sse_guard import _settings
 if TYPE_CHECKING:
     from obs_sse_guard._report import Report
 
-__all__ = ["LONGEST_LINE", "append", "report"]
+__all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report"]
 
 LONGEST_LINE = 1 << 20
 """Bytes that no line reaches: names are cut, and there are never more than a few dozen."""
 
 _A_WRITE = 0.005
 """Seconds that no write of a line takes."""
-_LONGEST_NAME = 1000
+LONGEST_NAME = 1000
 _MOST_NAMES = 50
 
 
@@ -131,4 +131,4 @@ def _site(report: Report) -> dict[str, Any] | None:
 
 
 def _cut(name: str) -> str:
-    return name[:_LONGEST_NAME]
+    return name[:LONGEST_NAME]

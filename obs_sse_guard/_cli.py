@@ -40,6 +40,16 @@ COMMANDS: tuple[Command, ...] = (
         "obs_sse_guard._demo",
         "show the guard at work: the real SDK, a local server over http and https, all 32 rows driven live",
     ),
+    Command(
+        "audit",
+        "obs_sse_guard._audit_command",
+        "sum up audit files: what enforce and strict would refuse, by rule, operation, host and call site",
+        (
+            ("paths", {"nargs": "+", "metavar": "path", "help": "a file that OBS_SSE_GUARD_AUDIT named; - is stdin"}),
+            ("--format", {"choices": ("text", "json", "html"), "default": "text", "help": "text by default"}),
+            ("--output", {"metavar": "file", "default": "", "help": "write there instead of to stdout"}),
+        ),
+    ),
 )
 
 
