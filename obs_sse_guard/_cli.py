@@ -59,6 +59,16 @@ COMMANDS: tuple[Command, ...] = (
         "file, and what is started with an environment of its own, as by sudo. Another launcher of this kind goes "
         "first: opentelemetry-instrument obs-sse-guard run python app.py.",
     ),
+    Command(
+        "audit",
+        "obs_sse_guard._audit_command",
+        "sum up audit files: what enforce and strict would refuse, by rule, operation, host and call site",
+        (
+            ("paths", {"nargs": "+", "metavar": "path", "help": "a file that OBS_SSE_GUARD_AUDIT named; - is stdin"}),
+            ("--format", {"choices": ("text", "json", "html"), "default": "text", "help": "text by default"}),
+            ("--output", {"metavar": "file", "default": "", "help": "write there instead of to stdout"}),
+        ),
+    ),
 )
 
 
