@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
 import sys
 import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard import _reaction, _settings
+from obs_sse_guard import _reaction
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._facts import (
     NOTHING_NAMED,
@@ -32,10 +31,11 @@ from obs_sse_guard._facts import (
     named_by,
     text,
 )
-from obs_sse_guard._ledger import Ledger
+from obs_sse_guard._ledger import kms_uploads as ledger
 from obs_sse_guard._masking import masked
-from obs_sse_guard._patching import Target
-from obs_sse_guard._settings import POLICY
+from obs_sse_guard._patching import Target, expect
+from obs_sse_guard._requests import bucket_operation, object_operation
+from obs_sse_guard._tls import note_gap, unsaid_gap
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     Look = Callable[[Any, Args, Kwargs], "Facts | None"]
 
 __all__ = ["ESDK", "TARGETS", "ledger"]
-
-ledger = Ledger()
 
 _SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
 _holds_no_sse = frozenset(_SSE_ARGUMENTS).isdisjoint  # of a header object, which is a dict of what was set
@@ -513,42 +511,14 @@ class _UnderWay(threading.local):
 
 _under_way = _UnderWay()
 
-# Parameters that make a request about an object another one than its method says. The service
-# ignores those that it does not know, and so do its rules.
-_SUBRESOURCES = frozenset({
-    "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
-    "rename", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy", "tagging", "torrent",
-    "truncate", "uploadId", "uploads", "x-obs-accesslabel",
-})  # fmt: skip
-_OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
-    ("PUT", frozenset()): Operation.PUT_OBJECT,
-    ("PUT", frozenset({"modify"})): Operation.PUT_OBJECT,
-    ("POST", frozenset({"append"})): Operation.PUT_OBJECT,
-    ("POST", frozenset({"uploads"})): Operation.INITIATE_MULTIPART_UPLOAD,
-    ("HEAD", frozenset()): Operation.HEAD_OBJECT,
-    ("GET", frozenset()): Operation.GET_OBJECT,
-    ("PUT", frozenset({"partNumber", "uploadId"})): Operation.UPLOAD_PART,
-    ("GET", frozenset({"partNumber"})): Operation.GET_OBJECT,
-    ("HEAD", frozenset({"partNumber"})): Operation.HEAD_OBJECT,
-    ("POST", frozenset({"uploadId"})): Operation.COMPLETE_MULTIPART_UPLOAD,
-}
-_COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
-
 
 def _operation(  # noqa: PLR0913, PLR0917  # what a request consists of
     client: Any, method: str, bucket: Any, key: Any, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]
 ) -> str:
     """Tell the operation from what a request consists of, as the service does."""
-    names = frozenset(text(name) for name in parameters if name)
-    if not key or not (bucket or client.is_cname):
-        is_form = method == "POST" and (bucket or client.is_cname) and not names
-        return Operation.POST_OBJECT.value if is_form else f"{method} bucket"
-    choice = names & _SUBRESOURCES
-    operation = _OPERATIONS.get((method, choice))
-    if operation is None:
-        return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
-    copies = any(text(name).strip().lower() in ("x-obs-copy-source", "x-amz-copy-source") for name, _ in headers)
-    return (_COPIES.get(operation, operation) if copies else operation).value
+    if key and (bucket or client.is_cname):
+        return object_operation(method, parameters, headers)
+    return bucket_operation(method, has_parameters=any(parameters) or not (bucket or client.is_cname))
 
 
 _REQUEST_PARAMETERS = (
@@ -558,19 +528,9 @@ _REQUEST_PARAMETERS = (
 _CONNECTION_PARAMETERS = "self server port scheme connection_key redirect header"
 
 
-def _expect(function: Function, names: str) -> None:
-    """Make sure of the parameters that a gate spells out; a reader for each is too dear on the hot path.
-
-    Raises:
-        LookupError: this release of the SDK has others.
-    """
-    if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
-        raise LookupError(names)
-
-
 def _request_gate(name: str, function: Function) -> Function:
     """The gate before the SDK's retry loop: raises once, at once, before anything is logged or read."""
-    _expect(function, _REQUEST_PARAMETERS)
+    expect(function, _REQUEST_PARAMETERS)
 
     def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
         client: Any,
@@ -635,9 +595,7 @@ def _request_gate(name: str, function: Function) -> Function:
 
 def _announced_request(call: Callable[[], Any], client: Any, facts: Facts) -> Any:
     with _reaction.announced(facts) as said:
-        # Under strict it is a refusal, which warn mode says every time.
-        if facts.tls_gap in said and _settings.read().policy is not _settings.Policy.STRICT:
-            vars(client)[_TLS_NOTICED] = _tls_notice(facts.tls_gap)
+        note_gap(client, facts, said)
         return call()
 
 
@@ -746,8 +704,6 @@ def _upload(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
 
 # --- TLS that proves less than it seems to --------------------------------------------------
 
-_TLS_NOTICED = "_obs_sse_guard_tls_noticed"
-
 
 def _tls_gap(client: Any) -> str:
     """What the client's TLS does not verify; said once per client, and again when a change of the policy matters."""
@@ -757,12 +713,7 @@ def _tls_gap(client: Any) -> str:
         return ""  # requests does check the name
     else:
         gap = "unverified-host"  # http.client is given a context of the SDK's with check_hostname off
-    return "" if vars(client).get(_TLS_NOTICED) == _tls_notice(gap) else gap
-
-
-def _tls_notice(gap: str) -> str:
-    # No policy refuses a name that is not checked, and the environment is dear to read at every call.
-    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY, '')}"
+    return unsaid_gap(client, gap)
 
 
 # --- the connection: every attempt, every redirect hop --------------------------------------
@@ -783,7 +734,7 @@ def _connection_gate(name: str, function: Function) -> Function:
     """The gate where the connection is chosen and the headers are final, and nothing is sent yet."""
     from http.client import HTTPSConnection  # noqa: PLC0415  # the SDK has it imported
 
-    _expect(function, _CONNECTION_PARAMETERS)
+    expect(function, _CONNECTION_PARAMETERS)
 
     def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
         client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any, **more: Any
@@ -912,7 +863,7 @@ _REFUSAL = "_obs_sse_guard_refusal"
 
 def _part_gate(_: str, function: Function) -> Function:
     """Raise a refusal again behind the SDK's ``except Exception``; its pool hands it to the caller."""
-    _expect(function, "self part")
+    expect(function, "self part")
 
     def gate(operation: Any, part: Any, *args: Any, **kwargs: Any) -> Any:
         with _reaction.refusals() as refused:
@@ -928,7 +879,7 @@ def _part_gate(_: str, function: Function) -> Function:
 
 def _task_gate(_: str, function: Function) -> Function:
     """Note a refusal of a task on the progress object that downloadFiles returns."""
-    _expect(function, "obsClient func key taskCallback state")
+    expect(function, "obsClient func key taskCallback state")
 
     def gate(  # the SDK's parameters, by the SDK's names
         obsClient: Any,  # noqa: N803
