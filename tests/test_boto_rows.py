@@ -71,7 +71,9 @@ def _is_refusal(error: Any, row: Row, sdk: str, server: RecordingServer) -> None
 @each_style
 @each_sdk
 @each_row
-def test_over_https(row: Row, sdk: str, style: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_over_https(
+    row: Row, sdk: str, style: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
     assert isinstance(outcome(sdk, https, saying(row), style=style), dict)
     assert len(https.requests) == (0 if row.operation == "PostObject" else 1)
     assert rules(caplog) == (["key-in-url"] if row.operation == "PostObject" and oracle.carries_key(row) else [])
@@ -95,7 +97,7 @@ def test_what_is_allowed_is_sent_as_without_the_guard(row: Row, sdk: str, style:
 
 
 def _sent(scheme: str, sdk: str, style: str, row: Row) -> tuple[list[str], list[str]]:
-    with (TlsRecordingServer if scheme == "https" else RecordingServer)() as server:
+    with boto_calls.SERVERS[scheme]() as server:
         result = outcome(sdk, server, saying(row), style=style)
         requests = normal(server)
         assert len(requests) == (0 if row.operation == "PostObject" else 1)

@@ -30,6 +30,7 @@ from tests.boto_calls import (
     NAMES,
     OBJECT,
     SDKS,
+    SERVERS,
     asking,
     boto3_client,
     customer,
@@ -37,6 +38,8 @@ from tests.boto_calls import (
     outcome,
     outcomes,
     raw_headers,
+    refused,
+    succeeded,
     unguarded,
 )
 from tests.records import rules
@@ -53,22 +56,9 @@ POLICY = "OBS_SSE_GUARD_POLICY"
 PUT = asking("PutObject", "SSE-C")
 PLAIN = asking("PutObject")
 
+RULE = "table-1/PutObject"
+
 each_sdk = pytest.mark.parametrize("sdk", SDKS)
-
-
-def refused(error: Any, rule: str = "table-1/PutObject") -> SSETransportError:
-    """The refusal, once it is sure that it is one: itself, for this reason, and without the key."""
-    assert isinstance(error, SSETransportError), repr(error)
-    assert error.rule == rule
-    assert error.__cause__ is None
-    assert not leaks(repr(vars(error)) + str(error), KEY)
-    return error
-
-
-def succeeded(result: Any) -> bool:
-    """Whether a call went through."""
-    assert isinstance(result, dict), repr(result)
-    return bool(result["ResponseMetadata"]["HTTPStatusCode"] < 300)
 
 
 # ----------------------------------------------------------------- handlers that add headers
@@ -122,7 +112,7 @@ def test_a_handler_can_add_the_key(event: str, sdk: str, http: RecordingServer) 
 @each_sdk
 @pytest.mark.parametrize("event", ADDERS)
 def test_a_key_that_a_handler_adds_is_refused(event: str, sdk: str, http: RecordingServer) -> None:
-    error = refused(outcome(sdk, http, handled(f"{event}.s3.PutObject", ADDERS[event])))
+    error = refused(outcome(sdk, http, handled(f"{event}.s3.PutObject", ADDERS[event])), RULE)
     assert (error.sdk, error.operation, error.scheme, error.endpoint) == (NAMES[sdk], "PutObject", "http", http.url)
     assert_silent(http)
 
@@ -130,12 +120,12 @@ def test_a_key_that_a_handler_adds_is_refused(event: str, sdk: str, http: Record
 @each_sdk
 @pytest.mark.parametrize("event", ["before-call", "before-sign", "before-send"])
 def test_names_and_values_may_be_spelled_in_any_way(event: str, sdk: str, http: RecordingServer) -> None:
-    def add(**event: Any) -> None:
-        headers = event["request"].headers if "request" in event else event["params"]["headers"]
+    def add(**arguments: Any) -> None:
+        headers = arguments["request"].headers if "request" in arguments else arguments["params"]["headers"]
         for name, value in raw_headers("SSE-C", "X-OBS-").items():
-            headers[name.title()] = value if event.get("params") else value.encode()
+            headers[name.title()] = value.encode() if event == "before-send" else value
 
-    refused(outcome(sdk, http, handled(f"{event}.s3.PutObject", add)))
+    refused(outcome(sdk, http, handled(f"{event}.s3.PutObject", add)), RULE)
     assert_silent(http)
 
 
@@ -214,7 +204,7 @@ def test_a_mention_is_no_finding(sdk: str, http: RecordingServer, caplog: pytest
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_metadata_that_is_a_key_is_misplaced(sdk: str, scheme: str) -> None:
     """``Metadata={"x-amz-server-side-encryption-customer-key": …}`` stores the key for all to read."""
-    with (TlsRecordingServer if scheme == "https" else RecordingServer)() as server:
+    with SERVERS[scheme]() as server:
         error = outcome(sdk, server, asking("PutObject", Metadata=raw_headers("SSE-C")))
         refused(error, "key-misplaced")
         assert_silent(server)
@@ -252,7 +242,7 @@ def test_a_handler_can_turn_https_into_http(
 def test_a_url_that_a_handler_writes_anew_is_judged(
     event: str, sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    error = refused(outcome(sdk, https, handled(f"{event}.s3", REWRITERS[event](http.url), PUT)))
+    error = refused(outcome(sdk, https, handled(f"{event}.s3", REWRITERS[event](http.url), PUT)), RULE)
     assert (error.scheme, error.endpoint) == ("http", http.url)
     assert "event handler" in str(error)
     assert_silent(http)
@@ -325,8 +315,8 @@ _WORDS = {
     "HTTP://": "endpoint_url=",
     "AWS_ENDPOINT_URL": "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3": "AWS_ENDPOINT_URL_S3",
-    "services": "services",
-    "profile": "endpoint_url",
+    "services": "configuration file",
+    "profile": "configuration file",
 }
 
 
@@ -350,7 +340,7 @@ def test_a_plaintext_endpoint_is_refused_and_its_source_named(
     source: str, sdk: str, http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with _named_by(source, sdk, _spelled(source, http.url), tmp_path, monkeypatch) as options:
-        error = refused(outcome(sdk, http, PUT, **options))
+        error = refused(outcome(sdk, http, PUT, **options), RULE)
     assert _WORDS[source] in str(error).partition("Fix: ")[2].partition("Switch: ")[0]
     assert_silent(http)
 
@@ -373,7 +363,7 @@ def test_use_ssl_false_is_plaintext(sdk: str) -> None:
             assert isinstance(outcome(sdk, server, PUT, **options), ClientError)
         assert leaks(proxy.wire, KEY)
     with ConnectProxy() as proxy, RecordingServer() as server:
-        error = refused(outcome(sdk, server, PUT, **{**options, "proxies": {"http": proxy.url}}))
+        error = refused(outcome(sdk, server, PUT, **{**options, "proxies": {"http": proxy.url}}), RULE)
         assert error.endpoint.endswith(".amazonaws.com")
         assert "use_ssl" in str(error)
         assert_silent(proxy)
@@ -384,7 +374,7 @@ def test_use_ssl_does_not_decide_where_the_endpoint_names_a_scheme(
     sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
     assert succeeded(outcome(sdk, https, PUT, use_ssl=False))
-    refused(outcome(sdk, http, PUT, use_ssl=True))
+    refused(outcome(sdk, http, PUT, use_ssl=True), RULE)
     assert_silent(http)
 
 
@@ -399,7 +389,7 @@ def test_an_access_point_is_judged_by_where_it_leads(sdk: str, http: RecordingSe
         assert succeeded(outcome(sdk, http, put, **options))
     assert leaks(http.wire, KEY)
     with RecordingServer() as server:
-        refused(outcome(sdk, server, put, **options))
+        refused(outcome(sdk, server, put, **options), RULE)
         assert_silent(server)
 
 
@@ -410,7 +400,7 @@ def test_a_proxy_reads_plaintext_and_only_carries_tls(sdk: str, https: TlsRecord
             assert succeeded(outcome(sdk, http, PUT, proxies={"http": proxy.url}))
         assert leaks(proxy.wire, KEY)
     with RecordingServer() as http, ConnectProxy() as proxy:
-        refused(outcome(sdk, http, PUT, proxies={"http": proxy.url}))
+        refused(outcome(sdk, http, PUT, proxies={"http": proxy.url}), RULE)
         assert_silent(http)
         assert_silent(proxy)
         assert succeeded(outcome(sdk, https, PUT, proxies={"https": proxy.url}))
@@ -425,7 +415,7 @@ def test_through_a_proxy_both_hops_must_be_trusted(
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "obs.test,*.obs.test")
     with ConnectProxy() as proxy:
         options: dict[str, Any] = {"style": "virtual", "proxies": {"http": proxy.url}}
-        refused(outcome(sdk, http, PUT, **options))
+        refused(outcome(sdk, http, PUT, **options), RULE)
         assert_silent(proxy)
         monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "*.obs.test,obs.test,127.0.0.1")
         assert succeeded(outcome(sdk, http, PUT, **options))
@@ -474,7 +464,7 @@ def test_a_request_handed_to_the_endpoint_is_judged(sdk: str, http: RecordingSer
         assert succeeded(outcome(sdk, http, _make_request))
     assert leaks(http.wire, KEY)
     with RecordingServer() as server:
-        refused(outcome(sdk, server, _make_request))
+        refused(outcome(sdk, server, _make_request), RULE)
         assert_silent(server)
 
 
@@ -513,7 +503,7 @@ def test_another_transport_is_behind_the_gates_as_well(http: RecordingServer) ->
         assert len(transport.sent) == 1
     for call in (PUT, handled("before-send.s3", _request)):
         transport, error = transport_of(call)
-        refused(error)
+        refused(error, RULE)
         assert not transport.sent
 
 
@@ -528,7 +518,7 @@ def test_a_handler_that_sends_itself_comes_too_late(http: RecordingServer) -> No
     with unguarded():
         assert succeeded(outcome("boto3", http, handled("before-send.s3", answer, PUT)))
     assert len(seen) == 1
-    refused(outcome("boto3", http, handled("before-send.s3", answer, PUT)))
+    refused(outcome("boto3", http, handled("before-send.s3", answer, PUT)), RULE)
     assert len(seen) == 1
 
 
@@ -545,12 +535,12 @@ def test_a_stubbed_client_is_judged(http: RecordingServer) -> None:
 
     with unguarded():
         assert outcome("boto3", http, stubbed)["ETag"] == "stubbed"
-    refused(outcome("boto3", http, stubbed))
+    refused(outcome("boto3", http, stubbed), RULE)
     assert_silent(http)
 
 
 def test_a_mocked_service_is_judged(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto answers before anything is sent: only the method gate is in front of it."""
+    """Moto answers before anything is sent: only the method gate is in front of it."""
     moto = pytest.importorskip("moto", reason="moto is not installed here")
 
     def put(client: Any) -> Any:
@@ -562,7 +552,7 @@ def test_a_mocked_service_is_judged(http: RecordingServer, monkeypatch: pytest.M
     with moto.mock_aws(), _own_session("boto3", monkeypatch):  # it reaches only sessions that are newer
         with unguarded():
             assert succeeded(outcome("boto3", http, put, **options))
-        refused(outcome("boto3", http, put, **options))
+        refused(outcome("boto3", http, put, **options), RULE)
 
 
 # -------------------------------------------------------------- answers that lead elsewhere
@@ -636,9 +626,7 @@ def _express(server: RecordingServer) -> dict[str, Any]:
 
 
 def _put_express(encryption: str) -> boto_calls.Call:
-    return lambda client: client.put_object(
-        Bucket=EXPRESS_BUCKET, Key=OBJECT, Body=CONTENT, **customer(encryption)
-    )
+    return lambda client: client.put_object(Bucket=EXPRESS_BUCKET, Key=OBJECT, Body=CONTENT, **customer(encryption))
 
 
 has_express = pytest.mark.skipif(
@@ -664,9 +652,7 @@ def test_an_express_bucket_begins_no_session_for_what_is_refused(
 @has_express
 @each_sdk
 @pytest.mark.parametrize("encryption", ["SSE-C", "SSE-KMS"])
-def test_an_express_bucket_over_https_is_as_before(
-    encryption: str, sdk: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_express_bucket_over_https_is_as_before(encryption: str, sdk: str, caplog: pytest.LogCaptureFixture) -> None:
     def sent() -> list[str]:
         with TlsRecordingServer() as server:
             assert succeeded(outcome(sdk, server, _put_express(encryption), **_express(server)))
@@ -723,7 +709,7 @@ def test_no_retry_mode_tries_again(gate: str, mode: str, sdk: str, http: Recordi
 
     call = handled("before-send.s3", add, PUT if gate == "method" else PLAIN)
     start = time.monotonic()
-    refused(outcome(sdk, http, call, retries={"mode": mode, "max_attempts": 5}))
+    refused(outcome(sdk, http, call, retries={"mode": mode, "max_attempts": 5}), RULE)
     assert time.monotonic() - start < 2
     assert len(attempts) == (0 if gate == "method" else 1)
     assert_silent(http)
@@ -741,7 +727,7 @@ def test_every_attempt_is_judged(sdk: str, https: TlsRecordingServer, http: Reco
             _rewrite(request, http.url)
 
     call = handled("before-sign.s3", lead_away, PUT)
-    refused(outcome(sdk, https, call, retries={"mode": "standard", "max_attempts": 3}))
+    refused(outcome(sdk, https, call, retries={"mode": "standard", "max_attempts": 3}), RULE)
     assert len(attempts) == 2
     assert_silent(http)
 
@@ -754,7 +740,7 @@ class _Unreadable(io.BytesIO):
 @each_sdk
 def test_a_refused_body_is_not_read(sdk: str, http: RecordingServer) -> None:
     body = _Unreadable(CONTENT)
-    refused(outcome(sdk, http, asking("PutObject", "SSE-C", Body=body)))
+    refused(outcome(sdk, http, asking("PutObject", "SSE-C", Body=body)), RULE)
     assert body.tell() == 0
 
 
@@ -782,7 +768,7 @@ _MALFORMED: dict[str, boto_calls.Call] = {
 @pytest.mark.parametrize("name", _MALFORMED)
 def test_what_botocore_refuses_is_refused_in_its_own_words(name: str, scheme: str, sdk: str) -> None:
     def said() -> str:
-        with (TlsRecordingServer if scheme == "https" else RecordingServer)() as server:
+        with SERVERS[scheme]() as server:
             error = outcome(sdk, server, _MALFORMED[name])
             assert isinstance(error, Exception)
             assert not isinstance(error, SSETransportError)
@@ -813,14 +799,9 @@ _IDENTITY = "<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIde
 
 
 def test_other_services_are_none_of_ours(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    """Another service may speak of encryption as it likes, and have parameters of the same names."""
-
-    def add(request: Any, **_: Any) -> None:
-        _request(request)
-
+    """Another service may have parameters of the same names, and speak of encryption as it likes."""
     options = boto_calls.options_for(http)
     with contextlib.closing(boto_calls.boto3_session().client("sts", **options)) as client:
-        client.meta.events.register("before-sign.sts", add)
         http.answer("POST", 200, {"Content-Type": "text/xml"}, _IDENTITY)
         client.get_caller_identity()
     assert len(http.requests) == 1
