@@ -361,5 +361,5 @@ def test_warn_lets_a_transfer_through(
     assert _run("upload_file in parts", http, tmp_path, customer()) is None
     said = rules(caplog)
     assert said[0] == "table-1/InitiateMultipartUpload"
-    assert sorted(said[1:]) == ["table-1/CompleteMultipartUpload", "table-1/UploadPart", "table-1/UploadPart"]
+    assert sorted(said[1:]) == ["table-1/CompleteMultipartUpload", "table-1/UploadPart"]  # the second part is counted
     assert not leaks(caplog.text, KEY)
