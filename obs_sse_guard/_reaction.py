@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._findings import Finding
     from obs_sse_guard._settings import Settings
 
-__all__ = ["announced", "armed", "bug", "logger", "react", "refusals"]
+__all__ = ["announced", "armed", "bug", "logger", "react", "refusals", "wording"]
 
 logger = logging.getLogger("obs_sse_guard")
 
@@ -127,14 +127,12 @@ def _log_trust(facts: Facts) -> None:
 
 def _raise_first(facts: Facts, refused: list[Finding], settings: Settings) -> None:
     if refused:
-        message = _message("refused", facts, refused[0], settings)
-        error = SSETransportError(message, rule=refused[0].name, **_fields(facts))
+        error = SSETransportError(wording(facts, refused[0], settings), rule=refused[0].name, **_fields(facts))
         _last_refusal.set(error)
         raise error
 
 
 def _log(facts: Facts, finding: Finding, action: Action, settings: Settings) -> str:
-    verb = "would refuse" if action is Action.REFUSE else "noticed"
     extra = {
         **_fields(facts),
         "rule": finding.name,
@@ -142,7 +140,7 @@ def _log(facts: Facts, finding: Finding, action: Action, settings: Settings) -> 
         "mode": settings.mode.value,
         "policy": settings.policy.value,
     }
-    logger.warning("%s", _message(verb, facts, finding, settings), extra=extra)
+    logger.warning("%s", wording(facts, finding, settings), extra=extra)
     return finding.name
 
 
@@ -156,6 +154,14 @@ def _fields(facts: Facts) -> dict[str, Any]:
         "source": facts.source,
         "headers": facts.headers,
     }
+
+
+def wording(facts: Facts, finding: Finding, settings: Settings) -> str:
+    """What is said of a finding: to the caller who is refused, else to the log."""
+    if finding.case.action(settings.policy) is not Action.REFUSE:
+        return _message("noticed", facts, finding, settings)
+    verb = "refused" if settings.mode is Mode.ENFORCE else "would refuse"
+    return _message(verb, facts, finding, settings)
 
 
 def _message(verb: str, facts: Facts, finding: Finding, settings: Settings) -> str:
