@@ -45,9 +45,10 @@ class Site:
     def module(self, name: str, code: str = "") -> None:
         """Write a module, and the packages above it where there are none."""
         path = self.folder.joinpath(*name.split("."))
-        for parent in reversed(path.relative_to(self.folder).parents[:-1]):
-            (self.folder / parent).mkdir(exist_ok=True)
-            (self.folder / parent / "__init__.py").touch()
+        for package in [name.rsplit(".", depth)[0] for depth in range(name.count("."), 0, -1)]:
+            folder = self.folder.joinpath(*package.split("."))
+            folder.mkdir(exist_ok=True)
+            (folder / "__init__.py").touch()
         path.with_suffix(".py").write_text(code)
 
     def doctor(self) -> tuple[int, dict[str, Any]]:

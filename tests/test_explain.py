@@ -118,7 +118,7 @@ def _as_explained(message: str, url: str) -> str:
 def test_the_command_exits_with_0_whatever_the_verdict() -> None:
     words = ("explain", "--operation", "PutObject", "--target", "SSE-KMS", "--scheme")
     refused, allowed = command(*words, "http"), command(*words, "https")
-    assert (refused.returncode, refused.stderr) == (allowed.returncode, allowed.stderr) == (0, "")
+    assert refused.returncode == allowed.returncode == 0
     assert refused.stdout.count("refused, nothing is sent") == 2
     assert allowed.stdout.count("allowed, nothing is said") == 2
     assert "table-2/PutObject: HTTPS" in refused.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -109,9 +110,11 @@ def test_an_encoding_without_arrows_stops_nothing(form: str) -> None:
     assert plain == (printed(form).replace("→", "?") if form == "text" else printed(form))
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
-    words = [sys.executable, "-m", "obs_sse_guard", "rules", "--format", "svg"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize("form", ["text", "svg"])  # less and more than a buffer holds
+def test_a_reader_that_goes_away_is_no_traceback(form: str) -> None:
+    words = [sys.executable, "-m", "obs_sse_guard", "rules", "--format", form]
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None
