@@ -446,7 +446,9 @@ def request_facts(  # noqa: PLR0913, PLR0917  # what a request consists of
     )
 
 
-_REWRITTEN = "was written into the URL by an event handler or a redirect, for the client's own endpoint is https"
+_REWRITTEN = (
+    "was written into the URL by an event handler, a redirect or use_ssl=False, for the client's own endpoint is https"
+)
 
 
 def _operation(method: Any, address: _Address, headers: Items) -> str:

@@ -349,7 +349,7 @@ def test_the_client_stays_usable_and_other_errors_stay_theirs(http: RecordingSer
         http.answer("HEAD", 404)
         with pytest.raises(ClientError, match="404"):
             client.download_file(BUCKET, OBJECT, str(tmp_path / "down"))
-        with pytest.raises(ValueError, match="ExtraArgs|extra_args"):
+        with pytest.raises(ValueError, match=r"ExtraArgs|extra_args"):
             client.upload_file(_file(tmp_path), BUCKET, OBJECT, ExtraArgs={"SSE": "x"})
     assert [call.method for call in http.requests] == ["PUT", "HEAD"]
 
