@@ -17,6 +17,7 @@ from tests import canary
 from tests.canary import SDKS, Record, Sdk
 
 ROOT = Path(__file__).parent.parent
+LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.distribution)
@@ -54,7 +55,7 @@ def later(tmp_path: Path) -> Path:
     """The installed SDK, copied, as a release that nobody has looked at."""
     sdk = tmp_path / "obs"
     shutil.copytree(Path(str(obs.__file__)).parent, sdk, ignore=shutil.ignore_patterns("__pycache__"))
-    _edit(sdk / "const.py", r"(?m)^OBS_SDK_VERSION = .*$", "OBS_SDK_VERSION = '99.1.1'")
+    _edit(sdk / "const.py", r"(?m)^OBS_SDK_VERSION = .*$", f"OBS_SDK_VERSION = '{LATER}'")
     return sdk
 
 
@@ -86,7 +87,7 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
         r"( +)def _make_request_internal\(([^)]*)\):",
         r'\1def _make_request_internal(\2):\n\1    """Now with a docstring."""  # and a comment',
     )
-    assert _canary(later) == (0, "esdk-obs-python 99.1.1: as recorded\n")
+    assert _canary(later) == (0, f"esdk-obs-python {LATER}: as recorded\n")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_changed_seam_wakes_somebody(file: str, pattern: str, replacement: str
     _edit(later / file, pattern, replacement)
     status, text = _canary(later)
     assert status == 1
-    assert "99.1.1 is not what obs_sse_guard was built on: 1 of its seams changed" in text
+    assert f"{LATER} is not what obs_sse_guard was built on: 1 of its seams changed" in text
     for part in (*said, "What to do", "obs_sse_guard/_obs.py", "python -m tests.canary --record"):
         assert part in text
 
