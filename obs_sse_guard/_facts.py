@@ -69,6 +69,7 @@ class Facts(NamedTuple):
         other_host: a redirect leads to another host than the client's.
         read_kms: the answer shows that what was read is encrypted with SSE-KMS.
         tls_gap: what the TLS connection does not verify, or nothing.
+        origin: where the plaintext came from, in words that follow "the http", where that is known.
     """
 
     sdk: SDK
@@ -87,6 +88,7 @@ class Facts(NamedTuple):
     other_host: bool = False
     read_kms: bool = False
     tls_gap: str = ""
+    origin: str = ""
 
     @property
     def scheme(self) -> str:
