@@ -6,7 +6,8 @@ where more than the parameters matters. A release that nobody has looked at yet 
 seams are those of its recorded neighbours; where one differs, somebody has to look.
 
     python -m tests.canary            tells what the installed releases changed, and what to look at
-    python -m tests.canary --record   notes them as looked at; run it once per release, with that release installed
+    python -m tests.canary --record   notes them as looked at; run it once per release, with that release installed.
+                                      Name distributions after it to note these alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ast
 import functools
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
 import re
@@ -24,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from obs_sse_guard import _obs
+from obs_sse_guard import _aiobotocore, _botocore, _crt, _obs
 
 if TYPE_CHECKING:
     from obs_sse_guard._patching import Target
@@ -55,18 +57,33 @@ class Sdk(NamedTuple):
     Attributes:
         distribution: the name to install it by.
         module: to be imported for it.
-        version: tells the release that is installed.
-        seams: finds the seams of that release.
-        relied_on: what the guard presumes and does not hook, each with what to look at.
+        version: the dotted name of what tells the release.
         guard: the guard's modules that know it.
+        relied_on: what the guard presumes and does not hook, each with what to look at.
+        surface: finds what may let encryption pass that nobody knows of yet.
+        source: whether more than the parameters of its seams matters.
     """
 
     distribution: str
     module: str
-    version: Callable[[], str]
-    seams: Callable[[], Iterable[Seam]]
-    relied_on: Mapping[str, str]
+    version: str
     guard: str
+    relied_on: Mapping[str, str]
+    surface: Callable[[], Iterable[Seam]] = tuple
+    source: bool = True
+
+    def installed(self) -> str:
+        """The release that is installed."""
+        return str(_found(self.version))
+
+    def targets(self) -> list[Target]:
+        """What the guard hooks in it."""
+        return [
+            target
+            for guard in (_obs, _botocore, _aiobotocore, _crt)
+            for target in guard.TARGETS
+            if target.module.partition(".")[0] == self.module
+        ]
 
 
 # ---------------------------------------------------------------------------- fingerprints
@@ -82,6 +99,10 @@ def fingerprint(thing: Any, *, source: bool = True) -> str:
 def _node(thing: Any) -> Any:
     function = inspect.unwrap(getattr(thing, "__func__", thing))  # a staticmethod; a hook of ours or of others
     return _definitions(function.__module__)[function.__qualname__]
+
+
+def _home(thing: Any) -> str:
+    return str(inspect.unwrap(getattr(thing, "__func__", thing)).__module__)
 
 
 @functools.cache
@@ -126,30 +147,36 @@ def _shape(value: Any) -> str:
 # ------------------------------------------------------------------------ finding the seams
 
 
-def _hooked(targets: Iterable[Target]) -> Iterator[Seam]:
+def _hooked(sdk: Sdk) -> Iterator[Seam]:
     """What the guard hooks."""
-    for target in targets:
+    for target in sdk.targets():
         if _imported(target.module) is None:
             continue
         gate = target.gate.func if isinstance(target.gate, functools.partial) else target.gate
         look_at = f"{gate.__module__}.{gate.__name__}, the gate that hooks it (row {target.name} of TARGETS)"
         for owner, name in target.places():
             function = vars(owner)[name]
+            if _home(function).partition(".")[0] != sdk.module:  # hooked under this name, and none of its own
+                continue
             # Of the many methods that merely take headers, the parameters are all that matters.
-            yield Seam(_name(target, name), fingerprint(function, source=target.select is None), look_at)
+            yield Seam(_name(target, name), fingerprint(function, source=sdk.source and target.select is None), look_at)
 
 
 def _name(target: Target, attribute: str) -> str:
     return f"{target.module}.{'.'.join([*target.path.split('.')[:-1], attribute])}"
 
 
-def _relied_on(names: Mapping[str, str]) -> Iterator[Seam]:
+def _relied_on(sdk: Sdk) -> Iterator[Seam]:
     """What the guard does not hook, yet presumes."""
-    for name, look_at in names.items():
-        module, _, path = name.partition(":")
-        found = functools.reduce(_attribute, path.split("."), _imported(module))
+    for name, look_at in sdk.relied_on.items():
+        found = _found(name)
         if found is not None:
-            yield Seam(f"{module}.{path}", fingerprint(found), look_at)
+            yield Seam(name.replace(":", "."), fingerprint(found, source=sdk.source), look_at)
+
+
+def _found(name: str) -> Any:
+    module, _, path = name.partition(":")
+    return functools.reduce(_attribute, path.split("."), _imported(module))
 
 
 def _attribute(owner: Any, name: str) -> Any:
@@ -205,27 +232,24 @@ _ESDK_CLIENTS = ("obs.client:ObsClient", "obs.crypto_client:CryptoObsClient", "o
 _SSE = re.compile("sse|server.?side", re.IGNORECASE)
 
 
-def _esdk_seams() -> Iterator[Seam]:
-    yield from _surface()
+def _esdk_surface() -> Iterator[Seam]:
+    yield from _methods()
     yield from _converting()
     yield from _carriers()
-    yield from _relied_on(_ESDK_RELIED_ON)
-    yield from _hooked(_obs.TARGETS)
 
 
-def _surface() -> Iterator[Seam]:
+def _methods() -> Iterator[Seam]:
     """Every public method of every client: a new one, or a new parameter, may carry encryption."""
     look_at = (
         "obs_sse_guard._obs._METHODS: does an SSE object, a header or metadata travel through it? Then it needs a row "
         "there, or its operation a name; tests/test_completeness.py tries every parameter"
     )
     for name in _ESDK_CLIENTS:
-        module, _, path = name.partition(":")
-        client = _attribute(_imported(module), path)
+        client = _found(name)
         for method, function in vars(client).items() if client else ():
             # Asked of the class: Python 3.9 cannot call a staticmethod as it stands there.
             if callable(getattr(client, method)) and not method.startswith("_"):
-                yield Seam(f"{module}.{path}.{method}", fingerprint(function, source=False), look_at)
+                yield Seam(f"{name.replace(':', '.')}.{method}", fingerprint(function, source=False), look_at)
     bucket: Any = _imported("obs.bucket")
     names = " ".join(sorted(set(bucket.BucketClient.allowedMethod)))
     yield Seam("obs.bucket.BucketClient.allowedMethod", names, look_at)
@@ -253,13 +277,117 @@ def _carriers() -> Iterator[Seam]:
             yield Seam(f"obs.model.{name}.allowedAttr", " ".join(fields), look_at)
 
 
-def _esdk_version() -> str:
-    const: Any = _imported("obs.const")
-    return str(const.OBS_SDK_VERSION)
+# ------------------------------------------------------------------------ the botocore family
+
+_CALL = (
+    "obs_sse_guard._botocore, 'the method gate': what it reads of a client, and what it leaves to botocore to refuse"
+)
+_SEND = "obs_sse_guard._botocore, 'the wire gate': what is judged must be what is sent, at every attempt"
+_SIGN = "obs_sse_guard._botocore, 'signing': every signer must pass a gate, with the key's place known"
+_HOP = "obs_sse_guard._aiobotocore._hop_gate: every hop of a redirect must be judged before it is sent"
+_CRT = "obs_sse_guard._crt: the transport is what the CRT's own client was made with"
+
+_BOTOCORE_RELIED_ON = {
+    "botocore.client:BaseClient._convert_to_request_dict": _CALL,
+    "botocore.handlers:sse_md5": "obs_sse_guard._botocore._becomes_text: when a key is made text",
+    "botocore.handlers:copy_source_sse_md5": "obs_sse_guard._botocore._becomes_text: when a key is made text",
+    "botocore.handlers:validate_bucket_name": _CALL,
+    "botocore.utils:S3ArnParamHandler.handle_arn": _CALL,
+    "botocore.validate:ParamValidator.validate": _CALL,
+    "botocore.endpoint:Endpoint.__init__": _SEND,
+    "botocore.endpoint:Endpoint.make_request": _SEND,
+    "botocore.endpoint:Endpoint._send_request": _SEND,
+    "botocore.endpoint:Endpoint._get_response": _SEND,
+    "botocore.endpoint:Endpoint._do_get_response": _SEND,
+    "botocore.httpsession:URLLib3Session.__init__": _SEND,
+    "botocore.httpsession:URLLib3Session.send": _SEND,
+    "botocore.httpsession:ProxyConfiguration.proxy_url_for": "obs_sse_guard._botocore._proxy: a proxy is a hop",
+    "botocore.signers:generate_presigned_url": _SIGN,
+    "botocore.signers:generate_presigned_post": _SIGN,
+    "botocore.auth:HmacV1QueryAuth": _SIGN,
+    "botocore.auth:SigV4QueryAuth": _SIGN,
+}
+_AIOBOTOCORE_RELIED_ON = {
+    "aiobotocore.endpoint:AioEndpoint._send_request": _SEND,
+    "aiobotocore.endpoint:AioEndpoint._do_get_response": _SEND,
+    "aiobotocore.httpsession:AIOHTTPSession.__init__": _SEND,
+    "aiobotocore.httpsession:AIOHTTPSession.send": _HOP,
+}
+_AIOHTTP_RELIED_ON = {
+    "aiohttp.client:ClientSession._request": _HOP,
+    "aiohttp.client_reqrep:ClientRequest.__init__": _HOP,
+}
+_S3TRANSFER_RELIED_ON = {
+    "s3transfer.crt:CRTTransferManager.__init__": _CRT,
+    "s3transfer.crt:create_s3_crt_client": _CRT,
+    "s3transfer.crt:BotocoreCRTRequestSerializer.__init__": _CRT,
+}
+
+
+def _botocore_surface() -> Iterator[Seam]:
+    """Every operation that carries encryption by the service model, and every signer of what others send."""
+    session: Any = importlib.import_module("botocore.session")
+    model = session.Session().get_service_model("s3")
+    look_at = "obs_sse_guard._botocore: has the operation a row of the law, and if so by which name (_OPERATIONS)?"
+    for operation in model.operation_names:
+        carried = sorted(_carried(model.operation_model(operation).input_shape))
+        if carried:
+            yield Seam(f"s3.{operation}", " ".join(carried), look_at)
+    auth: Any = importlib.import_module("botocore.auth")
+    for name, found in vars(auth).items():
+        if inspect.isclass(found) and name.endswith(("QueryAuth", "PostAuth")):
+            yield Seam(f"botocore.auth.{name}", fingerprint(found), _SIGN)
+
+
+def _carried(shape: Any) -> Iterator[str]:
+    for name, member in shape.members.items() if shape is not None else ():
+        header = member.serialization.get("name", "")
+        if _SSE.search(f"{name} {header}") and member.serialization.get("location") == "header":
+            yield f"{name}={header}"
 
 
 SDKS: tuple[Sdk, ...] = (
-    Sdk("esdk-obs-python", "obs", _esdk_version, _esdk_seams, _ESDK_RELIED_ON, "obs_sse_guard/_obs.py"),
+    Sdk(
+        "esdk-obs-python",
+        "obs",
+        "obs.const:OBS_SDK_VERSION",
+        "obs_sse_guard/_obs.py",
+        _ESDK_RELIED_ON,
+        _esdk_surface,
+    ),
+    Sdk(
+        "botocore",
+        "botocore",
+        "botocore:__version__",
+        "obs_sse_guard/_botocore.py",
+        _BOTOCORE_RELIED_ON,
+        _botocore_surface,
+    ),
+    Sdk(
+        "aiobotocore",
+        "aiobotocore",
+        "aiobotocore:__version__",
+        "obs_sse_guard/_aiobotocore.py",
+        _AIOBOTOCORE_RELIED_ON,
+    ),
+    # Of these three little is used, and what is inside changes with every release.
+    Sdk(
+        "aiohttp",
+        "aiohttp",
+        "aiohttp:__version__",
+        "obs_sse_guard/_aiobotocore.py",
+        _AIOHTTP_RELIED_ON,
+        source=False,
+    ),
+    Sdk(
+        "s3transfer",
+        "s3transfer",
+        "s3transfer:__version__",
+        "obs_sse_guard/_crt.py",
+        _S3TRANSFER_RELIED_ON,
+        source=False,
+    ),
+    Sdk("awscrt", "awscrt", "awscrt:__version__", "obs_sse_guard/_crt.py", {}, source=False),
 )
 
 
@@ -328,17 +456,29 @@ def _history(prints: list[tuple[str, str | None]]) -> Prints:
 def seams_of(sdk: Sdk) -> dict[str, Seam]:
     """The seams of the installed release by name; what hooks one counts before what merely knows it."""
     importlib.import_module(sdk.module)
-    return {seam.name: seam for seam in sdk.seams()}
+    return {seam.name: seam for seam in (*sdk.surface(), *_relied_on(sdk), *_hooked(sdk))}
+
+
+def _out_of_sight(sdk: Sdk) -> tuple[str, ...]:
+    """Parts of the release that cannot be imported here, for what they need is not installed."""
+    modules = {target.module for target in sdk.targets()} | {name.partition(":")[0] for name in sdk.relied_on}
+    return tuple(f"{module}." for module in modules if _imported(module) is None and _is_there(module))
+
+
+def _is_there(module: str) -> bool:
+    parent = module.rpartition(".")[0]
+    return _imported(parent) is not None and importlib.util.find_spec(module) is not None
 
 
 def changes(sdk: Sdk, record: Record) -> list[str]:
     """What the installed release changed, each with what to look at. Nothing: it is as the guard presumes."""
-    version = sdk.version()
+    version = sdk.installed()
     found = seams_of(sdk)
     known = [record.prints(sdk.distribution, release) for release in record.neighbours(sdk.distribution, version)]
-    names = sorted({*found, *(name for prints in known for name in prints)})
+    names = {*found, *(name for prints in known for name in prints)}
+    out_of_sight = _out_of_sight(sdk)
     told = []
-    for name in names:
+    for name in sorted(name for name in names if not out_of_sight or not name.startswith(out_of_sight)):
         was = [prints.get(name) for prints in known]
         now = found[name].print if name in found else None
         if now not in was:
@@ -367,7 +507,7 @@ What to do:
 
 def advice(sdk: Sdk, record: Record, told: list[str]) -> str:
     """What to tell the person who is woken: what happened, what it means, what to do."""
-    version = sdk.version()
+    version = sdk.installed()
     base = (record.neighbours(sdk.distribution, version) or ["none"])[0]
     return _ADVICE.format(
         distribution=sdk.distribution,
@@ -386,15 +526,15 @@ def main(words: list[str]) -> int:
     for sdk in SDKS:
         if _imported(sdk.module) is None:
             continue
-        if words == ["--record"]:
+        if words[:1] == ["--record"] and sdk.distribution in (words[1:] or [sdk.distribution]):
             prints: Prints = {name: seam.print for name, seam in seams_of(sdk).items()}
-            record.note(sdk.distribution, sdk.version(), prints)
-            sys.stdout.write(f"{sdk.distribution} {sdk.version()}: {len(prints)} seams recorded\n")
+            record.note(sdk.distribution, sdk.installed(), prints)
+            sys.stdout.write(f"{sdk.distribution} {sdk.installed()}: {len(prints)} seams recorded\n")
         elif told := changes(sdk, record):
             status = 1
             sys.stdout.write(advice(sdk, record, told) + "\n")
         else:
-            sys.stdout.write(f"{sdk.distribution} {sdk.version()}: as recorded\n")
+            sys.stdout.write(f"{sdk.distribution} {sdk.installed()}: as recorded\n")
     return status
 
 
