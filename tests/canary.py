@@ -13,6 +13,7 @@ seams are those of its recorded neighbours; where one differs, somebody has to l
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import hashlib
 import importlib
@@ -92,8 +93,16 @@ class Sdk(NamedTuple):
 def fingerprint(thing: Any, *, source: bool = True) -> str:
     """Parameters, and a hash of the source that comments, docstrings and layout do not change."""
     node = _node(thing)
-    parameters = "class" if isinstance(node, ast.ClassDef) else f"({ast.unparse(node.args)})"
+    parameters = "class" if isinstance(node, ast.ClassDef) else f"({ast.unparse(_without_types(node.args))})"
     return f"{parameters} {hashlib.sha256(_shape(node).encode()).hexdigest()[:16]}" if source else parameters
+
+
+def _without_types(parameters: ast.arguments) -> ast.arguments:
+    bare = copy.deepcopy(parameters)
+    for node in ast.walk(bare):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return bare
 
 
 def _node(thing: Any) -> Any:
