@@ -26,12 +26,17 @@ class Command(NamedTuple):
         module: the module whose ``run(arguments) -> int`` does the work; imported only then.
         help: one line for ``--help``.
         arguments: what it takes, each a name and the options of ``ArgumentParser.add_argument``.
+        passes_on: for a command that takes another program's words: the options that may begin these.
+            Such words go to ``arguments.words`` as they stand; argparse would look for options of its own in them.
+        notes: what ``--help`` says at its end.
     """
 
     name: str
     module: str
     help: str
     arguments: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    passes_on: tuple[str, ...] = ()
+    notes: str = ""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -39,6 +44,30 @@ COMMANDS: tuple[Command, ...] = (
         "demo",
         "obs_sse_guard._demo",
         "show the guard at work: the real SDK, a local server over http and https, all 32 rows driven live",
+    ),
+    Command(
+        "run",
+        "obs_sse_guard._run",
+        "run a program as it is, with the guard armed in it and in the Python processes that it starts",
+        (
+            ("program", {"help": "as the shell would find it: python, gunicorn; or -m MODULE, or a file SCRIPT.py"}),
+            ("argument", {"nargs": "*", "default": (), "help": "the program's own; nothing among these is read here"}),
+        ),
+        passes_on=("--", "-m"),
+        notes="The exit status is the program's; 2 if none is given, 127 if it is not found, 126 if it cannot be run. "
+        "The way in is PYTHONPATH, so these stay without the guard: Python with -I, -E or -S, programs frozen into one "
+        "file, and what is started with an environment of its own, as by sudo. Another launcher of this kind goes "
+        "first: opentelemetry-instrument obs-sse-guard run python app.py.",
+    ),
+    Command(
+        "audit",
+        "obs_sse_guard._audit_command",
+        "sum up audit files: what enforce and strict would refuse, by rule, operation, host and call site",
+        (
+            ("paths", {"nargs": "+", "metavar": "path", "help": "a file that OBS_SSE_GUARD_AUDIT named; - is stdin"}),
+            ("--format", {"choices": ("text", "json", "html"), "default": "text", "help": "text by default"}),
+            ("--output", {"metavar": "file", "default": "", "help": "write there instead of to stdout"}),
+        ),
     ),
 )
 
@@ -55,12 +84,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: the words make no sense (status 2), or they ask for help or the version (0).
     """
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _passed_on(words) or _parser().parse_args(words)
     try:
         return int(importlib.import_module(arguments.module).run(arguments))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
+
+
+def _passed_on(words: Sequence[str]) -> argparse.Namespace | None:
+    """The words of a command that passes them on; nothing if the parser is to read, or to refuse, them."""
+    name, *rest = words or ("",)
+    command = next((command for command in COMMANDS if command.passes_on and command.name == name), None)
+    if command and rest and (rest[0] in command.passes_on or not rest[0].startswith("-")):
+        return argparse.Namespace(module=command.module, words=rest)
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     for command in COMMANDS:
-        word = commands.add_parser(command.name, help=command.help, description=command.help)
+        word = commands.add_parser(command.name, help=command.help, description=command.help, epilog=command.notes)
         word.set_defaults(module=command.module)
         for name, options in command.arguments:
             word.add_argument(name, **options)

@@ -102,6 +102,11 @@ class Facts(NamedTuple):
         port = f":{self.port}" if self.port not in (None, usual) else ""
         return f"{self.scheme}://{self.host}{port}"
 
+    @property
+    def hops(self) -> tuple[str, ...]:
+        """The hosts that a plaintext request passes: through a proxy it is two."""
+        return (self.host, self.proxy) if self.proxy else (self.host,)
+
 
 class Named(NamedTuple):
     """What a set of headers (or parameters of the same names) says of encryption."""

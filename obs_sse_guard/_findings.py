@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from obs_sse_guard._facts import Facts
 
-__all__ = ["Action", "Case", "Finding", "findings"]
+__all__ = ["TRUSTED_HOST", "Action", "Case", "Finding", "findings"]
 
 
 class Action(Enum):
@@ -107,6 +107,10 @@ class Finding(NamedTuple):
     def why(self) -> str:
         """What is wrong, in words; for a row, the row itself first."""
         return "; ".join(part for part in (self.row.text if self.row else "", self.case.why) if part)
+
+
+TRUSTED_HOST = Finding("trusted-host", Case(Action.ALLOW, Action.ALLOW, "the settings trust this plaintext hop"))
+"""Not a finding about the request, but that the settings excuse it."""
 
 
 def named(name: str) -> Finding:

@@ -17,11 +17,12 @@ from obs_sse_guard._once import Once
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MODE", "POLICY", "TRUSTED_HOSTS", "Mode", "Policy", "Settings", "read", "warn"]
+__all__ = ["AUDIT", "MODE", "POLICY", "TRUSTED_HOSTS", "Mode", "Policy", "Settings", "read", "warn"]
 
 MODE = "OBS_SSE_GUARD"
 POLICY = "OBS_SSE_GUARD_POLICY"
 TRUSTED_HOSTS = "OBS_SSE_GUARD_TRUSTED_HOSTS"
+AUDIT = "OBS_SSE_GUARD_AUDIT"
 
 
 class Mode(Enum):
@@ -75,6 +76,7 @@ class Settings(NamedTuple):
     mode: Mode = Mode.ENFORCE
     policy: Policy = Policy.DOCUMENTED
     trusted: TrustedHosts = TrustedHosts()
+    audit: str = ""
 
 
 def read() -> Settings:
@@ -86,6 +88,7 @@ def read() -> Settings:
         mode=_choose(MODE, _MODE_WORDS, Mode.ENFORCE),
         policy=_choose(POLICY, _POLICY_WORDS, Policy.DOCUMENTED),
         trusted=_trusted_hosts(os.environ.get(TRUSTED_HOSTS, "")),
+        audit=os.environ.get(AUDIT, ""),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from obs_sse_guard import _findings, _obs, _reaction, _settings
+from obs_sse_guard import _findings, _obs, _settings, _wording
 from obs_sse_guard._facts import Facts, KeyPlace, header_names
 from obs_sse_guard._settings import Settings
 from obs_sse_guard.rules import RULES, Encryption, Operation, Rule
@@ -68,7 +68,7 @@ def test_the_error_is_what_is_raised() -> None:
         headers=header_names(Encryption.SSE_C, Encryption.NONE, "x-obs-"),
     )
     [finding] = _findings.findings(facts)
-    message = _reaction._message("refused", facts, finding, Settings())
+    message = _wording.message("refused", facts, finding, Settings())
     fix = "; a scheme in server= wins over is_secure="
     shown = message.split(fix)[0] + fix + ". Switch" + message.split(". Switch")[1]  # without the advice to upgrade
     assert _block("error") == f"```text\n{shown}\n```"

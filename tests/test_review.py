@@ -20,7 +20,7 @@ from obs_sse_guard import SSETransportError, _fork, _obs
 from obs_sse_guard._masking import masked
 from obs_sse_guard._once import Once
 from tests import sdk_calls
-from tests.records import fields_of, rules
+from tests.records import audited, fields_of, rules
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
 from tests.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 
@@ -361,14 +361,15 @@ def test_a_port_is_left_out_only_where_it_is_the_schemes_own(http: RecordingServ
 
 @needs_https
 def test_a_switch_from_warn_to_enforce_counts_for_clients_that_were_warned(
-    https: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    https: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(tmp_path / "audit"))
     with open_client("v2", https, ssl_verify=False) as client:
         for _ in range(2):
             assert _put(client).status == 200
-        assert rules(caplog) == ["unverified-tls"] * 2
+        assert [line["rule"] for line in audited(tmp_path / "audit")] == ["unverified-tls"] * 2
         monkeypatch.setenv("OBS_SSE_GUARD", "enforce")
         with pytest.raises(SSETransportError, match="unverified-tls"):
             _put(client)

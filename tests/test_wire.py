@@ -20,7 +20,7 @@ import obs_sse_guard
 from obs_sse_guard import SSETransportError, _obs
 from obs_sse_guard._ledger import Ledger
 from tests import sdk_calls
-from tests.records import rules
+from tests.records import audited, rules
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
 from tests.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
 
@@ -490,8 +490,13 @@ def test_read_over_tls_or_of_another_kind_is_no_finding(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_unverified_tls_is_said_once_per_client(
-    transport: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
+    transport: str,
+    https: RecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(tmp_path / "audit"))
     with open_client("v2", https, transport=transport, ssl_verify=False) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # urllib3 says so as well
         client.putContent(BUCKET, OBJECT, CONTENT)
@@ -501,7 +506,7 @@ def test_unverified_tls_is_said_once_per_client(
     assert rules(caplog) == ["unverified-tls"]
     with open_client("v2", https, ssl_verify=False) as other:
         _put(other)
-    assert len(caplog.records) == 2
+    assert [line["rule"] for line in audited(tmp_path / "audit")] == ["unverified-tls"] * 2
 
 
 def test_unverified_tls_is_refused_under_strict_at_any_time(

@@ -1,0 +1,71 @@
+"""One report: a finding about a request, what was done about it, and where the call came from."""
+
+from __future__ import annotations
+
+import functools
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._callsite import CallSite, call_site
+from obs_sse_guard._findings import TRUSTED_HOST, Action
+from obs_sse_guard._settings import Mode
+
+if TYPE_CHECKING:
+    from obs_sse_guard._facts import Facts
+    from obs_sse_guard._findings import Finding
+    from obs_sse_guard._settings import Settings
+
+__all__ = ["Report", "Verdict", "attributes"]
+
+
+class Verdict(Enum):
+    """What was done about a finding."""
+
+    REFUSED = "refused"
+    WOULD_REFUSE = "would-refuse"
+    NOTICED = "noticed"
+    ALLOWED = "allowed"
+    TRUSTED = "trusted"
+
+
+class Report:
+    """What every reporter is given.
+
+    Attributes:
+        facts: the request.
+        finding: what there is to say about it.
+        settings: the settings that it was judged by.
+    """
+
+    def __init__(self, facts: Facts, finding: Finding, settings: Settings) -> None:
+        self.facts = facts
+        self.finding = finding
+        self.settings = settings
+
+    @functools.cached_property
+    def verdict(self) -> Verdict:
+        """What is done about the finding, by these settings."""
+        action = self.finding.case.action(self.settings.policy)
+        if self.finding is TRUSTED_HOST:
+            return Verdict.TRUSTED
+        if action is Action.REFUSE:
+            return Verdict.REFUSED if self.settings.mode is Mode.ENFORCE else Verdict.WOULD_REFUSE
+        return Verdict.NOTICED if action is Action.LOG else Verdict.ALLOWED
+
+    @functools.cached_property
+    def site(self) -> CallSite | None:
+        """The application's call; walks the stack of whoever asks first, in the thread of the call."""
+        return call_site()
+
+
+def attributes(facts: Facts) -> dict[str, Any]:
+    """What the error and the log record carry of a request."""
+    return {
+        "sdk": facts.sdk.name,
+        "operation": facts.operation,
+        "scheme": facts.scheme,
+        "endpoint": facts.endpoint,
+        "target": facts.target,
+        "source": facts.source,
+        "headers": facts.headers,
+    }

@@ -1,0 +1,86 @@
+"""OpenTelemetry: a counter of the findings, and an event on the current span, where its API is installed.
+
+Names follow its conventions: ``url.scheme``, ``server.address`` and ``code.*`` are its own, what
+has none there stands in the guard's own namespace.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._report import Verdict
+
+if TYPE_CHECKING:
+    from obs_sse_guard._report import Report
+
+__all__ = ["report"]
+
+COUNTER = "obs_sse_guard.findings"
+EVENT = "obs_sse_guard.finding"
+
+
+class _Telemetry:
+    """What is needed of OpenTelemetry's API; imported when something is first reported.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+
+    def __init__(self) -> None:
+        from opentelemetry.metrics import get_meter  # noqa: PLC0415
+        from opentelemetry.trace import get_current_span  # noqa: PLC0415
+
+        from obs_sse_guard import __version__  # noqa: PLC0415  # the package imports this module
+
+        # One counter for the process: it follows whatever provider the application sets later.
+        self.counter = get_meter("obs_sse_guard", __version__).create_counter(
+            COUNTER, unit="{finding}", description="Findings about server-side encryption, by rule and verdict."
+        )
+        self.current_span = get_current_span
+
+
+@functools.cache
+def _telemetry() -> _Telemetry | None:
+    try:
+        return _Telemetry()
+    except ImportError:
+        return None
+
+
+def report(report: Report) -> None:
+    """Count a finding and note it on the current span; what is allowed is not counted."""
+    telemetry = _telemetry() if report.verdict is not Verdict.ALLOWED else None
+    if telemetry is None:
+        return
+    telemetry.counter.add(1, _counted(report))
+    span = telemetry.current_span()
+    if span.is_recording():
+        span.add_event(EVENT, {**_counted(report), **_noted(report)})
+
+
+def _counted(report: Report) -> dict[str, str]:
+    # Few values each: every combination is a time series, and a redirect could name any host.
+    return {
+        "obs_sse_guard.rule": report.finding.name,
+        "obs_sse_guard.verdict": report.verdict.value,
+        "obs_sse_guard.sdk": report.facts.sdk.name,
+        "obs_sse_guard.operation": report.facts.operation,
+        "url.scheme": report.facts.scheme,
+    }
+
+
+def _noted(report: Report) -> dict[str, Any]:
+    facts, site = report.facts, report.site
+    known = {
+        "obs_sse_guard.mode": report.settings.mode.value,
+        "obs_sse_guard.policy": report.settings.policy.value,
+        "obs_sse_guard.target": facts.target.value,
+        "obs_sse_guard.source": facts.source.value,
+        "server.address": facts.host,
+        "server.port": facts.port,
+        "code.file.path": site and site.file,
+        "code.line.number": site and site.line,
+        "code.function.name": site and site.function,
+    }
+    return {name: value for name, value in known.items() if value is not None}

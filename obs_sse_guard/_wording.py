@@ -1,0 +1,35 @@
+"""What the guard says of a finding: to the caller as an error, and to the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from obs_sse_guard import _settings
+
+if TYPE_CHECKING:
+    from obs_sse_guard._facts import Facts
+    from obs_sse_guard._findings import Finding
+    from obs_sse_guard._settings import Settings
+
+__all__ = ["message"]
+
+
+def message(verb: str, facts: Facts, finding: Finding, settings: Settings) -> str:
+    """The whole of it: what, where, why, and how to mend it or switch it off; the id comes last."""
+    target = f" with {facts.target}" if facts.target.value != "none" else ""
+    source = f" from a source with {facts.source}" if facts.source.value != "none" else ""
+    names = f" (names: {', '.join(facts.headers or facts.dropped)})" if facts.headers or facts.dropped else ""
+    strict = f" under {_settings.POLICY}=strict" if settings.policy is _settings.Policy.STRICT else ""
+    return (
+        f"obs_sse_guard {verb} {facts.call}{strict}: {facts.operation}{target}{source} "
+        f"over {facts.scheme} to {facts.endpoint}{names}. "
+        f"Why: {finding.why}. "
+        f"Fix: {facts.sdk.advise(facts, finding.name)}. "
+        f"Switch: {_switch(facts)}. [{finding.name}]"
+    )
+
+
+def _switch(facts: Facts) -> str:
+    live = f"{_settings.MODE}=warn logs instead of refusing, {_settings.MODE}=off is silent"
+    trust = "" if facts.secure else f"; {_settings.TRUSTED_HOSTS}={','.join(facts.hops)} trusts this plaintext hop"
+    return live + trust
