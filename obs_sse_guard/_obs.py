@@ -942,7 +942,9 @@ def _log_gate(name: str, function: Function) -> Function:
 def _is_written(log_client: Any, level: Any = None) -> bool:
     if not isinstance(level, int):
         return True
-    return any(handler.level <= level for handler in log_client.logger.handlers)
+    logger = log_client.logger
+    # The SDK keeps its log to its own handlers, but an application may have it flow to those of the root logger.
+    return logger.propagate or any(handler.level <= level for handler in logger.handlers)
 
 
 # --- the list -------------------------------------------------------------------------------
