@@ -33,6 +33,8 @@ def isolated(directory: Path) -> Iterator[None]:
     for name in filter(FOREIGN.fullmatch, saved):
         del os.environ[name]
     os.environ.update(SERVICES="s3", STATE_DIR=str(directory / "state"), S3_DATA_DIR=str(directory / "s3"))
+    # The caller's profiles: botocore reads them wherever it is not told otherwise.
+    os.environ.update(AWS_CONFIG_FILE=str(directory / "none"), AWS_SHARED_CREDENTIALS_FILE=str(directory / "none"))
     try:
         yield
     finally:
