@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["guard_log", "guard_restored", "isolated", "quiet"]
 
-# Proxies, credentials, the guard's own settings (for its defaults to apply), and what MiniStack
-# reads when it is imported.
+# Proxies, credentials, the guard's own settings (for its defaults to apply), and what MiniStack and
+# s3fs read when they are imported.
 FOREIGN = re.compile(
-    r"(OBS_SSE_GUARD|AWS_|MINISTACK_|LOCALSTACK_|S3_|CLOUDTRAIL_).*|.*_PROXY"
+    r"(OBS_SSE_GUARD|AWS_|MINISTACK_|LOCALSTACK_|S3_|S3FS_|FSSPEC_|CLOUDTRAIL_).*|.*_PROXY"
     r"|PERSIST_STATE|LOG_LEVEL|GATEWAY_PORT|EDGE_PORT",
     re.IGNORECASE,
 )

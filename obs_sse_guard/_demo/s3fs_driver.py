@@ -8,9 +8,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import s3fs
-from aiobotocore.session import get_session
-
 from obs_sse_guard._demo.driver import TIMEOUT_SECONDS, Download
 from obs_sse_guard._demo.props import BUCKET, CONTENT, CustomerKey
 from obs_sse_guard._demo.s3_driver import CREDENTIALS, REGION, S3Driver, customer_key
@@ -40,8 +37,12 @@ class S3fsDriver(S3Driver):
     name = "s3fs"
 
     def __init__(self, servers: Servers, key: CustomerKey, loop: asyncio.AbstractEventLoop) -> None:
+        import s3fs  # noqa: PLC0415  # it reads its environment when it is imported
+        from aiobotocore.session import get_session  # noqa: PLC0415  # s3fs brings it along
+
         super().__init__(servers, key)
         self._loop = loop
+        self._make = s3fs.S3FileSystem
         self._session = get_session()
         self._systems: dict[tuple[str, CustomerKey | None], Any] = {}
 
@@ -83,7 +84,7 @@ class S3fsDriver(S3Driver):
     def _system(self, scheme: str, key: CustomerKey | None = None) -> Any:
         """The file system of one transport whose every call carries one key, or none."""
         if (scheme, key) not in self._systems:
-            self._systems[scheme, key] = s3fs.S3FileSystem(
+            self._systems[scheme, key] = self._make(
                 anon=False,
                 key=CREDENTIALS[0],
                 secret=CREDENTIALS[1],
