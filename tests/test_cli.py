@@ -77,7 +77,7 @@ def test_no_command_is_imported_before_it_runs() -> None:
     code = (
         "import sys\n"
         "from obs_sse_guard._cli import main\n"
-        "extra = {'obs', 'ministack', 'hypercorn', 'trustme', 'rich', 'obs_sse_guard._demo'}\n"
+        "extra = {'obs', 'boto3', 's3fs', 'ministack', 'hypercorn', 'trustme', 'rich', 'obs_sse_guard._demo'}\n"
         "try:\n"
         "    main(['--help'])\n"
         "finally:\n"
