@@ -38,7 +38,7 @@ from tests.boto_calls import (
 )
 from tests.servers import RecordingServer, TlsRecordingServer, leaks
 
-LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore")
+LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore", "s3fs", "fsspec")
 MASK = "******"
 MEGABYTE = 1024 * 1024
 LARGE = b"0123456789abcdef" * (6 * MEGABYTE // 16)
