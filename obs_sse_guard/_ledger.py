@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 from obs_sse_guard._fork import after_fork_in_child
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "kms_uploads"]
 
 
 class Ledger:
@@ -48,3 +48,7 @@ class Ledger:
 
     def __len__(self) -> int:
         return len(self._uploads)
+
+
+kms_uploads = Ledger()
+"""The uploads of this process, whichever SDK began them."""

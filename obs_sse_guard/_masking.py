@@ -12,7 +12,9 @@ from typing import Any
 __all__ = ["masked"]
 
 _MASK = "******"
-_NAME = re.compile(r"server-side-encryption-customer-key(?:-md5)?|meta-\w*sseheader", re.IGNORECASE)
+_NAME = re.compile(
+    r"server-side-encryption-customer-key(?:-md5)?|ssecustomerkey(?:md5)?|meta-\w*sseheader", re.IGNORECASE
+)
 # "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends
 # with its own quote: a raw key may hold any other character. The text of a misplaced SSE object is
 # percent-encoded braces and all. Bounded everywhere: what is logged may be a stranger's to choose.
@@ -45,5 +47,6 @@ def _hidden(match: re.Match[str]) -> str:
 
 
 def _masked_dict(value: dict[Any, Any]) -> dict[Any, Any]:
-    names = [name for name in value if _NAME.search(str(name))]
-    return {**value, **dict.fromkeys(names, _MASK)} if names else value
+    if not _NAME.search(str(value)):  # also in what it holds
+        return value
+    return {name: _MASK if _NAME.search(str(name)) else _masked(entry) for name, entry in value.items()}

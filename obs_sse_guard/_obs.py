@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
 import sys
 import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard import _reaction, _settings
+from obs_sse_guard import _reaction
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._facts import (
     NOTHING_NAMED,
@@ -32,10 +31,11 @@ from obs_sse_guard._facts import (
     named_by,
     text,
 )
-from obs_sse_guard._ledger import Ledger
+from obs_sse_guard._ledger import kms_uploads as ledger
 from obs_sse_guard._masking import masked
-from obs_sse_guard._patching import Target
-from obs_sse_guard._settings import POLICY
+from obs_sse_guard._patching import Target, expect
+from obs_sse_guard._requests import bucket_operation, object_operation
+from obs_sse_guard._tls import note_gap, unsaid_gap
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -49,10 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ESDK", "TARGETS", "ledger"]
 
-ledger = Ledger()
-
 _SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
-_holds_no_sse = frozenset(_SSE_ARGUMENTS).isdisjoint  # of a header object, which is a dict of what was set
+# Of a header object, which is a dict of what was set; "key" is what an SSE object itself has, given in its stead.
+_holds_no_sse = frozenset((*_SSE_ARGUMENTS, "key")).isdisjoint
 _FETCH_JOB = "v1/async-fetch/jobs"
 
 
@@ -63,6 +62,8 @@ _FIXES = {
     "putContent or appendObject, and give metadata neither an SSE object nor the name of an encryption header",
     "key-in-url": "pass the key as a signed header, createSignedUrl(headers=…), and send that header with the request; "
     "keep it out of queryParams= and formParams=",
+    "downgraded-redirect": "give the client the endpoint that the service redirects to, over https, "
+    "ObsClient(server='https://…')",
     "cross-host-redirect": "give the client the endpoint that the service redirects to, ObsClient(server='https://…')",
     "unverified-tls": "let the client verify, ObsClient(ssl_verify='/path/to/ca.pem'); the SDK's default is False",
     "unverified-host": "let the client check the host's name too, ObsClient(use_http_conns=True); "
@@ -161,7 +162,10 @@ def _holds_key(value: Any) -> bool:
 
 def _keys_as_values(*holders: Any) -> tuple[str, ...]:
     """Names under which the SDK would send the text of an SSE object, key and all, as user metadata."""
-    return tuple(text(name) for name, value in _items(*holders) if _holds_key(value))
+    # Given in place of the mapping, the object is taken for one, of a header "key". By its class alone: such
+    # names in a dict of the application's own may mean anything.
+    itself = ("key" for holder in holders if _is_a("SseHeader", holder) and _intent(holder).key)
+    return (*itself, *(text(name) for name, value in _items(*holders) if _holds_key(value)))
 
 
 def _prefix(client: Any) -> str:
@@ -322,11 +326,14 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
     def look(client: Any, holder: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
         notes = metadata(args, kwargs)
-        is_private = client.is_secure and type(holder) is not dict and not notes
+        is_itself = isinstance(holder, dict) and "key" in holder and _is_a("SseHeader", holder)
+        is_private = client.is_secure and type(holder) is not dict and not notes and not is_itself
         values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         if is_private and is_proper(*values):
             return None
         intents = dict(zip(_SSE_ARGUMENTS, map(_intent, values)))
+        if is_itself:
+            intents[carrier] = _intent(holder)
         extra = extension_headers(args, kwargs)
         misplaced = _keys_as_values(notes, extra, holder if method.raw else None)
         kms_upload = (
@@ -467,7 +474,8 @@ def _signed_url_gate(name: str, function: Function) -> Function:
         parameters = [special, *(parameter for parameter, _ in _items(query))]
         operation = _operation(client, text(method).upper(), bucket, key, parameters, _items(headers, query))
         place = KeyPlace.URL if named_by(_items(query)).key else KeyPlace.HEADER
-        return _named_facts(_facts(client, "createSignedUrl", operation), named_by(_items(headers, query)), place)
+        named, misplaced = named_by(_items(headers, query)), _keys_as_values(headers, query)
+        return _named_facts(_facts(client, "createSignedUrl", operation), named, place, misplaced)
 
     return _gate(look, name, function)
 
@@ -477,7 +485,8 @@ def _post_signature_gate(name: str, function: Function) -> Function:
 
     def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         facts = _facts(client, "createPostSignature", Operation.POST_OBJECT.value)
-        return _named_facts(facts, named_by(_items(form(args, kwargs))), KeyPlace.POLICY)
+        fields = form(args, kwargs)
+        return _named_facts(facts, named_by(_items(fields)), KeyPlace.POLICY, _keys_as_values(fields))
 
     return _gate(look, name, function)
 
@@ -513,42 +522,14 @@ class _UnderWay(threading.local):
 
 _under_way = _UnderWay()
 
-# Parameters that make a request about an object another one than its method says. The service
-# ignores those that it does not know, and so do its rules.
-_SUBRESOURCES = frozenset({
-    "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
-    "rename", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy", "tagging", "torrent",
-    "truncate", "uploadId", "uploads", "x-obs-accesslabel",
-})  # fmt: skip
-_OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
-    ("PUT", frozenset()): Operation.PUT_OBJECT,
-    ("PUT", frozenset({"modify"})): Operation.PUT_OBJECT,
-    ("POST", frozenset({"append"})): Operation.PUT_OBJECT,
-    ("POST", frozenset({"uploads"})): Operation.INITIATE_MULTIPART_UPLOAD,
-    ("HEAD", frozenset()): Operation.HEAD_OBJECT,
-    ("GET", frozenset()): Operation.GET_OBJECT,
-    ("PUT", frozenset({"partNumber", "uploadId"})): Operation.UPLOAD_PART,
-    ("GET", frozenset({"partNumber"})): Operation.GET_OBJECT,
-    ("HEAD", frozenset({"partNumber"})): Operation.HEAD_OBJECT,
-    ("POST", frozenset({"uploadId"})): Operation.COMPLETE_MULTIPART_UPLOAD,
-}
-_COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
-
 
 def _operation(  # noqa: PLR0913, PLR0917  # what a request consists of
     client: Any, method: str, bucket: Any, key: Any, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]
 ) -> str:
     """Tell the operation from what a request consists of, as the service does."""
-    names = frozenset(text(name) for name in parameters if name)
-    if not key or not (bucket or client.is_cname):
-        is_form = method == "POST" and (bucket or client.is_cname) and not names
-        return Operation.POST_OBJECT.value if is_form else f"{method} bucket"
-    choice = names & _SUBRESOURCES
-    operation = _OPERATIONS.get((method, choice))
-    if operation is None:
-        return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
-    copies = any(text(name).strip().lower() in ("x-obs-copy-source", "x-amz-copy-source") for name, _ in headers)
-    return (_COPIES.get(operation, operation) if copies else operation).value
+    if key and (bucket or client.is_cname):
+        return object_operation(method, parameters, headers)
+    return bucket_operation(method, has_parameters=any(parameters) or not (bucket or client.is_cname))
 
 
 _REQUEST_PARAMETERS = (
@@ -558,19 +539,9 @@ _REQUEST_PARAMETERS = (
 _CONNECTION_PARAMETERS = "self server port scheme connection_key redirect header"
 
 
-def _expect(function: Function, names: str) -> None:
-    """Make sure of the parameters that a gate spells out; a reader for each is too dear on the hot path.
-
-    Raises:
-        LookupError: this release of the SDK has others.
-    """
-    if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
-        raise LookupError(names)
-
-
 def _request_gate(name: str, function: Function) -> Function:
     """The gate before the SDK's retry loop: raises once, at once, before anything is logged or read."""
-    _expect(function, _REQUEST_PARAMETERS)
+    expect(function, _REQUEST_PARAMETERS)
 
     def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
         client: Any,
@@ -635,9 +606,7 @@ def _request_gate(name: str, function: Function) -> Function:
 
 def _announced_request(call: Callable[[], Any], client: Any, facts: Facts) -> Any:
     with _reaction.announced(facts) as said:
-        # Under strict it is a refusal, which warn mode says every time.
-        if facts.tls_gap in said and _settings.read().policy is not _settings.Policy.STRICT:
-            vars(client)[_TLS_NOTICED] = _tls_notice(facts.tls_gap)
+        note_gap(client, facts, said)
         return call()
 
 
@@ -657,7 +626,7 @@ def _needs_a_look(  # noqa: PLR0913, PLR0917  # the SDK's parameters
                 if type(value) is not str and isinstance(value, (dict, list, tuple)):  # it would be sent as text
                     return True
         if parameters or extension_headers:
-            if ledger and not client.is_secure:
+            if (ledger and not client.is_secure) or (extension_headers and type(extension_headers) is not dict):
                 return True
             names = "\n".join((names, *(parameters or ()), *(extension_headers or ())))
             for value in extension_headers.values() if extension_headers else ():
@@ -746,8 +715,6 @@ def _upload(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
 
 # --- TLS that proves less than it seems to --------------------------------------------------
 
-_TLS_NOTICED = "_obs_sse_guard_tls_noticed"
-
 
 def _tls_gap(client: Any) -> str:
     """What the client's TLS does not verify; said once per client, and again when a change of the policy matters."""
@@ -757,12 +724,7 @@ def _tls_gap(client: Any) -> str:
         return ""  # requests does check the name
     else:
         gap = "unverified-host"  # http.client is given a context of the SDK's with check_hostname off
-    return "" if vars(client).get(_TLS_NOTICED) == _tls_notice(gap) else gap
-
-
-def _tls_notice(gap: str) -> str:
-    # No policy refuses a name that is not checked, and the environment is dear to read at every call.
-    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY, '')}"
+    return unsaid_gap(client, gap)
 
 
 # --- the connection: every attempt, every redirect hop --------------------------------------
@@ -783,7 +745,7 @@ def _connection_gate(name: str, function: Function) -> Function:
     """The gate where the connection is chosen and the headers are final, and nothing is sent yet."""
     from http.client import HTTPSConnection  # noqa: PLC0415  # the SDK has it imported
 
-    _expect(function, _CONNECTION_PARAMETERS)
+    expect(function, _CONNECTION_PARAMETERS)
 
     def gate(  # noqa: PLR0913, PLR0917  # the SDK's parameters, by the SDK's names
         client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any, **more: Any
@@ -820,7 +782,11 @@ def _hop_facts(client: Any, connection: Any, headers: Any, redirect: tuple[Any, 
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
     facts = _request_facts(client, request, secure=secure and stays)
     return facts and facts._replace(
-        secure=secure, host=_bare(host), port=port, other_host=redirect is not None and host not in own
+        secure=secure,
+        host=_bare(host),
+        port=port,
+        other_host=redirect is not None and host not in own,
+        downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
 
 
@@ -912,7 +878,7 @@ _REFUSAL = "_obs_sse_guard_refusal"
 
 def _part_gate(_: str, function: Function) -> Function:
     """Raise a refusal again behind the SDK's ``except Exception``; its pool hands it to the caller."""
-    _expect(function, "self part")
+    expect(function, "self part")
 
     def gate(operation: Any, part: Any, *args: Any, **kwargs: Any) -> Any:
         with _reaction.refusals() as refused:
@@ -928,7 +894,7 @@ def _part_gate(_: str, function: Function) -> Function:
 
 def _task_gate(_: str, function: Function) -> Function:
     """Note a refusal of a task on the progress object that downloadFiles returns."""
-    _expect(function, "obsClient func key taskCallback state")
+    expect(function, "obsClient func key taskCallback state")
 
     def gate(  # the SDK's parameters, by the SDK's names
         obsClient: Any,  # noqa: N803
@@ -982,7 +948,9 @@ def _log_gate(name: str, function: Function) -> Function:
 def _is_written(log_client: Any, level: Any = None) -> bool:
     if not isinstance(level, int):
         return True
-    return any(handler.level <= level for handler in log_client.logger.handlers)
+    logger = log_client.logger
+    # The SDK keeps its log to its own handlers, but an application may have it flow to those of the root logger.
+    return logger.propagate or any(handler.level <= level for handler in logger.handlers)
 
 
 # --- the list -------------------------------------------------------------------------------

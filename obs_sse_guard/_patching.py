@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 import threading
 from types import FunctionType
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
-__all__ = ["Patcher", "Target", "hook", "is_hook"]
+__all__ = ["Patcher", "Target", "expect", "hook", "is_hook"]
 
 
 # A hook is a plain function that carries itself under this name: functools.wraps copies the names of
@@ -45,6 +46,16 @@ def hook(function: Callable[..., Any], gate: Callable[..., Any]) -> Callable[...
     made = functools.wraps(function)(gate)
     setattr(made, _MARK, made)
     return made
+
+
+def expect(function: Callable[..., Any], names: str) -> None:
+    """Make sure of the parameters that a gate spells out; a reader for each is too dear on the hot path.
+
+    Raises:
+        LookupError: this release of the SDK has others.
+    """
+    if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
+        raise LookupError(names)
 
 
 class Target(NamedTuple):
@@ -125,6 +136,15 @@ class Patcher:
         """Tell the state of every target, as it is at this moment."""
         with self._lock:
             return {target.name: self._state(target) for target in self._targets}
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The list of targets."""
+        return self._targets
+
+    def is_spared(self, target: Target) -> bool:
+        """Whether it is in order that this target is not hooked: this release of the SDK has no such place."""
+        return target.optional and target.name not in self._failed
 
     def _state(self, target: Target) -> str:
         if not _reaction.armed:

@@ -22,11 +22,12 @@ import pytest
 import wrapt
 
 import obs_sse_guard
-from obs_sse_guard import SSEGuardWarning, SSETransportError, _obs, _reaction
+from obs_sse_guard import SSEGuardWarning, SSETransportError, _aiobotocore, _botocore, _crt, _obs, _reaction
 from obs_sse_guard._patching import Patcher, Target, is_hook
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.servers import RecordingServer, assert_silent
 
+SDKS = (_obs, _botocore, _aiobotocore, _crt)
 OPTIONAL = {target.name for target in _obs.TARGETS if target.optional}
 
 
@@ -196,8 +197,8 @@ def test_a_forked_child_is_guarded() -> None:
 
 def test_status_tells_every_place() -> None:
     status = obs_sse_guard.status()
-    assert set(status) == {target.name for target in _obs.TARGETS}
-    assert {name for name, state in status.items() if state != "active"} <= OPTIONAL
+    assert set(status) == {target.name for sdk in SDKS for target in sdk.TARGETS}
+    assert {name for name, state in status.items() if name.startswith("obs.") and state != "active"} <= OPTIONAL
     assert "obs.client.ObsClient.putContent" in status
 
 
