@@ -428,7 +428,8 @@ CREDENTIALS = Credentials(ACCESS_KEY, SECRET_KEY)
 def _query_auth(name: str) -> Any:
     module: Any = botocore.auth
     if name.startswith("Crt"):
-        module = pytest.importorskip("botocore.crt.auth", reason="awscrt is not installed here")
+        pytest.importorskip("awscrt", reason="awscrt is not installed here")
+        module = pytest.importorskip("botocore.crt.auth", reason="this botocore does not sign by the CRT")
     if not hasattr(module, name):
         pytest.skip("this botocore has no such signer")
     return _made(getattr(module, name))

@@ -373,7 +373,16 @@ def test_use_ssl_false_is_plaintext(sdk: str) -> None:
 def test_use_ssl_does_not_decide_where_the_endpoint_names_a_scheme(
     sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    assert succeeded(outcome(sdk, https, PUT, use_ssl=False))
+    """It does in botocore 1.29: there it makes plaintext of an https endpoint. What is sent decides, either way."""
+    with unguarded(), TlsRecordingServer() as tried:
+        outcome(sdk, tried, PUT, use_ssl=False)
+        in_clear = bool(leaks(tried.wire, KEY))
+    result = outcome(sdk, https, PUT, use_ssl=False)
+    if in_clear:
+        refused(result, RULE)
+        assert_silent(https)
+    else:
+        assert succeeded(result)
     refused(outcome(sdk, http, PUT, use_ssl=True), RULE)
     assert_silent(http)
 
@@ -403,6 +412,10 @@ def test_a_proxy_reads_plaintext_and_only_carries_tls(sdk: str, https: TlsRecord
         refused(outcome(sdk, http, PUT, proxies={"http": proxy.url}), RULE)
         assert_silent(http)
         assert_silent(proxy)
+        with unguarded():
+            works = isinstance(outcome(sdk, https, PLAIN, proxies={"https": proxy.url}), dict)
+        if not works:
+            pytest.skip("this aiobotocore does not verify by the client's own CA through a proxy")
         assert succeeded(outcome(sdk, https, PUT, proxies={"https": proxy.url}))
         assert_no_key(proxy, KEY)
         assert leaks(https.received, KEY)
