@@ -323,7 +323,7 @@ _ODD_KEYS = (
 def test_keys_with_any_characters_are_masked(
     key: str | bytes, signature: str, https: TlsRecordingServer, log: _Lines
 ) -> None:
-    sse = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
+    sse: dict[str, Any] = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
     assert succeeded(outcome("boto3", https, asking("PutObject", **sse), signature_version=signature))
     assert "SECRETPART" not in _text(log)
     assert not leaks(_text(log), key)
@@ -331,7 +331,7 @@ def test_keys_with_any_characters_are_masked(
 
 @pytest.mark.parametrize("key", _ODD_KEYS)
 def test_odd_keys_of_transfers_are_masked(key: str | bytes, https: TlsRecordingServer, log: _Lines) -> None:
-    sse = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
+    sse: dict[str, Any] = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
     with boto3_resource(https) as resource:
         resource.meta.client.upload_fileobj(io.BytesIO(b"small"), BUCKET, OBJECT, ExtraArgs=sse)
     assert "SECRETPART" not in _text(log)
@@ -362,7 +362,7 @@ def test_an_exceptions_text_is_masked(log: _Lines, https: TlsRecordingServer) ->
 
 
 def test_refusals_are_logged_without_the_key(log: _Lines, http: RecordingServer) -> None:
-    """botocore logs the exceptions that its endpoint meets, with their tracebacks."""
+    """Botocore logs the exceptions that its endpoint meets, with their tracebacks."""
     refused(outcome("boto3", http, _by_handler), "table-1/PutObject")
     assert "Exception received when sending HTTP request" in _text(log)
     assert not _leaks(_text(log))
