@@ -23,6 +23,7 @@ from tests.boto_calls import (
     SOURCE,
     asking,
     customer,
+    each_sdk,
     outcome,
     outcomes,
     refused,
@@ -38,7 +39,6 @@ from tests.servers import RecordingServer, TlsRecordingServer, assert_silent, le
 POLICY = "OBS_SSE_GUARD_POLICY"
 KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
 
-each_sdk = pytest.mark.parametrize("sdk", SDKS)
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 
 
@@ -99,8 +99,7 @@ def test_every_operation_with_a_key_sends_it_in_clear(
     operation: str, parameter: str, sdk: str, http: RecordingServer
 ) -> None:
     with unguarded():
-        result = outcome(sdk, http, _calling(operation, **{parameter: KEY}))
-    assert isinstance(result, (dict, ClientError)), repr(result)
+        outcome(sdk, http, _calling(operation, **{parameter: KEY}))
     assert leaks(http.wire, KEY)
 
 

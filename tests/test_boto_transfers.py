@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,9 +217,7 @@ def test_without_the_guard_the_key_crosses(name: str, http: RecordingServer, tmp
 def test_the_caller_gets_the_refusal_itself(
     name: str, http: RecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    start = time.monotonic()
     refused(_run(name, http, tmp_path / "a", customer()), WAYS[name].rule)
-    assert time.monotonic() - start < 3
     if name in _ASKS_FIRST:
         assert [call.method for call in http.requests] == ["HEAD"]
         assert_no_key(http, KEY)

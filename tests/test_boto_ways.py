@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,11 @@ from tests.boto_calls import (
     KEY,
     NAMES,
     OBJECT,
-    SDKS,
     SERVERS,
     asking,
     boto3_client,
     customer,
+    each_sdk,
     normal,
     outcome,
     outcomes,
@@ -57,8 +56,6 @@ PUT = asking("PutObject", "SSE-C")
 PLAIN = asking("PutObject")
 
 RULE = "table-1/PutObject"
-
-each_sdk = pytest.mark.parametrize("sdk", SDKS)
 
 
 # ----------------------------------------------------------------- handlers that add headers
@@ -721,9 +718,7 @@ def test_no_retry_mode_tries_again(gate: str, mode: str, sdk: str, http: Recordi
             _request(request)
 
     call = handled("before-send.s3", add, PUT if gate == "method" else PLAIN)
-    start = time.monotonic()
     refused(outcome(sdk, http, call, retries={"mode": mode, "max_attempts": 5}), RULE)
-    assert time.monotonic() - start < 2
     assert len(attempts) == (0 if gate == "method" else 1)
     assert_silent(http)
 
