@@ -29,6 +29,7 @@ from tests.boto_calls import (
     asking,
     boto3_resource,
     customer,
+    each_sdk,
     outcome,
     posting,
     raw_headers,
@@ -111,7 +112,6 @@ PRINTED = [name for name in CALLS if not name.startswith("generate")]
 """Of what is only signed, some signers print nothing."""
 
 each_call = pytest.mark.parametrize("name", CALLS)
-each_sdk = pytest.mark.parametrize("sdk", ["boto3", "aiobotocore"])
 
 
 @pytest.fixture(params=["s3", "s3v4", "s3v4 by the CRT"])
