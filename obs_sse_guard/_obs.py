@@ -62,6 +62,8 @@ _FIXES = {
     "putContent or appendObject, and give metadata neither an SSE object nor the name of an encryption header",
     "key-in-url": "pass the key as a signed header, createSignedUrl(headers=…), and send that header with the request; "
     "keep it out of queryParams= and formParams=",
+    "downgraded-redirect": "give the client the endpoint that the service redirects to, over https, "
+    "ObsClient(server='https://…')",
     "cross-host-redirect": "give the client the endpoint that the service redirects to, ObsClient(server='https://…')",
     "unverified-tls": "let the client verify, ObsClient(ssl_verify='/path/to/ca.pem'); the SDK's default is False",
     "unverified-host": "let the client check the host's name too, ObsClient(use_http_conns=True); "
@@ -780,7 +782,11 @@ def _hop_facts(client: Any, connection: Any, headers: Any, redirect: tuple[Any, 
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
     facts = _request_facts(client, request, secure=secure and stays)
     return facts and facts._replace(
-        secure=secure, host=_bare(host), port=port, other_host=redirect is not None and host not in own
+        secure=secure,
+        host=_bare(host),
+        port=port,
+        other_host=redirect is not None and host not in own,
+        downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
 
 

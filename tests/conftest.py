@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -18,6 +19,10 @@ settings.register_profile("nightly", max_examples=4_000, deadline=None, print_bl
 settings.load_profile("ci")
 
 _CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+# In development mode asyncio warns of whatever takes longer than 0.1 s: of the machine, not of the code.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 @pytest.fixture(autouse=True)

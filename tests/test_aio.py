@@ -355,7 +355,7 @@ def test_the_methods_still_are_coroutines(http: RecordingServer) -> None:
 # ------------------------------------------------------------------------------------ s3fs
 
 MEGABYTE = 1024 * 1024
-LARGE = b"0123456789abcdef" * (11 * MEGABYTE // 16)
+LARGE = b"0123456789abcdef" * (6 * MEGABYTE // 16)
 
 
 @contextlib.contextmanager
@@ -395,7 +395,7 @@ PATH = f"{BUCKET}/{OBJECT}"
 FILE_CALLS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "pipe": (lambda system: system.pipe(PATH, b"content"), ("table-1/PutObject",)),
     "pipe in parts": (
-        lambda system: system.pipe_file(PATH, LARGE, chunksize=5 * MEGABYTE, max_concurrency=2),
+        lambda system: system.pipe_file(PATH, LARGE, chunksize=2 * MEGABYTE, max_concurrency=2),
         ("table-1/InitiateMultipartUpload",),
     ),
     "cat": (lambda system: system.cat(PATH), ("table-1/HeadObject", "table-1/GetObject")),

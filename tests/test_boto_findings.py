@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from obs_sse_guard._ledger import kms_uploads
@@ -81,7 +82,7 @@ def _calling(operation: str, **parameters: Any) -> boto_calls.Call:
     needed = _needed(service_model().operation_model(operation).input_shape)
     named = {"Bucket": BUCKET, "Key": OBJECT, "CopySource": SOURCE, "UploadId": "id"}
     arguments = {**needed, **{name: value for name, value in named.items() if name in needed}, **parameters}
-    return lambda client: getattr(client, boto_calls.xform_name(operation))(**arguments)
+    return lambda client: getattr(client, xform_name(operation))(**arguments)
 
 
 def test_the_operations_that_can_name_encryption() -> None:
