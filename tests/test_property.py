@@ -96,6 +96,8 @@ class _Heard(logging.Handler):
         self.rules: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("urllib3") and "?" in record.getMessage():
+            return  # requests' own log has every URL: a key in one is a finding of its own, key-in-url
         self.text += [record.getMessage(), repr(record.args), repr(record.msg)]
         if record.name == "obs_sse_guard":
             self.text.append(repr(vars(record)))
@@ -179,6 +181,11 @@ def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, _
         _assert_private(server, key, setting.policy)
 
 
+def _assert_nothing_sent(server: RecordingServer, error: SSETransportError) -> None:
+    # Of TLS that is not verified only the wire gate tells, after the negotiation of the signature, which names no key.
+    assert not (server.calls if error.rule == "unverified-tls" else server.wire), "a refused call sends nothing"
+
+
 def _assert_private(server: RecordingServer, key: str, policy: str) -> None:
     """No key crossed in clear, but where the documented rows allow it."""
     carried = [request for request in server.requests if leaks(repr(request), key)]
@@ -218,7 +225,7 @@ def test_any_way_under_any_configuration(said: tuple[Way, law.Row], setting: Set
             in_clear = not setting.secure and not setting.trusted and _must_be_refused(way, row)
             assert (error is not None) is (misplaced or in_clear)
         if error is not None:
-            assert not server.wire, "a refused call sends nothing"
+            _assert_nothing_sent(server, error)
         if setting.mode == "off":
             assert heard.rules == []
 
@@ -285,7 +292,9 @@ class Asked(NamedTuple):
 
     def headers(self, key: str) -> dict[str, str]:
         """What it says, with this key."""
-        return {name: _value(name, key, choice) for name, choice in self.named}
+        said = {name: _value(name, key, choice) for name, choice in self.named}
+        # The SDK leaves extension headers without a value out.
+        return {name: value for name, value in said.items() if value or self.place != "extensionHeaders"}
 
 
 requests = st.builds(
@@ -351,7 +360,7 @@ def test_any_request_as_it_leaves(asked: Asked, setting: Setting, key: str) -> N
             [arrived] = server.requests
             assert oracle.said_by(arrived) == said, "what arrives is what was meant"
         else:
-            assert not server.wire
+            _assert_nothing_sent(server, error)
 
 
 # --------------------------------------------------------------------------- whatever is signed
@@ -403,7 +412,8 @@ def test_any_redirect_to_plaintext(asked: Asked, setting: Setting, key: str, sta
     ):
         assume(asked.place != "extensionHeaders" or sdk_calls.passes_raw_headers(client))
         server.answer(lambda _: True, status, {"Location": f"{plain.url}/{BUCKET}/{OBJECT}"})
-        error = _attempt(lambda: _send(client, asked, headers), key)
+        error = _attempt(lambda: _send(client, asked, asked.headers(key)), key)
+        said = oracle.said_by(server.requests[0])
         refused = REFUSED in oracle.judge(said, secure=False, policy="documented").values()
         assert (error is not None) is refused
         assert not (refused and plain.wire)

@@ -473,3 +473,18 @@ def test_metadata_of_these_names_is_the_applications(
         assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=metadata).status == 200
         assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=obs.SseKmsHeader.getInstance("id")).status == 200
     assert not caplog.records
+
+
+# ------------------------------------------------------------------------- what chance found
+
+
+@needs_https
+def test_a_strict_refusal_of_unverified_tls_sends_no_more_than_the_negotiation(
+    https: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
+    refused = pytest.raises(SSETransportError, match="unverified-tls")
+    with open_client("obs", https, ssl_verify=False) as client, refused:
+        _put(client)
+    assert https.calls == ()
+    assert_no_key(https, KEY)
