@@ -241,6 +241,7 @@ _VARIES = (
     (re.compile(r"\b[0-9a-f]{64}\b|(?<=\n)[A-Za-z0-9+/]{27}=$|(?<=signature:\n)\S+", re.IGNORECASE), "SIGNATURE"),
     (re.compile(r"(?<=\n)\d{10}(?=\n)"), "EXPIRY"),
     (re.compile(r"(?<=transfer_id=)\d+|\bport=\d+|fd=\d+"), "NUMBER"),
+    (re.compile(r"(?<= m/)[A-Za-z0-9,]+"), "FEATURES"),  # a set, in any order
 )
 _FORMS = sorted(
     {form for text in (KEY, ENCODED, MD5) for form in (text, quote(text), quote(text, safe=""), quote_plus(text))},
