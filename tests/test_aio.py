@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import HTTPClientError
 
 from obs_sse_guard import SSETransportError
 from tests.boto_calls import (
@@ -90,8 +90,7 @@ def test_without_the_guard_a_redirect_takes_the_key_to_plaintext(
 ) -> None:
     _redirected(https, status, _location(host, operation, http))
     with unguarded():
-        result = _ask(https, asking(operation, "SSE-C"))
-    assert isinstance(result, (dict, ClientError)), repr(result)
+        _ask(https, asking(operation, "SSE-C"))  # what comes back may be no answer to what was asked for
     assert leaks(http.wire, KEY)
 
 

@@ -726,7 +726,7 @@ def test_no_retry_mode_tries_again(gate: str, mode: str, sdk: str, http: Recordi
 @each_sdk
 def test_every_attempt_is_judged(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
     """A retry goes where its own URL leads."""
-    https.drop("PUT")
+    https.answer("PUT", 503)
     attempts: list[str] = []
 
     def lead_away(request: Any, **_: Any) -> None:
