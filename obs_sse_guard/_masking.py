@@ -17,10 +17,15 @@ _NAME = re.compile(
 )
 # "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends
 # with its own quote: a raw key may hold any other character. The text of a misplaced SSE object is
-# percent-encoded braces and all. Bounded everywhere: what is logged may be a stranger's to choose.
+# percent-encoded braces and all, but for its single quotes; it is read string by string, for a key may
+# hold quotes and braces of its own. Bounded everywhere: what is logged may be a stranger's to choose.
+_SSE_OBJECT = (
+    r"""%7B(?:%22(?:(?!%22).){0,400}%22|'(?:%5C.|%(?!5C)|[^'%]){0,400}'|[^'%]){0,16}%7D|%7B.{0,999}?(?:['"]|%22)%7D"""
+)
 _IN_TEXT = re.compile(
     rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s{{0,9}}[:=,]\s{{0,9}}(?:[\[(]|%5B|%28)?b?)"""
-    r"""(?:(?P<quote>\\?['"])(?:(?!(?P=quote)).){0,999}(?P=quote)|%7B.{0,999}?['"]%7D|\\?['"]?[^\s&,;}\])'"\\]+)""",
+    r"""(?:(?P<quote>\\?['"])(?:(?!(?P=quote)).){0,999}(?P=quote)|"""
+    rf"""{_SSE_OBJECT}|\\?['"]?[^\s&,;}}\])'"\\]+)""",
     re.IGNORECASE | re.DOTALL,
 )
 
