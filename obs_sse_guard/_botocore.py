@@ -634,7 +634,7 @@ def _own_post_facts(call: str, request: Any) -> Facts | None:
 
 # --- the SDK's log ---------------------------------------------------------------------------
 
-_LOGGERS = frozenset(("aiobotocore", "boto3", "botocore", "s3transfer"))
+_LOGGERS = frozenset(("aiobotocore", "boto3", "botocore", "fsspec", "s3fs", "s3transfer"))
 
 
 def _log_gate(name: str, function: Function) -> Function:

@@ -53,7 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "demo",
         "obs_sse_guard._demo",
-        "show the guard at work: the real SDK, a local server over http and https, all 32 rows driven live",
+        "show the guard at work: the real SDKs, a local server over http and https, all 32 rows driven live",
     ),
     Command(
         "run",

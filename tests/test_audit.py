@@ -344,14 +344,20 @@ def test_a_pipe_that_nobody_reads_holds_up_no_call(
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.setenv(AUDIT, str(tmp_path / "pipe"))
+    rescue = threading.Timer(20, lambda: (tmp_path / "pipe").open("rb").close())  # from waiting for ever
+    rescue.start()
+    begin = time.monotonic()
     with open_client("v2", http) as client:
         with pytest.warns(SSEGuardWarning, match="cannot be written"), pytest.raises(SSETransportError):
             _put(client)
+        assert time.monotonic() - begin < 10
         reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
         with pytest.raises(SSETransportError):
             _put(client)
         assert json.loads(os.read(reader, 1 << 16))["rule"] == "table-1/PutObject"
         os.close(reader)
+    rescue.cancel()
+    rescue.join()
 
 
 def test_a_write_that_is_cut_short_swallows_no_line(
@@ -384,6 +390,21 @@ def test_who_holds_the_lock_and_does_not_go_on_stops_nobody(
                 _put(client)
         assert time.monotonic() - begin < 10
     assert len(audited(audit)) == 2
+
+
+def test_a_line_that_is_being_written_is_not_taken_for_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_audit, "_PATIENCE", 10_000)
+    path = tmp_path / "audit"
+    appending = threading.Thread(target=_audit.append, args=(str(path), b"line\n"))
+    with path.open("ab", buffering=0) as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        writer.write(b"the first half ")
+        appending.start()
+        appending.join(0.05)
+        writer.write(b"and the second\n")
+        fcntl.flock(writer, fcntl.LOCK_UN)
+    appending.join()
+    assert path.read_bytes() == b"the first half and the second\nline\n"
 
 
 @pytest.mark.parametrize("error", [OSError(37, "No locks available"), None])

@@ -29,6 +29,7 @@ from tests.boto_calls import (
     asking,
     boto3_resource,
     customer,
+    each_sdk,
     outcome,
     posting,
     raw_headers,
@@ -38,7 +39,7 @@ from tests.boto_calls import (
 )
 from tests.servers import RecordingServer, TlsRecordingServer, leaks
 
-LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore")
+LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore", "s3fs", "fsspec")
 MASK = "******"
 MEGABYTE = 1024 * 1024
 LARGE = b"0123456789abcdef" * (6 * MEGABYTE // 16)
@@ -111,7 +112,6 @@ PRINTED = [name for name in CALLS if not name.startswith("generate")]
 """Of what is only signed, some signers print nothing."""
 
 each_call = pytest.mark.parametrize("name", CALLS)
-each_sdk = pytest.mark.parametrize("sdk", ["boto3", "aiobotocore"])
 
 
 @pytest.fixture(params=["s3", "s3v4", "s3v4 by the CRT"])
