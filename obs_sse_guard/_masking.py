@@ -18,13 +18,17 @@ _NAME = re.compile(
 # "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends with its own quote,
 # which may occur in it after a backslash, or after one that is itself escaped where the repr of a repr was logged. A
 # canonical string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is
-# percent-encoded braces and all. After a comma stands a value only if it is quoted: else another name. Bounded
-# everywhere: what is logged may be a stranger's to choose.
+# percent-encoded braces and all, but for its single quotes; it is read string by string, for a key may hold quotes and
+# braces of its own. After a comma stands a value only if it is quoted: else another name. Bounded everywhere: what is
+# logged may be a stranger's to choose.
+_SSE_OBJECT = (
+    r"""%7B(?:%22(?:(?!%22).){0,400}%22|'(?:%5C.|%(?!5C)|[^'%]){0,400}'|[^'%]){0,16}%7D|%7B.{0,999}?(?:['"]|%22)%7D"""
+)
 _IN_TEXT = re.compile(
     rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s{{0,9}}(?:[:=]|,(?=\s{{0,9}}b?\\?['"]))\s{{0,9}}(?:[\[(]|%5B|%28)?b?)"""
     r"""(?:(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\]){0,999}(?P=quote)"""
     r"""|(?P<escaped>\\['"])(?:\\\\(?:\\.|[^\\])|(?!(?P=escaped)).){0,999}(?P=escaped)"""
-    r"""|%7B.{0,999}?['"]%7D"""
+    rf"""|{_SSE_OBJECT}"""
     r"""|(?<=:)[^\s'"\\{(\[][^\r\n\\]{0,999}"""
     r"""|\\?['"]?[^\s&,;}\])'"\\]+)""",
     re.IGNORECASE | re.DOTALL,

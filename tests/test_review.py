@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import subprocess
 import sys
 import textwrap
@@ -11,9 +12,11 @@ from collections import UserDict
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import quote
 
 import obs
 import pytest
+from obs.ilog import LogClient, LogConf
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError, _fork, _obs
@@ -398,7 +401,17 @@ def test_a_request_to_another_host_is_said_for_itself(
 # ------------------------------------------------------------------------------ the SDK's log
 
 
-@pytest.mark.parametrize("piece", ["meta-sseheader:%7B&", f'{KEY_HEADER}":"', f"{KEY_HEADER}=&", "meta-a"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "meta-sseheader:%7B&",
+        "meta-sseheader:%7B'",
+        "meta-sseheader:%7B%22",
+        f'{KEY_HEADER}":"',
+        f"{KEY_HEADER}=&",
+        "meta-a",
+    ],
+)
 def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.process_time()
@@ -488,3 +501,29 @@ def test_a_strict_refusal_of_unverified_tls_sends_no_more_than_the_negotiation(
         _put(client)
     assert https.calls == ()
     assert_no_key(https, KEY)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "0000000000000000000000001234567'",
+        "000000000000'}0000000000001234567",
+        "00000000'}000\"000000000001234567",
+        '00000000"}0000000000000001234567',
+        "000000\\'}000000\\\"%7D00000012345\\",
+        "é" * 31 + "'",
+    ],
+)
+def test_a_misplaced_key_is_masked_whatever_is_in_it(
+    key: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    with open_client("v2", http) as client, caplog.at_level(logging.DEBUG):
+        client.log_client = LogClient(LogConf(), "obs-sdk-that-flows-on", "sdk")
+        client.log_client.logger.propagate = True
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"sseHeader": obs.SseCHeader.getInstance(key)})
+        client.log_client = obs.ilog.NoneLogClient()
+    assert "******" in caplog.text
+    assert not leaks(caplog.text, key)
+    assert quote(key, safe="' ;/?:@&=+$,*") not in caplog.text
+    assert quote(key[-8:], safe="' ;/?:@&=+$,*") not in caplog.text
