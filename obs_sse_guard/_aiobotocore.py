@@ -104,7 +104,7 @@ def _presign_gate(_: str, function: Function) -> Function:
     async def gate(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
         with signing(url_signing_facts(AIOBOTOCORE, request_dict, operation_name)):
             url = await function(signer, request_dict, operation_name, *args, **kwargs)
-        judge_url(AIOBOTOCORE, "S3.generate_presigned_url", operation_name, url)
+            judge_url(AIOBOTOCORE, "S3.generate_presigned_url", operation_name, url)
         return url
 
     return gate

@@ -491,8 +491,8 @@ def _signing_facts(sdk: SDK, call: str, request: Params, operation: str = "") ->
 @never_raises
 def _url_facts(sdk: SDK, call: str, operation: str, url: Any) -> Facts | None:
     named = named_by(_address(url).query)
-    if not named.key or not is_https(url):
-        return None  # over http it was judged before it was signed
+    if not named.key:
+        return None
     return _signed(sdk, call, _OPERATIONS.get(operation, operation), url, named, KeyPlace.URL)
 
 
@@ -558,7 +558,7 @@ def _announced(facts: Facts | None) -> contextlib.AbstractContextManager[Any]:
 
 
 def judge_url(sdk: SDK, call: str, operation: str, url: Any) -> None:
-    """React to a URL that was just signed.
+    """React to a URL that was just signed: to what its parts did not show, for the rest was said of them.
 
     Raises:
         SSETransportError: it must not be handed out.
@@ -574,7 +574,7 @@ def _presign_gate(_: str, function: Function) -> Function:
     def gate(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
         with signing(url_signing_facts(BOTOCORE, request_dict, operation_name)):
             url = function(signer, request_dict, operation_name, *args, **kwargs)
-        judge_url(BOTOCORE, _SIGNED_URL, operation_name, url)
+            judge_url(BOTOCORE, _SIGNED_URL, operation_name, url)
         return url
 
     return gate
@@ -602,7 +602,7 @@ def _query_auth_gate(_: str, function: Function) -> Function:
         call = f"{type(auth).__name__}.add_auth"
         with _announced(_own_signing_facts(call, request)):
             result = function(auth, request, *args, **kwargs)
-        judge_url(BOTOCORE, call, request.method, request.url)
+            judge_url(BOTOCORE, call, request.method, request.url)
         return result
 
     return gate
