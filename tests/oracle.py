@@ -129,11 +129,25 @@ def may_carry_key(request: Request) -> bool:
     return set(judge(said_by(request), secure=False, policy="documented").values()) == {LOGGED}
 
 
-def judge(said: Said, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False) -> dict[str, str]:
-    """Every finding about a request and the reaction to it, as the contract's table has them."""
+def judge(
+    said: Said, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
+) -> dict[str, str]:
+    """Every finding about a request and the reaction to it, as the contract's table has them.
+
+    Args:
+        said: the request.
+        secure: whether its transport is TLS, or a plaintext hop that is trusted.
+        policy: ``documented`` or ``strict``.
+        tls_gap: the name of the finding about its TLS, if there is one.
+        dropped: whether an SSE argument was ignored.
+        redirected: whether the application asked for https, and a redirect led here.
+    """
     strict = policy == "strict"
     usual = REFUSED if strict else LOGGED
     found: dict[str, str] = {} if secure else _in_clear(said, strict=strict)
+    named = said.key or not {said.source, said.target}.isdisjoint({"SSE-C", "SSE-KMS"})
+    if redirected and not secure and named and REFUSED not in found.values():
+        found = {"downgraded-redirect": REFUSED}
     if said.key == "metadata":
         found["key-misplaced"] = REFUSED
     if secure and said.key in ("url", "policy"):

@@ -546,3 +546,19 @@ def test_a_form_signed_by_hand(
     refused(_form_by_hand(name, http.url), "table-1/PostObject")
     assert leaks(_texts(_form_by_hand(name, https.url)), KEY)
     assert rules(caplog) == ["key-in-url"]
+
+
+@each_sdk
+@each_policy
+def test_a_trusted_hop_excuses_no_key_in_a_url(
+    policy: str, sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The transport is excused, not where the key stands: what the signature writes shows only once it is signed."""
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
+    monkeypatch.setenv(POLICY, policy)
+    result = outcome(sdk, http, url_for("get_object", "SSE-C"), signature_version="s3")
+    if policy == "strict":
+        refused(result, "key-in-url")
+    else:
+        assert ENCODED[:20] in result
+        assert rules(caplog) == ["trusted-host", "key-in-url"]

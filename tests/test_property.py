@@ -10,42 +10,44 @@ The profile ``ci`` is small and always the same; ``pytest --hypothesis-profile=n
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import logging
-import os
-import pickle
-import string
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import obs
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from obs.ilog import LogClient, LogConf
 
-from obs_sse_guard import SSETransportError
 from tests import law, oracle, sdk_calls
+from tests.chance import (
+    Heard,
+    assert_judged,
+    assert_private,
+    attempt,
+    each_example_cleans_up,
+    environment,
+    header_names,
+    keys,
+    listening,
+    value,
+)
 from tests.oracle import REFUSED, Said
-from tests.records import forget
 from tests.sdk_calls import ALTERNATIVES, BUCKET, OBJECT, PLAIN, ROWLESS, ROWLESS_ROW, Way, open_client
 from tests.servers import RecordingServer, TlsRecordingServer, leaks
 
+if TYPE_CHECKING:
+    from obs_sse_guard import SSETransportError
+
 pytestmark = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 
-each_example_cleans_up = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-
 # ------------------------------------------------------------------------------ what is drawn
-
-# With everything that quoting changes.
-keys = st.text(string.ascii_letters + string.digits + "+/=&%?#:;,'\"\\{}[]<> ~é", min_size=32, max_size=32).filter(
-    lambda key: len(set(key)) > 8  # else it may be found by chance
-)
 
 
 class Setting(NamedTuple):
@@ -88,60 +90,6 @@ set_ups = st.builds(
 # ---------------------------------------------------------------------------------- the stage
 
 
-class _Heard(logging.Handler):
-    """Everything that anybody logs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.rules: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.name.startswith("urllib3") and "?" in record.getMessage():
-            return  # requests' own log has every URL: a key in one is a finding of its own, key-in-url
-        self.text += [record.getMessage(), repr(record.args), repr(record.msg)]
-        if record.name == "obs_sse_guard":
-            self.text.append(repr(vars(record)))
-            self.rules.append(vars(record)["rule"])
-
-
-class Outcome(NamedTuple):
-    """What became of a call."""
-
-    error: SSETransportError | None
-    rules: list[str]
-    server: RecordingServer
-
-
-_ENVIRONMENT = ("OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS")
-
-
-@contextlib.contextmanager
-def _set(setting: Setting) -> Iterator[None]:
-    """The environment of one example, and no memory of those before."""
-    forget()
-    hosts = "127.0.0.1,*.obs.test,obs.test" if setting.trusted else ""
-    os.environ.update(zip(_ENVIRONMENT, (setting.mode, setting.policy, hosts)))
-    try:
-        yield
-    finally:
-        for name in _ENVIRONMENT:
-            del os.environ[name]
-
-
-@contextlib.contextmanager
-def _heard() -> Iterator[_Heard]:
-    handler, root = _Heard(), logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield handler
-    finally:
-        root.setLevel(before)
-        root.removeHandler(handler)
-
-
 def _log_client() -> Any:
     client = LogClient(LogConf(), "obs-sdk-under-chance", "sdk")
     client.logger.setLevel(logging.DEBUG)
@@ -149,27 +97,12 @@ def _log_client() -> Any:
     return client
 
 
-def _attempt(call: Any, key: str) -> SSETransportError | None:
-    """Make a call, and see that nothing which it raises tells the key."""
-    refusal = None
-    try:
-        call()
-    except SSETransportError as error:
-        refusal = error
-    except Exception:  # noqa: BLE001  # the SDK's own trouble with what it was given
-        return None
-    if refusal is not None:
-        assert not leaks(pickle.dumps(refusal), key)
-        told = (str(refusal), refusal, vars(refusal), refusal.__cause__, refusal.__context__)
-        assert not leaks(repr(told), key)
-    return refusal
-
-
 @contextlib.contextmanager
-def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, _Heard]]:
+def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, Heard]]:
     """A client and its server. Whatever is done there, no key may show where none belongs."""
     server_class = TlsRecordingServer if setting.secure else RecordingServer
-    with _set(setting), warnings.catch_warnings(), server_class(lifetime=30) as server, _heard() as heard:
+    heard = Heard()
+    with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server, listening(heard):
         warnings.simplefilter("ignore")  # urllib3's, of TLS that is not verified
         verify = {} if setting.verified else {"ssl_verify": False}
         options: dict[str, Any] = {"max_retry_count": 0, "timeout": 5, **verify}
@@ -179,21 +112,12 @@ def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, _
             client.log_client = obs.ilog.NoneLogClient()
     assert not leaks("\n".join(heard.text), key), "in a log"
     if not setting.secure and setting.mode == "enforce" and not setting.trusted:
-        _assert_private(server, key, setting.policy)
+        assert_private(server, key, setting.policy)
 
 
 def _assert_nothing_sent(server: RecordingServer, error: SSETransportError) -> None:
     # Of TLS that is not verified only the wire gate tells, after the negotiation of the signature, which names no key.
     assert not (server.calls if error.rule == "unverified-tls" else server.wire), "a refused call sends nothing"
-
-
-def _assert_private(server: RecordingServer, key: str, policy: str) -> None:
-    """No key crossed in clear, but where the documented rows allow it."""
-    carried = [request for request in server.requests if leaks(repr(request), key)]
-    assert policy == "documented" or not carried
-    assert all(oracle.may_carry_key(request) for request in carried)
-    if not carried:
-        assert not leaks(server.wire, key)
 
 
 # ------------------------------------------------------------------ every way to say every row
@@ -218,7 +142,7 @@ def test_any_way_under_any_configuration(said: tuple[Way, law.Row], setting: Set
     way, row = said
     with tempfile.TemporaryDirectory() as folder, _stage(setting, key) as (client, server, heard):
         assume(way.available(client))
-        error = _attempt(lambda: way.call(client, row, key, Path(folder)), key)
+        error = attempt(lambda: way.call(client, row, key, Path(folder)), key)
         if setting.mode != "enforce":
             assert error is None
         elif setting.policy == "documented":
@@ -241,43 +165,6 @@ class Header(NamedTuple):
     value: str
 
 
-def _any_case(name: str) -> st.SearchStrategy[str]:
-    flips = st.lists(st.booleans(), min_size=len(name), max_size=len(name))
-    return flips.map(lambda ups: "".join(c.upper() if up else c for c, up in zip(name, ups)))
-
-
-_ENDS = (
-    "server-side-encryption-customer-algorithm",
-    "server-side-encryption-customer-key",
-    "server-side-encryption-customer-key",
-    "server-side-encryption-customer-key-MD5",
-    "server-side-encryption",
-    "server-side-encryption-kms-key-id",
-    "server-side-encryption-aws-kms-key-id",
-    "server-side-encryption-context",
-    "copy-source-server-side-encryption-customer-key",
-    "copy-source-server-side-encryption-customer-algorithm",
-    # None of these names encryption, however much they look like it.
-    "server-side-data-encryption",
-    "server-side-encryption-customer-keys",
-    "meta-note",
-)
-
-
-@st.composite
-def header_names(draw: st.DrawFn) -> str:
-    prefix, end = draw(st.sampled_from(["x-obs-", "x-amz-"])), draw(st.sampled_from(_ENDS))
-    return draw(_any_case(prefix + end))
-
-
-def _value(name: str, key: str, choice: int) -> str:
-    """A value that fits the name: the key, an algorithm, or nothing at all."""
-    encoded = base64.b64encode(key.encode()).decode()
-    if name.lower().endswith("customer-key"):
-        return (encoded, encoded, encoded, "")[choice]
-    return ("AES256", "kms", "aws:kms", "aws:kms:dsse")[choice]
-
-
 _PARAMETERS = ("acl", "append", "modify", "partNumber", "uploadId", "uploads", "restore", "tagging", "versionId", "x")
 _METHODS = ("PUT", "POST", "GET", "HEAD", "DELETE")
 
@@ -293,7 +180,7 @@ class Asked(NamedTuple):
 
     def headers(self, key: str) -> dict[str, str]:
         """What it says, with this key."""
-        said = {name: _value(name, key, choice) for name, choice in self.named}
+        said = {name: value(name, key, choice) for name, choice in self.named}
         # The SDK leaves extension headers without a value out.
         return {name: value for name, value in said.items() if value or self.place != "extensionHeaders"}
 
@@ -326,27 +213,6 @@ def _send(client: Any, asked: Asked, headers: dict[str, str]) -> Any:
     return client._make_request_with_retry(asked.method, BUCKET, OBJECT, **arguments)
 
 
-def _expected(said: Said, setting: Setting) -> dict[str, str]:
-    private = setting.secure or setting.trusted
-    return oracle.judge(said, secure=private, policy=setting.policy, tls_gap=setting.tls_gap)
-
-
-def _assert_judged(setting: Setting, said: Said, error: SSETransportError | None, heard: _Heard) -> None:
-    """The reaction is the oracle's: refused by the gravest finding, and every other one logged."""
-    expected = _expected(said, setting)
-    trusted = ["trusted-host"] if setting.trusted and not setting.secure else []
-    logged = [rule for rule in heard.rules if rule not in trusted]
-    if setting.mode == "off":
-        assert (error, heard.rules) == (None, [])
-    elif setting.mode == "enforce" and REFUSED in expected.values():
-        assert error is not None
-        assert error.rule == next(name for name, reaction in expected.items() if reaction == REFUSED)
-        assert logged == []
-    else:
-        assert error is None
-        assert sorted(logged) == sorted(expected)
-
-
 @each_example_cleans_up
 @given(asked=requests, setting=set_ups, key=keys)
 def test_any_request_as_it_leaves(asked: Asked, setting: Setting, key: str) -> None:
@@ -355,8 +221,8 @@ def test_any_request_as_it_leaves(asked: Asked, setting: Setting, key: str) -> N
     said = _said(asked, headers, "url" if asked.place == "pathArgs" else "header")
     with _stage(setting, key) as (client, server, heard):
         assume(asked.place != "extensionHeaders" or sdk_calls.passes_raw_headers(client))
-        error = _attempt(lambda: _send(client, asked, headers), key)
-        _assert_judged(setting, said, error, heard)
+        error = attempt(lambda: _send(client, asked, headers), key)
+        assert_judged(setting, said, error, heard)
         if error is None:
             [arrived] = server.requests
             assert oracle.said_by(arrived) == said, "what arrives is what was meant"
@@ -378,8 +244,8 @@ def test_any_url_that_is_signed(asked: Asked, setting: Setting, key: str, versio
     signed = {} if in_query else {**headers, **({"x-obs-copy-source": "source/object"} if asked.copies else {})}
     with _stage(setting, key) as (client, server, heard):
         sign = getattr(client, f"create{version}SignedUrl")
-        error = _attempt(lambda: sign(asked.method, BUCKET, OBJECT, headers=signed, queryParams=query), key)
-        _assert_judged(setting._replace(verified=True, transport="requests"), said, error, heard)
+        error = attempt(lambda: sign(asked.method, BUCKET, OBJECT, headers=signed, queryParams=query), key)
+        assert_judged(setting._replace(verified=True, transport="requests"), said, error, heard)
         assert not server.wire
 
 
@@ -391,8 +257,8 @@ def test_any_form_that_is_signed(asked: Asked, setting: Setting, key: str, versi
     said = Said("PostObject", source, target, "policy" if holds else "")
     with _stage(setting, key) as (client, server, heard):
         sign = getattr(client, f"create{version}PostSignature")
-        error = _attempt(lambda: sign(BUCKET, OBJECT, formParams=asked.headers(key)), key)
-        _assert_judged(setting._replace(verified=True, transport="requests"), said, error, heard)
+        error = attempt(lambda: sign(BUCKET, OBJECT, formParams=asked.headers(key)), key)
+        assert_judged(setting._replace(verified=True, transport="requests"), said, error, heard)
         assert not server.wire
 
 
@@ -414,9 +280,9 @@ def test_any_redirect_to_plaintext(asked: Asked, setting: Setting, key: str, sta
         assume(asked.place != "extensionHeaders" or sdk_calls.passes_raw_headers(client))
         query = urlencode(dict.fromkeys(asked.parameters, "1"))  # as a service redirects: the same request elsewhere
         server.answer(lambda _: True, status, {"Location": f"{plain.url}/{BUCKET}/{OBJECT}?{query}"})
-        error = _attempt(lambda: _send(client, asked, asked.headers(key)), key)
+        error = attempt(lambda: _send(client, asked, asked.headers(key)), key)
         said = oracle.said_by(server.requests[0])
-        refused = REFUSED in oracle.judge(said, secure=False, policy="documented").values()
+        refused = REFUSED in oracle.judge(said, secure=False, policy="documented", redirected=True).values()
         assert (error is not None) is refused
         assert not (refused and plain.wire)
-    _assert_private(plain, key, "documented")
+    assert not leaks(plain.wire, key)
