@@ -7,6 +7,8 @@ changes the variable meanwhile needs no thought, and nothing is reported so ofte
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import stat
 import sys
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report"]
 
+fcntl: Any = None
+with contextlib.suppress(ImportError):  # Windows has none
+    fcntl = importlib.import_module("fcntl")
+
 LONGEST_LINE = 1 << 20
 """Bytes that no line reaches: names are cut, and there are never more than a few dozen."""
 
-_A_WRITE = 0.005
-"""Seconds that no write of a line takes."""
+_PATIENCE = 100
+"""Milliseconds, at least, to wait for others who write."""
 LONGEST_NAME = 1000
 _MOST_NAMES = 50
 
@@ -55,33 +61,46 @@ def append(path: str, line: bytes) -> None:
     # Not blocking: a pipe that nobody reads must not hold up a call.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
     try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode) and _is_torn(path):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and _is_ours(descriptor) and _is_torn(path):
             line = b"\n" + line
         if os.write(descriptor, line) < len(line):
             raise OSError(0, "a line was cut short")
     finally:
+        _release(descriptor)
         os.close(descriptor)
+
+
+def _is_ours(descriptor: int) -> bool:
+    """Lock the file, so that nobody is seen in the middle of a line; false if that takes too long.
+
+    The lines themselves need no lock: a process that was stopped while it held it must not stop the others.
+    """
+    for _ in range(_PATIENCE if fcntl else 0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # noqa: PERF203  # asked anew is the point
+            time.sleep(0.001)
+        except OSError:  # a file system without locks
+            return False
+        else:
+            return True
+    return False
+
+
+def _release(descriptor: int) -> None:
+    # Closing would do, but for a child that another thread forked meanwhile, which has the descriptor, too.
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _is_torn(path: str) -> bool:
     """Whether the file ends within a line: a full disk or a killed process may have cut the last one short."""
-    torn = _torn_at(path)
-    if not torn:
-        return False
-    # Or somebody is writing it at this moment. To be wrong here costs an empty line, and no more.
-    time.sleep(_A_WRITE)
-    return _torn_at(path) == torn
-
-
-def _torn_at(path: str) -> int:
-    """The file's size if its last line is not whole, else 0."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # pathlib would be one more import
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(end - 1, 0))
-            return 0 if file.read(1) in (b"\n", b"") else end
+            file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+            return file.read(1) not in (b"\n", b"")
     except OSError:  # it may be written but not read
-        return 0
+        return False
 
 
 def _line(report: Report) -> bytes:

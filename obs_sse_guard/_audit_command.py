@@ -80,8 +80,7 @@ def _progress(size: int) -> Iterator[Callable[[int], None]]:
 
 
 def _write(report: str, output: str) -> None:
-    # Names may hold what no encoding has.
-    data = report.encode("utf-8", "backslashreplace")
+    data = report.encode()
     if output:
         Path(output).write_bytes(data)
     else:

@@ -61,6 +61,7 @@ _FIXES = {
     "key-misplaced": "pass the key as SSECustomerKey=, and keep the names of encryption headers out of Metadata=",
     "key-in-url": "sign with Config(signature_version='s3v4'), which signs the key's header instead of writing it into "
     "the URL, and send that header with the request; keep the key out of Fields= and Conditions=",
+    "downgraded-redirect": "give the client the endpoint that the service redirects to, over https, endpoint_url='https://…'",
     "cross-host-redirect": "give the client the endpoint that the service redirects to, endpoint_url='https://…'",
     "unverified-tls": "let the client verify, verify='/path/to/ca.pem' (or verify=True) instead of verify=False",
 }
@@ -439,12 +440,15 @@ def request_facts(  # noqa: PLR0913, PLR0917  # what a request consists of
         headers=named.headers,
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
         other_host=other_host,
+        downgraded=not secure and is_https(first_url),
         tls_gap=gap,
         origin=_REWRITTEN if not secure and is_https(endpoint.host) else "",
     )
 
 
-_REWRITTEN = "was written into the URL by an event handler or a redirect, for the client's own endpoint is https"
+_REWRITTEN = (
+    "was written into the URL by an event handler, a redirect or use_ssl=False, for the client's own endpoint is https"
+)
 
 
 def _operation(method: Any, address: _Address, headers: Items) -> str:
@@ -630,7 +634,7 @@ def _own_post_facts(call: str, request: Any) -> Facts | None:
 
 # --- the SDK's log ---------------------------------------------------------------------------
 
-_LOGGERS = frozenset(("aiobotocore", "boto3", "botocore", "s3transfer"))
+_LOGGERS = frozenset(("aiobotocore", "boto3", "botocore", "fsspec", "s3fs", "s3transfer"))
 
 
 def _log_gate(name: str, function: Function) -> Function:

@@ -7,6 +7,7 @@ own: ``use_ssl=`` of its client decides, not the scheme of any URL.
 from __future__ import annotations
 
 import weakref
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from obs_sse_guard import _reaction
 from obs_sse_guard._botocore import BOTOCORE, never_raises, only_serialized
 from obs_sse_guard._facts import Facts, KeyPlace, named_by
 from obs_sse_guard._patching import Target
+from obs_sse_guard._tls import note_gap, unsaid_gap
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ __all__ = ["TARGETS"]
 
 # What nothing in these objects tells afterwards. Of clients made before the guard was armed nothing is known.
 _without_tls: weakref.WeakSet[Any] = weakref.WeakSet()
-_unverified: weakref.WeakSet[Any] = weakref.WeakSet()
+_unverified: weakref.WeakKeyDictionary[Any, SimpleNamespace] = weakref.WeakKeyDictionary()  # with a place for notes
 
 
 def _serializer_gate(_: str, function: Function) -> Function:
@@ -43,7 +45,7 @@ def _context_gate(_: str, function: Function) -> Function:
     def gate(context: Any, options: Any) -> None:
         function(context, options)
         if not options.verify_peer:
-            _unverified.add(context)
+            _unverified[context] = SimpleNamespace()
 
     return gate
 
@@ -56,7 +58,7 @@ def _client_gate(_: str, function: Function) -> Function:
         if kwargs.get("tls_mode") == S3RequestTlsMode.DISABLED:
             _without_tls.add(client)
         elif getattr(kwargs.get("tls_connection_options"), "tls_ctx", None) in _unverified:
-            _unverified.add(client)
+            _unverified[client] = SimpleNamespace()
 
     return gate
 
@@ -65,7 +67,7 @@ def _request_gate(_: str, function: Function) -> Function:
     def gate(client: Any, **kwargs: Any) -> Any:
         facts = _facts(client, **kwargs)
         if facts is not None:
-            _reaction.react(facts)
+            note_gap(_unverified.get(client), facts, _reaction.react(facts))
         return function(client, **kwargs)
 
     return gate
@@ -88,7 +90,8 @@ def _facts(
 ) -> Facts | None:
     named = named_by(request.headers)
     secure = client not in _without_tls
-    gap = "unverified-tls" if client in _unverified and named.key else ""
+    notes = _unverified.get(client)
+    gap = unsaid_gap(notes, "unverified-tls") if notes is not None and named.key else ""
     if not (named.metadata_key or gap if secure else named.headers):
         return None
     host = urlsplit(f"//{request.headers.get('host') or ''}")

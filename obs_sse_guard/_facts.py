@@ -67,6 +67,7 @@ class Facts(NamedTuple):
         dropped: SSE arguments that the SDK ignores.
         kms_upload: the upload of this part was begun with SSE-KMS.
         other_host: a redirect leads to another host than the client's.
+        downgraded: a redirect leads from TLS to plaintext.
         read_kms: the answer shows that what was read is encrypted with SSE-KMS.
         tls_gap: what the TLS connection does not verify, or nothing.
         origin: where the plaintext came from, in words that follow "the http", where that is known.
@@ -86,6 +87,7 @@ class Facts(NamedTuple):
     dropped: tuple[str, ...] = ()
     kms_upload: bool = False
     other_host: bool = False
+    downgraded: bool = False
     read_kms: bool = False
     tls_gap: str = ""
     origin: str = ""

@@ -58,6 +58,11 @@ CASES: dict[str, Case] = {
         Action.REFUSE,
         "this upload was begun with SSE-KMS, so that the SSE-KMS row of UploadPart speaks of each part: HTTPS only",
     ),
+    "downgraded-redirect": Case(
+        Action.REFUSE,
+        Action.REFUSE,
+        "a redirect leads from https to plaintext, which the application did not ask for, and encryption is named",
+    ),
     "key-in-clear": Case(
         Action.REFUSE,
         Action.REFUSE,
@@ -138,10 +143,12 @@ def _in_clear(facts: Facts) -> Iterator[Finding]:
         yield Finding(verdict.rule.id, ROW_DEMANDS_HTTPS, verdict.rule)
     elif facts.kms_upload:
         yield named("inferred-kms")
+    elif travels and verdict.rule is None and facts.key is not KeyPlace.METADATA:
+        yield named("key-in-clear")
+    elif facts.downgraded and (travels or _names_encryption(facts)):
+        yield named("downgraded-redirect")
     elif verdict.rule is not None and travels:
         yield Finding(verdict.rule.id, ROW_ALLOWS_KEY, verdict.rule)
-    elif travels and facts.key is not KeyPlace.METADATA:
-        yield named("key-in-clear")
     elif verdict.rule is not None and _names_encryption(facts):
         yield Finding(verdict.rule.id, ROW_ALLOWS, verdict.rule)
     elif facts.target is Encryption.SSE_KMS:

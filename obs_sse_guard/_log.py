@@ -9,7 +9,7 @@ from obs_sse_guard import _settings
 from obs_sse_guard._noise import Noise
 from obs_sse_guard._once import Once
 from obs_sse_guard._report import Verdict, attributes
-from obs_sse_guard._wording import message
+from obs_sse_guard._wording import VERBS, message
 
 if TYPE_CHECKING:
     from obs_sse_guard._facts import Facts
@@ -22,14 +22,14 @@ logger = logging.getLogger("obs_sse_guard")
 first_use_of_trust = Once()
 noise = Noise()
 
-_VERBS = {Verdict.WOULD_REFUSE: "would refuse", Verdict.NOTICED: "noticed"}
+_LOGGED = frozenset((Verdict.WOULD_REFUSE, Verdict.NOTICED))
 
 
 def report(report: Report) -> None:
     """Log a finding; one that raises is for the caller, and one that is allowed for nobody."""
     if report.verdict is Verdict.TRUSTED:
         _log_trust(report.facts)
-    elif report.verdict in _VERBS:
+    elif report.verdict in _LOGGED:
         facts, finding = report.facts, report.finding
         count = noise((report.verdict, finding.name, facts.operation, facts.host, report.site))
         if count:
@@ -50,7 +50,6 @@ def _log_trust(facts: Facts) -> None:
 
 def _log(report: Report, count: int) -> None:
     facts, finding, settings = report.facts, report.finding, report.settings
-    verb = _VERBS[report.verdict]
     extra = {
         **attributes(facts),
         "rule": finding.name,
@@ -60,12 +59,12 @@ def _log(report: Report, count: int) -> None:
         "call_site": str(report.site) if report.site else "",
         "count": count,
     }
-    said = message(verb, facts, finding, settings) if count == 1 else _again(verb, report, count)
+    said = message(report) if count == 1 else _again(report, count)
     logger.warning("%s", said, extra=extra)
 
 
-def _again(verb: str, report: Report, count: int) -> str:
-    facts = report.facts
+def _again(report: Report, count: int) -> str:
+    facts, verb = report.facts, VERBS[report.verdict]
     where = f", from {report.site}" if report.site else ""
     return (
         f"obs_sse_guard {verb} {facts.call} again: {facts.operation} over {facts.scheme} to {facts.host}{where}; "

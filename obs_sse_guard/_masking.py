@@ -15,12 +15,22 @@ _MASK = "******"
 _NAME = re.compile(
     r"server-side-encryption-customer-key(?:-md5)?|ssecustomerkey(?:md5)?|meta-\w*sseheader", re.IGNORECASE
 )
-# "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends
-# with its own quote: a raw key may hold any other character. The text of a misplaced SSE object is
-# percent-encoded braces and all. Bounded everywhere: what is logged may be a stranger's to choose.
+# "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends with its own quote,
+# which may occur in it after a backslash, or after one that is itself escaped where the repr of a repr was logged. A
+# canonical string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is
+# percent-encoded braces and all, but for its single quotes; it is read string by string, for a key may hold quotes and
+# braces of its own. After a comma stands a value only if it is quoted: else another name. Bounded everywhere: what is
+# logged may be a stranger's to choose.
+_SSE_OBJECT = (
+    r"""%7B(?:%22(?:(?!%22).){0,400}%22|'(?:%5C.|%(?!5C)|[^'%]){0,400}'|[^'%]){0,16}%7D|%7B.{0,999}?(?:['"]|%22)%7D"""
+)
 _IN_TEXT = re.compile(
-    rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s{{0,9}}[:=,]\s{{0,9}}(?:[\[(]|%5B|%28)?b?)"""
-    r"""(?:(?P<quote>\\?['"])(?:(?!(?P=quote)).){0,999}(?P=quote)|%7B.{0,999}?['"]%7D|\\?['"]?[^\s&,;}\])'"\\]+)""",
+    rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s{{0,9}}(?:[:=]|,(?=\s{{0,9}}b?\\?['"]))\s{{0,9}}(?:[\[(]|%5B|%28)?b?)"""
+    r"""(?:(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\]){0,999}(?P=quote)"""
+    r"""|(?P<escaped>\\['"])(?:\\\\(?:\\.|[^\\])|(?!(?P=escaped)).){0,999}(?P=escaped)"""
+    rf"""|{_SSE_OBJECT}"""
+    r"""|(?<=:)[^\s'"\\{(\[][^\r\n\\]{0,999}"""
+    r"""|\\?['"]?[^\s&,;}\])'"\\]+)""",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -42,7 +52,7 @@ def _masked(value: Any) -> Any:
 
 
 def _hidden(match: re.Match[str]) -> str:
-    quote = match["quote"] or ""
+    quote = match["quote"] or match["escaped"] or ""
     return f"{match['name']}{quote}{_MASK}{quote}"
 
 

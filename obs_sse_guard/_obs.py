@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["ESDK", "TARGETS", "ledger"]
 
 _SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
-_holds_no_sse = frozenset(_SSE_ARGUMENTS).isdisjoint  # of a header object, which is a dict of what was set
+# Of a header object, which is a dict of what was set; "key" is what an SSE object itself has, given in its stead.
+_holds_no_sse = frozenset((*_SSE_ARGUMENTS, "key")).isdisjoint
 _FETCH_JOB = "v1/async-fetch/jobs"
 
 
@@ -61,6 +62,8 @@ _FIXES = {
     "putContent or appendObject, and give metadata neither an SSE object nor the name of an encryption header",
     "key-in-url": "pass the key as a signed header, createSignedUrl(headers=…), and send that header with the request; "
     "keep it out of queryParams= and formParams=",
+    "downgraded-redirect": "give the client the endpoint that the service redirects to, over https, "
+    "ObsClient(server='https://…')",
     "cross-host-redirect": "give the client the endpoint that the service redirects to, ObsClient(server='https://…')",
     "unverified-tls": "let the client verify, ObsClient(ssl_verify='/path/to/ca.pem'); the SDK's default is False",
     "unverified-host": "let the client check the host's name too, ObsClient(use_http_conns=True); "
@@ -159,7 +162,10 @@ def _holds_key(value: Any) -> bool:
 
 def _keys_as_values(*holders: Any) -> tuple[str, ...]:
     """Names under which the SDK would send the text of an SSE object, key and all, as user metadata."""
-    return tuple(text(name) for name, value in _items(*holders) if _holds_key(value))
+    # Given in place of the mapping, the object is taken for one, of a header "key". By its class alone: such
+    # names in a dict of the application's own may mean anything.
+    itself = ("key" for holder in holders if _is_a("SseHeader", holder) and _intent(holder).key)
+    return (*itself, *(text(name) for name, value in _items(*holders) if _holds_key(value)))
 
 
 def _prefix(client: Any) -> str:
@@ -320,11 +326,14 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
     def look(client: Any, holder: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
         notes = metadata(args, kwargs)
-        is_private = client.is_secure and type(holder) is not dict and not notes
+        is_itself = isinstance(holder, dict) and "key" in holder and _is_a("SseHeader", holder)
+        is_private = client.is_secure and type(holder) is not dict and not notes and not is_itself
         values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         if is_private and is_proper(*values):
             return None
         intents = dict(zip(_SSE_ARGUMENTS, map(_intent, values)))
+        if is_itself:
+            intents[carrier] = _intent(holder)
         extra = extension_headers(args, kwargs)
         misplaced = _keys_as_values(notes, extra, holder if method.raw else None)
         kms_upload = (
@@ -465,7 +474,8 @@ def _signed_url_gate(name: str, function: Function) -> Function:
         parameters = [special, *(parameter for parameter, _ in _items(query))]
         operation = _operation(client, text(method).upper(), bucket, key, parameters, _items(headers, query))
         place = KeyPlace.URL if named_by(_items(query)).key else KeyPlace.HEADER
-        return _named_facts(_facts(client, "createSignedUrl", operation), named_by(_items(headers, query)), place)
+        named, misplaced = named_by(_items(headers, query)), _keys_as_values(headers, query)
+        return _named_facts(_facts(client, "createSignedUrl", operation), named, place, misplaced)
 
     return _gate(look, name, function)
 
@@ -475,7 +485,8 @@ def _post_signature_gate(name: str, function: Function) -> Function:
 
     def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
         facts = _facts(client, "createPostSignature", Operation.POST_OBJECT.value)
-        return _named_facts(facts, named_by(_items(form(args, kwargs))), KeyPlace.POLICY)
+        fields = form(args, kwargs)
+        return _named_facts(facts, named_by(_items(fields)), KeyPlace.POLICY, _keys_as_values(fields))
 
     return _gate(look, name, function)
 
@@ -615,7 +626,7 @@ def _needs_a_look(  # noqa: PLR0913, PLR0917  # the SDK's parameters
                 if type(value) is not str and isinstance(value, (dict, list, tuple)):  # it would be sent as text
                     return True
         if parameters or extension_headers:
-            if ledger and not client.is_secure:
+            if (ledger and not client.is_secure) or (extension_headers and type(extension_headers) is not dict):
                 return True
             names = "\n".join((names, *(parameters or ()), *(extension_headers or ())))
             for value in extension_headers.values() if extension_headers else ():
@@ -771,7 +782,11 @@ def _hop_facts(client: Any, connection: Any, headers: Any, redirect: tuple[Any, 
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
     facts = _request_facts(client, request, secure=secure and stays)
     return facts and facts._replace(
-        secure=secure, host=_bare(host), port=port, other_host=redirect is not None and host not in own
+        secure=secure,
+        host=_bare(host),
+        port=port,
+        other_host=redirect is not None and host not in own,
+        downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
 
 
@@ -933,7 +948,9 @@ def _log_gate(name: str, function: Function) -> Function:
 def _is_written(log_client: Any, level: Any = None) -> bool:
     if not isinstance(level, int):
         return True
-    return any(handler.level <= level for handler in log_client.logger.handlers)
+    logger = log_client.logger
+    # The SDK keeps its log to its own handlers, but an application may have it flow to those of the root logger.
+    return logger.propagate or any(handler.level <= level for handler in logger.handlers)
 
 
 # --- the list -------------------------------------------------------------------------------

@@ -187,6 +187,15 @@ class Patcher:
         finally:
             self._lock.release()
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The list of targets."""
+        return self._targets
+
+    def is_spared(self, target: Target) -> bool:
+        """Whether it is in order that this target is not hooked: this release of the SDK has no such place."""
+        return target.optional and target.name not in self._failed
+
     def _state(self, target: Target) -> str:
         if not _reaction.armed:
             return "off"

@@ -106,8 +106,7 @@ def _is_trusted(facts: Facts, settings: Settings) -> bool:
 def _refuse(report: Report) -> NoReturn:
     # Before it is raised: an application may well swallow it.
     rule = _tell(report)
-    text = message("refused", report.facts, report.finding, report.settings)
-    error = SSETransportError(text, rule=rule, **attributes(report.facts))
+    error = SSETransportError(message(report), rule=rule, **attributes(report.facts))
     _last_refusal.set(error)
     raise error
 

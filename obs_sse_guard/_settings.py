@@ -17,7 +17,19 @@ from obs_sse_guard._once import Once
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AUDIT", "MODE", "POLICY", "TRUSTED_HOSTS", "Mode", "Policy", "Settings", "read", "warn"]
+__all__ = [
+    "AUDIT",
+    "MODE",
+    "POLICY",
+    "TRUSTED_HOSTS",
+    "Complaint",
+    "Mode",
+    "Policy",
+    "Settings",
+    "read",
+    "understand",
+    "warn",
+]
 
 MODE = "OBS_SSE_GUARD"
 POLICY = "OBS_SSE_GUARD_POLICY"
@@ -79,33 +91,44 @@ class Settings(NamedTuple):
     audit: str = ""
 
 
+class Complaint(NamedTuple):
+    """A variable whose value is not understood, and what is said of it."""
+
+    variable: str
+    message: str
+
+
 def read() -> Settings:
     """Read the settings from the environment as it is now.
 
     A value that is not understood warns once and leaves the default: a typo never disarms.
     """
-    return Settings(
-        mode=_choose(MODE, _MODE_WORDS, Mode.ENFORCE),
-        policy=_choose(POLICY, _POLICY_WORDS, Policy.DOCUMENTED),
-        trusted=_trusted_hosts(os.environ.get(TRUSTED_HOSTS, "")),
-        audit=os.environ.get(AUDIT, ""),
-    )
+    settings, complaints = understand()
+    for complaint in complaints:
+        warn(complaint.message)
+    return settings
 
 
-def _choose(variable: str, words: Mapping[str, _T], default: _T) -> _T:
+def understand() -> tuple[Settings, tuple[Complaint, ...]]:
+    """The settings in the environment as it is now, and what is not understood there."""
+    mode, of_mode = _choose(MODE, _MODE_WORDS, Mode.ENFORCE)
+    policy, of_policy = _choose(POLICY, _POLICY_WORDS, Policy.DOCUMENTED)
+    trusted, of_trusted = _trusted_hosts(os.environ.get(TRUSTED_HOSTS, ""))
+    return Settings(mode, policy, trusted, os.environ.get(AUDIT, "")), (*of_mode, *of_policy, *of_trusted)
+
+
+def _choose(variable: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tuple[Complaint, ...]]:
     word = os.environ.get(variable, "").strip().lower()
-    if not word:
-        return default
-    if word in words:
-        return words[word]
+    if not word or word in words:
+        return words.get(word, default), ()
     valid = ", ".join(words)
-    warn(f"{variable}={word!r} is not understood and counts as unset: the guard stays armed. Valid are: {valid}.")
-    return default
+    message = f"{variable}={word!r} is not understood and counts as unset: the guard stays armed. Valid are: {valid}."
+    return default, (Complaint(variable, message),)
 
 
 @functools.lru_cache(maxsize=8)
-def _trusted_hosts(value: str) -> TrustedHosts:
-    names, suffixes, networks = set(), [], []
+def _trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Complaint, ...]]:
+    names, suffixes, networks, complaints = set(), [], [], []
     for entry in filter(None, (_normal(part) for part in value.split(","))):
         network = _network(entry)
         if network is not None:
@@ -115,11 +138,12 @@ def _trusted_hosts(value: str) -> TrustedHosts:
         elif _is_name(entry):
             names.add(entry)
         else:
-            warn(
+            message = (
                 f"{TRUSTED_HOSTS}: {entry!r} is not understood and trusts nothing. Valid are "
                 "host names, *.suffix, IP addresses and networks, without scheme, port or path."
             )
-    return TrustedHosts(frozenset(names), tuple(suffixes), tuple(networks))
+            complaints.append(Complaint(TRUSTED_HOSTS, message))
+    return TrustedHosts(frozenset(names), tuple(suffixes), tuple(networks)), tuple(complaints)
 
 
 def _normal(host: str) -> str:

@@ -5,23 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from obs_sse_guard import _settings
+from obs_sse_guard._report import Verdict
 
 if TYPE_CHECKING:
     from obs_sse_guard._facts import Facts
-    from obs_sse_guard._findings import Finding
-    from obs_sse_guard._settings import Settings
+    from obs_sse_guard._report import Report
 
-__all__ = ["message"]
+__all__ = ["VERBS", "message"]
 
 
-def message(verb: str, facts: Facts, finding: Finding, settings: Settings) -> str:
+VERBS = {Verdict.REFUSED: "refused", Verdict.WOULD_REFUSE: "would refuse", Verdict.NOTICED: "noticed"}
+"""What is done about a finding that something is said of."""
+
+
+def message(report: Report) -> str:
     """The whole of it: what, where, why, and how to mend it or switch it off; the id comes last."""
+    facts, finding, settings = report.facts, report.finding, report.settings
     target = f" with {facts.target}" if facts.target.value != "none" else ""
     source = f" from a source with {facts.source}" if facts.source.value != "none" else ""
     names = f" (names: {', '.join(facts.headers or facts.dropped)})" if facts.headers or facts.dropped else ""
     strict = f" under {_settings.POLICY}=strict" if settings.policy is _settings.Policy.STRICT else ""
     return (
-        f"obs_sse_guard {verb} {facts.call}{strict}: {facts.operation}{target}{source} "
+        f"obs_sse_guard {VERBS[report.verdict]} {facts.call}{strict}: {facts.operation}{target}{source} "
         f"over {facts.scheme} to {facts.endpoint}{names}. "
         f"Why: {finding.why}. "
         f"Fix: {facts.sdk.advise(facts, finding.name)}. "

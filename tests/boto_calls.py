@@ -18,10 +18,12 @@ import hashlib
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import boto3.session
 import botocore.session
+import pytest
 from botocore import xform_name
 from botocore.config import Config
 from botocore.loaders import Loader
@@ -50,7 +52,17 @@ REGION = "us-east-1"
 Call = Callable[[Any], Any]
 """A call on a client. On aiobotocore's it returns something to await."""
 
-SDKS = ("boto3", "aiobotocore")
+SDKS = tuple(name for name in ("boto3", "aiobotocore") if find_spec(name))
+each_sdk = pytest.mark.parametrize(
+    "sdk",
+    [
+        "boto3",
+        pytest.param(
+            "aiobotocore",
+            marks=pytest.mark.skipif("aiobotocore" not in SDKS, reason="aiobotocore is not installed here"),
+        ),
+    ],
+)
 NAMES = {"boto3": "botocore", "aiobotocore": "aiobotocore"}
 """By test id, what the guard calls the SDK."""
 STYLES = {"path": "s3v4", "virtual": "s3"}

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 import obs_sse_guard
-from obs_sse_guard import _log, _obs, _reaction, _settings
+from tests.records import forget
 from tests.servers import RecordingServer, TlsRecordingServer, loopback_names
 
+# Chance plays no part in CI; by night it does, and what it finds becomes a test with a name.
+settings.register_profile("ci", max_examples=60, derandomize=True, database=None, deadline=None)
+settings.register_profile("nightly", max_examples=4_000, deadline=None, print_blob=True)
+settings.load_profile("ci")
+
 _CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+# In development mode asyncio warns of whatever takes longer than 0.1 s: of the machine, not of the code.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +45,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _armed(_clean_environment: None) -> Iterator[None]:
     """The guard as after its import, with no memory of other tests."""
-    _obs.ledger.clear()
-    for said in (_reaction.first_bug, _log.first_use_of_trust, _log.noise, _settings.first_warning):
-        said.forget()
+    forget()
     obs_sse_guard.install()
     yield
     obs_sse_guard.install()

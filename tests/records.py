@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard import _log, _reaction, _settings
+from obs_sse_guard._ledger import kms_uploads
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+
+def forget() -> None:
+    """Let the guard forget what it has said and learnt."""
+    kms_uploads.clear()
+    for said in (_reaction.first_bug, _log.first_use_of_trust, _log.noise, _settings.first_warning):
+        said.forget()
 
 
 def rules(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -217,7 +217,8 @@ class Authority:
         self.ca = Path(folder.name) / "ca.pem"
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca))
-        self.context = self._context(authority, LOOPBACK, "localhost", DOMAIN, f"*.{DOMAIN}")
+        names = (DOMAIN, "example.com", "obs.example.com")
+        self.context = self._context(authority, LOOPBACK, "localhost", *names, *(f"*.{name}" for name in names))
         self.other_name = self._context(authority, "elsewhere.test")
 
     @staticmethod

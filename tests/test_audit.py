@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -13,10 +14,12 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import obs
 import pytest
@@ -312,10 +315,12 @@ def test_a_path_that_cannot_be_written_warns_once_and_breaks_nothing(
     monkeypatch.setenv(AUDIT, str(tmp_path / name))
     monkeypatch.setenv(MODE, "warn")
     with open_client("v2", http) as client:
-        with pytest.warns(SSEGuardWarning, match="OBS_SSE_GUARD_AUDIT=.* cannot be written") as caught:
-            assert _put(client).status == 200
-        assert len(caught) == 1
-        assert _put(client).status == 200  # a second warning would be an error here
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SSEGuardWarning)
+            for _ in range(2):
+                assert _put(client).status == 200
+        [warning] = [warning for warning in caught if warning.category is SSEGuardWarning]
+        assert re.match(r"OBS_SSE_GUARD_AUDIT=.* cannot be written \(.*\)", str(warning.message))
         monkeypatch.setenv(MODE, "enforce")
         with pytest.raises(SSETransportError):
             _put(client)
@@ -339,14 +344,20 @@ def test_a_pipe_that_nobody_reads_holds_up_no_call(
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.setenv(AUDIT, str(tmp_path / "pipe"))
+    rescue = threading.Timer(20, lambda: (tmp_path / "pipe").open("rb").close())  # from waiting for ever
+    rescue.start()
+    begin = time.monotonic()
     with open_client("v2", http) as client:
         with pytest.warns(SSEGuardWarning, match="cannot be written"), pytest.raises(SSETransportError):
             _put(client)
+        assert time.monotonic() - begin < 10
         reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
         with pytest.raises(SSETransportError):
             _put(client)
         assert json.loads(os.read(reader, 1 << 16))["rule"] == "table-1/PutObject"
         os.close(reader)
+    rescue.cancel()
+    rescue.join()
 
 
 def test_a_write_that_is_cut_short_swallows_no_line(
@@ -365,6 +376,70 @@ def test_a_write_that_is_cut_short_swallows_no_line(
     torn, *whole = audit.read_text().splitlines()
     assert len(torn) == 40
     assert [json.loads(line)["verdict"] for line in whole] == ["refused"] * 2
+
+
+def test_who_holds_the_lock_and_does_not_go_on_stops_nobody(
+    http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit.touch()
+    with audit.open() as stopped, open_client("v2", http) as client:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        begin = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(SSETransportError):
+                _put(client)
+        assert time.monotonic() - begin < 10
+    assert len(audited(audit)) == 2
+
+
+def test_a_line_that_is_being_written_is_not_taken_for_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_audit, "_PATIENCE", 10_000)
+    path = tmp_path / "audit"
+    appending = threading.Thread(target=_audit.append, args=(str(path), b"line\n"))
+    with path.open("ab", buffering=0) as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        writer.write(b"the first half ")
+        appending.start()
+        appending.join(0.05)
+        writer.write(b"and the second\n")
+        fcntl.flock(writer, fcntl.LOCK_UN)
+    appending.join()
+    assert path.read_bytes() == b"the first half and the second\nline\n"
+
+
+@pytest.mark.parametrize("error", [OSError(37, "No locks available"), None])
+def test_where_there_are_no_locks_lines_are_written_all_the_same(
+    error: OSError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        assert error
+        raise error
+
+    monkeypatch.setattr(_audit, "fcntl", error and SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
+    for _ in range(2):
+        _audit.append(str(tmp_path / "audit"), b"line\n")
+    assert (tmp_path / "audit").read_bytes() == b"line\nline\n"
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_lock_is_given_back_though_a_child_has_the_file_open(tmp_path: Path) -> None:
+    write, forked = os.write, []
+
+    def forking(descriptor: int, data: bytes) -> int:
+        child = os.fork()
+        if child == 0:
+            time.sleep(30)
+            os._exit(0)
+        forked.append(child)
+        return write(descriptor, data)
+
+    with mock.patch.object(os, "write", forking):
+        _audit.append(str(tmp_path / "audit"), b"line\n")
+    with (tmp_path / "audit").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the child holds it
+    for child in forked:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_a_file_that_may_not_be_read_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

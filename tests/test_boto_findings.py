@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from obs_sse_guard._ledger import kms_uploads
@@ -22,6 +23,7 @@ from tests.boto_calls import (
     SOURCE,
     asking,
     customer,
+    each_sdk,
     outcome,
     outcomes,
     refused,
@@ -31,13 +33,12 @@ from tests.boto_calls import (
     unguarded,
 )
 from tests.law import OPERATIONS, Row
-from tests.records import fields_of, rules
+from tests.records import fields_of, forget, rules
 from tests.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
 
 POLICY = "OBS_SSE_GUARD_POLICY"
 KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
 
-each_sdk = pytest.mark.parametrize("sdk", SDKS)
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 
 
@@ -81,7 +82,7 @@ def _calling(operation: str, **parameters: Any) -> boto_calls.Call:
     needed = _needed(service_model().operation_model(operation).input_shape)
     named = {"Bucket": BUCKET, "Key": OBJECT, "CopySource": SOURCE, "UploadId": "id"}
     arguments = {**needed, **{name: value for name, value in named.items() if name in needed}, **parameters}
-    return lambda client: getattr(client, boto_calls.xform_name(operation))(**arguments)
+    return lambda client: getattr(client, xform_name(operation))(**arguments)
 
 
 def test_the_operations_that_can_name_encryption() -> None:
@@ -98,8 +99,7 @@ def test_every_operation_with_a_key_sends_it_in_clear(
     operation: str, parameter: str, sdk: str, http: RecordingServer
 ) -> None:
     with unguarded():
-        result = outcome(sdk, http, _calling(operation, **{parameter: KEY}))
-    assert isinstance(result, (dict, ClientError)), repr(result)
+        outcome(sdk, http, _calling(operation, **{parameter: KEY}))
     assert leaks(http.wire, KEY)
 
 
@@ -296,7 +296,10 @@ def test_read_over_tls_or_of_another_kind_is_no_finding(
 
 # ------------------------------------------------------------------- TLS that proves nothing
 
-urllib3_warns = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+urllib3_warns = pytest.mark.filterwarnings(
+    "ignore::urllib3.exceptions.InsecureRequestWarning",
+    "ignore:verify_ssl is deprecated:DeprecationWarning",  # said of old releases of aiobotocore by aiohttp
+)
 
 
 @urllib3_warns
@@ -310,6 +313,7 @@ def test_unverified_tls_is_said_once_per_client(
     assert rules(caplog) == ["unverified-tls"]
     assert "verify=" in caplog.text
     assert not leaks(caplog.text, KEY)
+    forget()  # a repetition from the same place would only be counted
     assert succeeded(outcome(sdk, https, secret, verify=False))
     assert rules(caplog) == ["unverified-tls"] * 2, "another client"
 

@@ -8,7 +8,7 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from tests import boto_calls, oracle
-from tests.boto_calls import KEY, NAMES, SDKS, STYLES, can_say, normal, outcome, outcomes, saying, unguarded
+from tests.boto_calls import KEY, NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying, unguarded
 from tests.law import ROWS, ROWS_OF_2025, Row
 from tests.records import rules
 from tests.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
@@ -18,7 +18,6 @@ PLAIN = saying(Row(0, "PutObject", "none", "none", frozenset()))
 SAID = [row for row in ROWS if can_say(row)]
 
 each_row = pytest.mark.parametrize("row", SAID, ids=lambda row: row.id)
-each_sdk = pytest.mark.parametrize("sdk", SDKS)
 each_style = pytest.mark.parametrize("style", STYLES)
 
 

@@ -26,12 +26,12 @@ from tests.boto_calls import (
     NAMES,
     OBJECT,
     REGION,
-    SDKS,
     SECRET_KEY,
     SERVERS,
     UPLOAD_ID,
     Call,
     customer,
+    each_sdk,
     outcome,
     posting,
     raw_headers,
@@ -45,7 +45,6 @@ from tests.servers import RecordingServer, TlsRecordingServer, assert_silent, le
 POLICY = "OBS_SSE_GUARD_POLICY"
 KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 
-each_sdk = pytest.mark.parametrize("sdk", SDKS)
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 
 INTO_THE_URL = {"HMAC-SHA1": "s3", "the default": None}
@@ -428,7 +427,8 @@ CREDENTIALS = Credentials(ACCESS_KEY, SECRET_KEY)
 def _query_auth(name: str) -> Any:
     module: Any = botocore.auth
     if name.startswith("Crt"):
-        module = pytest.importorskip("botocore.crt.auth", reason="awscrt is not installed here")
+        pytest.importorskip("awscrt", reason="awscrt is not installed here")
+        module = pytest.importorskip("botocore.crt.auth", reason="this botocore does not sign by the CRT")
     if not hasattr(module, name):
         pytest.skip("this botocore has no such signer")
     return _made(getattr(module, name))

@@ -77,7 +77,8 @@ def test_no_command_is_imported_before_it_runs() -> None:
     code = (
         "import sys\n"
         "from obs_sse_guard._cli import main\n"
-        "extra = {'obs', 'ministack', 'hypercorn', 'trustme', 'rich', 'obs_sse_guard._demo'}\n"
+        "commands = {f'obs_sse_guard.{name}' for name in ('_demo', '_doctor', '_explain', '_rules_command')}\n"
+        "extra = {'obs', 'boto3', 's3fs', 'ministack', 'hypercorn', 'trustme', 'rich', *commands}\n"
         "try:\n"
         "    main(['--help'])\n"
         "finally:\n"

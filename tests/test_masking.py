@@ -87,6 +87,21 @@ def test_without_the_guard_the_keys_are_there(
     assert leaks("\n".join(log.lines), KEY)
 
 
+@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+def test_no_key_in_a_log_that_flows_to_the_root_logger(
+    https: RecordingServer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    """Applications that gather all logs in one place let the SDK's logger propagate; its own handlers are none then."""
+    logger = logging.getLogger(f"obs-sdk-{request.node.name}")
+    with open_client("v2", https) as client, caplog.at_level(logging.DEBUG):
+        _attach(client, request)
+        logger.propagate = True
+        _everything(client)
+        client.log_client = obs.ilog.NoneLogClient()
+    assert not leaks(caplog.text, KEY)
+    assert "******" in caplog.text
+
+
 def test_in_warn_mode_a_misplaced_key_is_masked_too(
     http: RecordingServer, log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """Beside others that hook botocore: each does its work, in any order, and whoever goes takes nobody along unseen.
 
-OpenTelemetry alone is here in every run; ``tox -e neighbours`` has them all.
+OpenTelemetry and moto are here in every run; ``tox -e neighbours`` has them all.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
 import threading
 from typing import Any
 
@@ -57,6 +59,8 @@ def test_memory_is_bounded_whatever_comes() -> None:
 
 def test_threads_lose_no_count() -> None:
     noise = Noise()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change in the middle of everything
     said: list[int] = []
 
     def work() -> None:
@@ -67,6 +71,7 @@ def test_threads_lose_no_count() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     assert sorted(said) == [1, 10, 100, 1000, 10_000]
 
 
@@ -86,7 +91,8 @@ def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
     held.wait(30)
     child = os.fork()
     if child == 0:
-        os._exit(0 if noise("it") == 1 else 1)  # would wait for ever
+        signal.alarm(20)  # it would wait for ever
+        os._exit(0 if noise("it") == 1 else 1)
     _, status = os.waitpid(child, 0)
     done.set()
     holder.join()

@@ -7,42 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from obs_sse_guard import _findings, _obs, _settings, _wording
+from obs_sse_guard import _findings, _obs, _rules_command, _settings, _wording
 from obs_sse_guard._facts import Facts, KeyPlace, header_names
+from obs_sse_guard._report import Report
 from obs_sse_guard._settings import Settings
-from obs_sse_guard.rules import RULES, Encryption, Operation, Rule
+from obs_sse_guard.rules import Encryption
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
-
-
-def rules_tables() -> str:
-    """The README's tables of the rules, made from the data. Run this module to print them."""
-    return f"{_by_operation()}\n\n{_by_source()}"
-
-
-def _by_operation() -> str:
-    rows = [rule for rule in RULES if not rule.is_copy]
-    operations = list(dict.fromkeys(rule.operation for rule in rows))
-    lines = ["| operation | table 1: SSE-C | table 2: SSE-KMS |", "|---|---|---|"]
-    for operation in operations:
-        one, two = (rule for rule in rows if rule.operation is operation)
-        lines.append(f"| {operation} | {_demand(one)} | {_demand(two)} |")
-    return "\n".join(lines)
-
-
-def _by_source() -> str:
-    lines = ["| source → target | table 3: CopyObject | table 4: UploadPartCopy |", "|---|---|---|"]
-    copies = [rule for rule in RULES if rule.operation is Operation.COPY_OBJECT]
-    parts = [rule for rule in RULES if rule.operation is Operation.UPLOAD_PART_COPY]
-    for one, two in zip(copies, parts):
-        assert (one.source, one.target) == (two.source, two.target)
-        lines.append(f"| {one.source} → {one.target} | {_demand(one)} | {_demand(two)} |")
-    return "\n".join(lines)
-
-
-def _demand(rule: Rule) -> str:
-    return rule.demand if "http" not in rule.transports else f"**{rule.demand}**"
 
 
 def _block(name: str) -> str:
@@ -52,7 +24,7 @@ def _block(name: str) -> str:
 
 
 def test_the_tables_of_the_rules_are_the_data() -> None:
-    assert _block("rules") == rules_tables()
+    assert _block("rules") == _rules_command._FORMATS["markdown"]()  # what `obs-sse-guard rules` prints
 
 
 def test_the_error_is_what_is_raised() -> None:
@@ -68,7 +40,7 @@ def test_the_error_is_what_is_raised() -> None:
         headers=header_names(Encryption.SSE_C, Encryption.NONE, "x-obs-"),
     )
     [finding] = _findings.findings(facts)
-    message = _wording.message("refused", facts, finding, Settings())
+    message = _wording.message(Report(facts, finding, Settings()))
     fix = "; a scheme in server= wins over is_secure="
     shown = message.split(fix)[0] + fix + ". Switch" + message.split(". Switch")[1]  # without the advice to upgrade
     assert _block("error") == f"```text\n{shown}\n```"
@@ -101,7 +73,3 @@ def test_ci_runs_the_test_command_word_for_word() -> None:
     assert all("\n" not in command for command in commands)
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8").strip().splitlines()
     assert ci[-1] == commands[1]
-
-
-if __name__ == "__main__":
-    print(rules_tables())  # noqa: T201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import subprocess
 import sys
 import textwrap
@@ -11,9 +12,11 @@ from collections import UserDict
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import quote
 
 import obs
 import pytest
+from obs.ilog import LogClient, LogConf
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError, _fork, _obs
@@ -398,7 +401,17 @@ def test_a_request_to_another_host_is_said_for_itself(
 # ------------------------------------------------------------------------------ the SDK's log
 
 
-@pytest.mark.parametrize("piece", ["meta-sseheader:%7B&", f'{KEY_HEADER}":"', f"{KEY_HEADER}=&", "meta-a"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "meta-sseheader:%7B&",
+        "meta-sseheader:%7B'",
+        "meta-sseheader:%7B%22",
+        f'{KEY_HEADER}":"',
+        f"{KEY_HEADER}=&",
+        "meta-a",
+    ],
+)
 def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.process_time()
@@ -418,3 +431,99 @@ def test_masking_finds_the_value(line: str) -> None:
     [shown] = masked((line.format(name=KEY_HEADER, value=ENCODED),))
     assert ENCODED not in shown
     assert "******" in shown
+
+
+# --------------------------------------------------------- an SSE object in place of its mapping
+
+_IN_PLACE: dict[str, Any] = {
+    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata=_sse_c()),
+    "putContent, extensionHeaders": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=_sse_c()),
+    "deleteObject, extensionHeaders": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders=_sse_c()),
+    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata=_sse_c()),
+    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders=_sse_c()),
+    "modifyFile, headers": lambda c: c.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=_sse_c()),
+    "renameFile, headers": lambda c: c.renameFile(BUCKET, OBJECT, "new", headers=_sse_c()),
+    "private": lambda c: c._make_delete_request(BUCKET, OBJECT, extensionHeaders=_sse_c()),
+    "createSignedUrl, headers": lambda c: c.createSignedUrl("PUT", BUCKET, OBJECT, headers=_sse_c()),
+    "createSignedUrl, an object in headers": lambda c: c.createSignedUrl(
+        "PUT", BUCKET, OBJECT, headers={"sseHeader": _sse_c()}
+    ),
+    "createPostSignature": lambda c: c.createPostSignature(BUCKET, OBJECT, formParams=_sse_c()),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("case", _IN_PLACE)
+def test_an_sse_object_in_place_of_headers_is_a_misplaced_key(case: str, scheme: str) -> None:
+    """It is a dict, and the SDK takes it for a mapping: the raw key went out as a header, or as metadata."""
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, open_client("v2", server) as client:
+        if not hasattr(client, case.partition(",")[0]) and "File" in case:
+            pytest.skip("not in this release of the SDK")
+        with pytest.raises(SSETransportError, match=r"\[key-misplaced\]") as caught:
+            _IN_PLACE[case](client)
+        assert not leaks(str(caught.value), KEY)
+        assert_silent(server)
+
+
+@needs_https
+@pytest.mark.parametrize("sse", [_sse_c, obs.SseKmsHeader.getInstance])
+def test_an_sse_object_in_place_of_the_header_object_is_dropped(
+    sse: Any, https: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", https) as client:
+        client.putContent(BUCKET, OBJECT, CONTENT, headers=sse())
+    assert rules(caplog) == ["sse-dropped"]
+    assert not leaks(https.received, KEY)
+    assert "headers" in caplog.text
+
+
+@pytest.mark.parametrize("metadata", [{"encryption": "AES256", "key": "envelope-7"}, {"key": "a"}])
+def test_metadata_of_these_names_is_the_applications(
+    metadata: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", http) as client:
+        assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=metadata).status == 200
+        assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=obs.SseKmsHeader.getInstance("id")).status == 200
+    assert not caplog.records
+
+
+# ------------------------------------------------------------------------- what chance found
+
+
+@needs_https
+def test_a_strict_refusal_of_unverified_tls_sends_no_more_than_the_negotiation(
+    https: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
+    refused = pytest.raises(SSETransportError, match="unverified-tls")
+    with open_client("obs", https, ssl_verify=False) as client, refused:
+        _put(client)
+    assert https.calls == ()
+    assert_no_key(https, KEY)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "0000000000000000000000001234567'",
+        "000000000000'}0000000000001234567",
+        "00000000'}000\"000000000001234567",
+        '00000000"}0000000000000001234567',
+        "000000\\'}000000\\\"%7D00000012345\\",
+        "é" * 31 + "'",
+    ],
+)
+def test_a_misplaced_key_is_masked_whatever_is_in_it(
+    key: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    with open_client("v2", http) as client, caplog.at_level(logging.DEBUG):
+        client.log_client = LogClient(LogConf(), "obs-sdk-that-flows-on", "sdk")
+        client.log_client.logger.propagate = True
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"sseHeader": obs.SseCHeader.getInstance(key)})
+        client.log_client = obs.ilog.NoneLogClient()
+    assert "******" in caplog.text
+    assert not leaks(caplog.text, key)
+    assert quote(key, safe="' ;/?:@&=+$,*") not in caplog.text
+    assert quote(key[-8:], safe="' ;/?:@&=+$,*") not in caplog.text

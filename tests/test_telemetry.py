@@ -39,8 +39,9 @@ class Telescope:
         """Every data point of every metric."""
         data: Any = self.reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
-        assert all((scope.scope.name, scope.scope.version) == ("obs_sse_guard", __version__) for scope in scopes)
-        found = [metric for scope in scopes for metric in scope.metrics]
+        ours = [scope for scope in scopes if scope.scope.name == "obs_sse_guard"]  # some releases count themselves
+        assert all(scope.scope.version == __version__ for scope in ours)
+        found = [metric for scope in ours for metric in scope.metrics]
         assert all((metric.name, metric.unit) == ("obs_sse_guard.findings", "{finding}") for metric in found)
         return [point for metric in found for point in metric.data.data_points]
 
@@ -178,7 +179,8 @@ def test_the_counter_follows_a_provider_that_is_set_later() -> None:
         metrics.set_meter_provider(MeterProvider([reader]))
         put()
         [resource] = reader.get_metrics_data().resource_metrics
-        print(resource.scope_metrics[0].metrics[0].data.data_points[0].value)
+        [ours] = [scope for scope in resource.scope_metrics if scope.scope.name == "obs_sse_guard"]
+        print(ours.metrics[0].data.data_points[0].value)
     """)
     assert out == ["refused", "refused", "1"]
 

@@ -98,13 +98,34 @@ def test_a_redirect_to_plaintext_is_not_followed(
     assert error.rule.startswith(("table-1/", "table-3/"))
 
 
-def test_a_copy_whose_row_allows_http_still_says_that_the_key_crossed(
-    https: RecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+def _complete(client: Any) -> Any:
+    parts = obs.CompleteMultipartUploadRequest([obs.CompletePart(partNum=1, etag="etag")])
+    return client.completeMultipartUpload(BUCKET, OBJECT, "id", parts, extensionHeaders={KEY_HEADER: ENCODED})
+
+
+def _kms_part_of_copy(client: Any) -> Any:
+    return client.copyPart(BUCKET, OBJECT, 1, "id", "source/key", destSseHeader=obs.SseKmsHeader.getInstance())
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("call", [_copy, _complete, _kms_part_of_copy])
+def test_a_downgrade_is_not_followed_where_the_row_allows_http(
+    call: Any, transport: str, https: RecordingServer, http: RecordingServer
 ) -> None:
-    https.answer("PUT", 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
-    with open_client("v2", https) as client:
-        _copy(client)
-    assert rules(caplog) == ["unverified-host", "table-3/SSE-C→none"]
+    https.answer(lambda request: True, 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
+    with open_client("v2", https, transport=transport) as client:
+        error = _refused_quickly(call, client)
+    assert (error.rule, error.scheme) == ("downgraded-redirect", "http")
+    assert "server='https://" in str(error)
+    assert_silent(http)
+
+
+def test_a_client_on_http_is_redirected_by_the_rows(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with RecordingServer() as other, open_client("v2", http) as client:
+        http.answer("PUT", 307, {"Location": f"{other.url}/{BUCKET}/{OBJECT}"})
+        assert _copy(client).status == 200
+        assert len(other.requests) == 1
+    assert "downgraded-redirect" not in rules(caplog)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

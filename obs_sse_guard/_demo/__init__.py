@@ -1,7 +1,7 @@
 """``obs-sse-guard demo``: the guard at work, live, without any configuration.
 
-The real ``ObsClient`` talks to a MiniStack S3 server over http and https, all of it in this
-process and on 127.0.0.1. Nothing here is imported by the guard itself, and the packages of
+The real ``ObsClient``, boto3 and s3fs talk to a MiniStack S3 server over http and https, all of it
+in this process and on 127.0.0.1. Nothing here is imported by the guard itself, and the packages of
 the ``demo`` extra are imported only when the demo runs.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 INSTALL = "pip install 'obs-sse-guard[demo]'"
-NEEDS = ("obs", "ministack", "hypercorn", "trustme", "rich")
+NEEDS = ("obs", "boto3", "s3fs", "ministack", "hypercorn", "trustme", "rich")
 OLDEST_PYTHON = (3, 10)
 
 

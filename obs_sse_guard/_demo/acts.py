@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-import obs
-
 import obs_sse_guard
-from obs_sse_guard._demo import calls
-from obs_sse_guard._demo.evidence import REFUSED, SENT, Evidence
-from obs_sse_guard._demo.lines import Line, Quotation, Row, Rows
-from obs_sse_guard._demo.stage import BUCKET, CONTENT
+from obs_sse_guard._demo.evidence import FAILURE, REFUSED, SENT
+from obs_sse_guard._demo.lines import Column, Line, Quotation, RowCell, Seen, Table
+from obs_sse_guard._demo.props import CONTENT
 from obs_sse_guard.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from obs_sse_guard._demo.lines import Item
-    from obs_sse_guard._demo.stage import CustomerKey, Stage
+    from obs_sse_guard._demo.driver import Driver
+    from obs_sse_guard._demo.evidence import Evidence
+    from obs_sse_guard._demo.lines import Cell, Item
+    from obs_sse_guard._demo.props import CustomerKey
+    from obs_sse_guard._demo.stage import Stage
     from obs_sse_guard.rules import Rule
 
 __all__ = ["ACTS", "Act"]
 
-OBJECT = "secret.txt"
 IN_CLEAR = "in clear"
 NOT_FOUND = "not found"
+NOTHING = "nothing"
 _SHOWN = "x-amz-server-side-encryption-"
 
 
@@ -39,76 +40,90 @@ class Act(NamedTuple):
 def unguarded(stage: Stage) -> Iterator[Item]:
     """Without the guard the key crosses in clear, and nobody says a word."""
     obs_sse_guard.uninstall()
-    evidence = _upload(stage, "http")
-    yield _line("putContent with SSE-C over http", f"{SENT}, status 200", evidence)
-    yield _key_line(stage.key, evidence)
-    yield Quotation("What the tap recorded, the values masked here", _masked(stage.key, evidence.recorded))
+    uploads = _uploads(stage, "http", stage.key)
+    yield _table(
+        stage,
+        _line("upload with SSE-C over http", SENT, uploads),
+        Line("the customer key on the wire", tuple(Seen(IN_CLEAR, _found(stage.key, upload)) for upload in uploads)),
+    )
+    first = stage.drivers[0].name
+    yield Quotation(
+        f"What the tap recorded of {first}, the values masked here", _masked(stage.key, uploads[0].recorded)
+    )
 
 
 def guarded(stage: Stage) -> Iterator[Item]:
-    """With the guard the same call is refused before a byte leaves."""
+    """With the guard the same calls are refused before a byte leaves."""
     obs_sse_guard.install()
-    evidence = _upload(stage, "http")
-    yield Line("the same call", REFUSED, evidence.outcome)
-    seen = f"{evidence.connections} connections, {len(evidence.recorded)} bytes"
-    yield Line("what the tap recorded", "0 connections, 0 bytes", seen)
-    yield Quotation("SSETransportError", str(evidence.error or "was not raised"))
-    plain = stage.watch(lambda: int(stage.sides["http"].client.putContent(BUCKET, "plain.txt", CONTENT).status))
-    yield _line("the same client, without encryption", f"{SENT}, status 200", plain)
+    uploads = _uploads(stage, "http", stage.key)
+    yield _table(
+        stage,
+        _line("the same upload", REFUSED, uploads),
+        Line("what the tap recorded", tuple(Seen(NOTHING, _traffic(upload)) for upload in uploads)),
+        _line("an upload without encryption", SENT, _uploads(stage, "http", None)),
+    )
+    yield Quotation(f"The SSETransportError of {stage.drivers[0].name}", str(uploads[0].error or "was not raised"))
 
 
 def encrypted(stage: Stage) -> Iterator[Item]:
-    """Over https the same upload works, and the object cannot be read without its key."""
-    evidence = _upload(stage, "https")
-    yield _line("putContent with SSE-C over https", f"{SENT}, status 200", evidence)
-    yield Line("the customer key in what was recorded", NOT_FOUND, _found(stage.key, evidence))
-    yield Line("getObject with the key", "readable, status 200", _read(stage, stage.key))
-    yield Line("getObject without a key", "not readable, status 400", _read(stage, None))
-    yield Line("getObject with another key", "not readable, status 403", _read(stage, stage.other_key))
+    """Over https the same uploads work, and the objects cannot be read without their key."""
+    uploads = _uploads(stage, "https", stage.key)
+    yield _table(
+        stage,
+        _line("upload with SSE-C over https", SENT, uploads),
+        Line("the customer key on the wire", tuple(Seen(NOT_FOUND, _found(stage.key, upload)) for upload in uploads)),
+        _downloads(stage, "download with the key", "readable", stage.key),
+        _downloads(stage, "download without a key", "unreadable 400", None),
+        _downloads(stage, "download with another key", "unreadable 403", stage.other_key),
+    )
 
 
 def by_the_book(stage: Stage) -> Iterator[Item]:
-    """Every row of the document, over both transports."""
-    calls.add_sources(stage)
+    """Every row of the document that the SDK's API can express, over both transports."""
+    columns = tuple(Column(driver.name, scheme) for driver in stage.drivers for scheme in stage.servers.taps)
     for table, rules in groupby(RULES, key=lambda rule: rule.table):
-        rows = tuple(_row(stage, rule, scheme) for rule in rules for scheme in stage.sides)
-        yield Rows(f"Table {table}: {_subject(rows[0].rule)}", rows)
+        lines = tuple(_row(stage, rule) for rule in rules)
+        yield Table(columns, lines, f"Table {table}\n{_SUBJECTS[table]}")
 
 
 ACTS = (
     Act("Act 1: without the guard, SSE-C over http", unguarded),
-    Act("Act 2: with the guard, the same call", guarded),
-    Act("Act 3: the same upload over https", encrypted),
+    Act("Act 2: with the guard, the same calls", guarded),
+    Act("Act 3: the same uploads over https", encrypted),
     Act(f"Act 4: the document's {len(RULES)} rows, each driven over http and https", by_the_book),
 )
+_SUBJECTS = {1: "SSE-C", 2: "SSE-KMS", 3: "CopyObject", 4: "UploadPartCopy"}
 
 
-def _upload(stage: Stage, scheme: str) -> Evidence:
-    headers = obs.PutObjectHeader(sseHeader=stage.key.sse())
-    client = stage.sides[scheme].client
-    return stage.watch(lambda: int(client.putContent(BUCKET, OBJECT, CONTENT, headers=headers).status))
+def _uploads(stage: Stage, scheme: str, key: CustomerKey | None) -> list[Evidence]:
+    return [stage.watch(partial(driver.upload, scheme, key)) for driver in stage.drivers]
 
 
-def _read(stage: Stage, key: CustomerKey | None) -> str:
-    headers = obs.GetObjectHeader(sseHeader=key.sse() if key else None)
-    answer = stage.secure.getObject(BUCKET, OBJECT, headers=headers, loadStreamInMemory=True)
-    content = getattr(answer.body, "buffer", None)
-    return f"{'readable' if content == CONTENT.encode() else 'not readable'}, status {answer.status}"
+def _table(stage: Stage, *lines: Line) -> Table:
+    return Table(tuple(Column(driver.name) for driver in stage.drivers), lines)
 
 
-def _line(what: str, expected: str, evidence: Evidence) -> Line:
-    detail = f"logged: {', '.join(evidence.logged)}" if evidence.logged else ""
-    return Line(what, expected, evidence.outcome, detail)
+def _line(label: str, expected: str, calls: Iterable[Evidence]) -> Line:
+    cells = (Seen(expected, call.outcome, tuple(f"logged {rule}" for rule in call.logged)) for call in calls)
+    return Line(label, tuple(cells))
 
 
-def _found(key: CustomerKey, evidence: Evidence) -> str:
-    return IN_CLEAR if key.header.encode() in evidence.recorded else NOT_FOUND
+def _downloads(stage: Stage, label: str, expected: str, key: CustomerKey | None) -> Line:
+    return Line(label, tuple(Seen(expected, _read(driver, key)) for driver in stage.drivers))
 
 
-def _key_line(key: CustomerKey, evidence: Evidence) -> Line:
-    at = evidence.recorded.find(key.header.encode())
-    detail = f"the {len(key.header)} base64 characters of the key were found at byte {at} of {len(evidence.recorded)}"
-    return Line("the customer key in what was recorded", IN_CLEAR, _found(key, evidence), detail if at >= 0 else "")
+def _read(driver: Driver, key: CustomerKey | None) -> str:
+    content, status = driver.download(key)
+    return ("readable" if content == CONTENT else "unreadable") + (f" {status}" if status >= FAILURE else "")
+
+
+def _found(key: CustomerKey, call: Evidence) -> str:
+    return IN_CLEAR if key.header.encode() in call.recorded else NOT_FOUND
+
+
+def _traffic(call: Evidence) -> str:
+    seen = call.connections or call.recorded
+    return f"{call.connections} connections, {len(call.recorded)} bytes" if seen else NOTHING
 
 
 def _masked(key: CustomerKey, recorded: bytes) -> str:
@@ -122,11 +137,16 @@ def _mask(value: str, masks: Mapping[str, str]) -> str:
     return f"*** ({masks[value]})" if value in masks else value
 
 
-def _subject(rule: Rule) -> str:
-    return f"{rule.operation}, source→target" if rule.is_copy else str(rule.target)
+def _row(stage: Stage, rule: Rule) -> Line:
+    cells = tuple(cell for driver in stage.drivers for cell in _cells(stage, rule, driver))
+    return Line(rule.id.partition("/")[2], cells, "either" if "http" in rule.transports else "HTTPS")
 
 
-def _row(stage: Stage, rule: Rule, scheme: str) -> Row:
-    call, side = calls.prepare(stage, rule), stage.sides[scheme]
-    evidence = stage.watch(lambda: call(side))
-    return Row(rule, scheme, evidence, stage.key.header.encode() in evidence.recorded)
+def _cells(stage: Stage, rule: Rule, driver: Driver) -> Iterator[Cell]:
+    for scheme in stage.servers.taps:
+        call = driver.prepare(rule)
+        if call is None:
+            yield None
+        else:
+            evidence = stage.watch(partial(call, scheme))
+            yield RowCell(rule, scheme, evidence, stage.key.header.encode() in evidence.recorded)

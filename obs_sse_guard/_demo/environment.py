@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["guard_log", "guard_restored", "isolated", "quiet"]
 
-# Proxies, credentials, the guard's own settings (for its defaults to apply), and what MiniStack
-# reads when it is imported.
+# Proxies, credentials, the guard's own settings (for its defaults to apply), and what MiniStack and
+# s3fs read when they are imported.
 FOREIGN = re.compile(
-    r"(OBS_SSE_GUARD|AWS_|MINISTACK_|LOCALSTACK_|S3_|CLOUDTRAIL_).*|.*_PROXY"
+    r"(OBS_SSE_GUARD|AWS_|MINISTACK_|LOCALSTACK_|S3_|S3FS_|FSSPEC_|CLOUDTRAIL_).*|.*_PROXY"
     r"|PERSIST_STATE|LOG_LEVEL|GATEWAY_PORT|EDGE_PORT",
     re.IGNORECASE,
 )
@@ -33,6 +33,8 @@ def isolated(directory: Path) -> Iterator[None]:
     for name in filter(FOREIGN.fullmatch, saved):
         del os.environ[name]
     os.environ.update(SERVICES="s3", STATE_DIR=str(directory / "state"), S3_DATA_DIR=str(directory / "s3"))
+    # The caller's profiles: botocore reads them wherever it is not told otherwise.
+    os.environ.update(AWS_CONFIG_FILE=str(directory / "none"), AWS_SHARED_CREDENTIALS_FILE=str(directory / "none"))
     try:
         yield
     finally:

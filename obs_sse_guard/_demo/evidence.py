@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from obs_sse_guard import SSETransportError
 
-__all__ = ["REFUSED", "SENT", "Evidence"]
+__all__ = ["FAILURE", "REFUSED", "SENT", "Evidence"]
+
+FAILURE = 300
+"""The first HTTP status that tells of one; the demo expects no redirects."""
 
 REFUSED = "refused"
 SENT = "sent"
@@ -18,7 +21,7 @@ class Evidence:
 
     Attributes:
         error: what the call raised.
-        status: the HTTP status that it returned; 0 for none.
+        status: the HTTP status that it returned; 0 for none, as SDKs have it that raise instead.
         connections: connections made to either tap.
         recorded: what those carried from the client.
         requests: requests that reached the server.
@@ -43,5 +46,5 @@ class Evidence:
 
     @property
     def outcome(self) -> str:
-        """The same, with the status of the answer."""
-        return f"{self.seen}, status {self.status}" if self.status else self.seen
+        """The same, with the status of an answer that tells of a failure."""
+        return f"{self.seen} {self.status}" if self.status >= FAILURE else self.seen

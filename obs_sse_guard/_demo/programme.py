@@ -5,30 +5,36 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from obs_sse_guard._demo.acts import ACTS
+from obs_sse_guard._demo.driver import StageError
 from obs_sse_guard._demo.report import Report
-from obs_sse_guard._demo.stage import StageError, set_up
+from obs_sse_guard._demo.stage import set_up
 
 __all__ = ["perform"]
 
+SHOWN = ("esdk-obs-python", "boto3", "s3fs", "ministack")
 INTRODUCTION = """\
-The real ObsClient (esdk-obs-python {sdk}) against MiniStack {server}, an S3
-server, over http and https on 127.0.0.1, with a recording tap before each port."""
+The real ObsClient (esdk-obs-python {esdk-obs-python}), boto3 {boto3} and s3fs {s3fs}
+against MiniStack {ministack}, an S3 server, over http and https on 127.0.0.1, with a
+recording tap before each port. Upload and download are putContent and getObject,
+put_object and get_object, pipe and cat."""
 
 LEGEND = """
-document  the transports that the page obs_04_0108 allows
-refused   the call raised SSETransportError; no port saw a connection or a byte
-sent      the request reached the server, which answered with that status
-logged    the guard lets the call pass, and logs this as a warning"""
+allows   the transports of the page obs_04_0108: HTTPS, or either of HTTP and HTTPS
+refused  the call raised SSETransportError; no port saw a connection or a byte
+sent     the request reached the server
+*        below the table stands what the guard logged as a warning, or refused by another row
+-        the S3 API has no parameter for it, so that no request tells; of GetObject the guard
+         logs read-in-clear, where the answer shows SSE-KMS over http"""
 
 
 def perform() -> int:
     """Play all acts.
 
     Returns:
-        0 if every line is as expected, else 1.
+        0 if everything is as expected, else 1.
     """
     report = Report()
-    report.say(INTRODUCTION.format(sdk=version("esdk-obs-python"), server=version("ministack")))
+    report.say(INTRODUCTION.format(**{name: version(name) for name in SHOWN}))
     try:
         with set_up() as stage:
             for act in ACTS:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING
 
+import rich.table
 from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from obs_sse_guard._demo.evidence import REFUSED, SENT
-from obs_sse_guard._demo.lines import Line, Quotation, Rows
+from obs_sse_guard._demo.evidence import REFUSED
+from obs_sse_guard._demo.lines import Quotation, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import RenderableType
 
-    from obs_sse_guard._demo.lines import Item
+    from obs_sse_guard._demo.lines import Cell, Item
 
 __all__ = ["Report"]
 
 WIDTH_OF_A_FILE = 100
-_STYLES = {REFUSED: "yellow", SENT: "green"}
 _WRONG = "bold red"
+# One below the other, the tables of the document have their columns in line.
+_LABEL_WIDTH = 23
+_CELL_WIDTHS = {"": 14, "http": 8, "https": 5}
 
 
 class Report:
@@ -52,28 +52,25 @@ class Report:
 
     def show(self, item: Item) -> None:
         """Print one item of an act."""
-        self._console.print(_RENDER[type(item)](item))
-        self._verdicts += _VERDICTS[type(item)](item)
+        if isinstance(item, Quotation):
+            self._console.print(_quotation(item))
+            return
+        self._console.print(_table(item))
+        for remark in item.remarks:
+            self._console.print(Text(f"* {remark}", style="magenta"))
+        for failure in item.failures:
+            self._console.print(Text(f"✗ {failure}", style=_WRONG))
+        self._verdicts += item.verdicts
 
     def summary(self) -> bool:
-        """Print the result; tell whether every line was as expected."""
+        """Print the result; tell whether everything was as expected."""
         wrong = self._verdicts.count(False)
         self._console.print()
         if wrong:
-            self._console.print(Text(f"{wrong} of {len(self._verdicts)} lines are NOT as expected.", style=_WRONG))
+            self._console.print(Text(f"{wrong} of {len(self._verdicts)} checks are NOT as expected.", style=_WRONG))
         else:
-            self._console.print(Text(f"All {len(self._verdicts)} lines are as expected.", style="bold green"))
+            self._console.print(Text(f"All {len(self._verdicts)} checks are as expected.", style="bold green"))
         return not wrong
-
-
-def _line(line: Line) -> RenderableType:
-    text = Text("  ")
-    text.append("✓ " if line.ok else "✗ ", style="green" if line.ok else _WRONG)
-    text.append(f"{line.what}: ")
-    text.append(line.seen, style="bold" if line.ok else _WRONG)
-    text.append("" if line.ok else f", expected: {line.expected}", style=_WRONG)
-    text.append(f"\n      {line.detail}" if line.detail else "", style="dim")
-    return text
 
 
 def _quotation(quotation: Quotation) -> RenderableType:
@@ -81,27 +78,25 @@ def _quotation(quotation: Quotation) -> RenderableType:
     return Padding(Panel(Text(quotation.text), title=title, title_align="left", border_style="dim"), (0, 0, 0, 4))
 
 
-def _rows(rows: Rows) -> RenderableType:
-    table = Table(title=Text(rows.title), title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("row", "over", "document", "expected", "seen", "logged"):
-        table.add_column(heading, no_wrap=True)
-    for row in rows.rows:
-        style = _STYLES.get(row.evidence.seen, "") if row.ok else _WRONG
-        status = f" {row.evidence.status}" if row.evidence.status else ""
-        table.add_row(
-            row.name,
-            row.scheme,
-            row.rule.demand,
-            row.expected,
-            Text(row.evidence.seen + status, style=style),
-            Text(row.logged, style="magenta" if row.ok else _WRONG),
-        )
-    return Padding(table, (1, 0, 0, 0), expand=False)
+def _table(table: Table) -> RenderableType:
+    demanded = any(line.demand for line in table.lines)
+    shown = rich.table.Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    shown.add_column(table.title, no_wrap=True, min_width=_LABEL_WIDTH)
+    if demanded:
+        shown.add_column("allows", no_wrap=True)
+    last = ""
+    for column in table.columns:
+        sdk, last = "" if column.sdk == last else column.sdk, column.sdk
+        shown.add_column(f"{sdk}\n{column.scheme}".rstrip(), no_wrap=True, min_width=_CELL_WIDTHS[column.scheme])
+    for line in table.lines:
+        shown.add_row(line.label, *([line.demand] if demanded else ()), *map(_cell, line.cells))
+    return Padding(shown, (1 if table.title else 0, 0, 0, 0), expand=False)
 
 
-_RENDER: Mapping[type, Callable[[Any], RenderableType]] = {Line: _line, Quotation: _quotation, Rows: _rows}
-_VERDICTS: Mapping[type, Callable[[Any], list[bool]]] = {
-    Line: lambda line: [line.ok],
-    Quotation: lambda _: [],
-    Rows: lambda rows: [row.ok for row in rows.rows],
-}
+def _cell(cell: Cell) -> Text:
+    if cell is None:
+        return Text("-", style="dim")
+    if not cell.ok:
+        return Text(f"✗ {cell.outcome}", style=_WRONG)
+    mark = "*" if cell.notes else ""
+    return Text(cell.outcome + mark, style="yellow" if cell.outcome == REFUSED else "green")

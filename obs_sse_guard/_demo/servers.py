@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Request", "Servers", "running"]
 
 STOP_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 600.0
 
 
 class Request(NamedTuple):
@@ -43,6 +44,10 @@ class Servers(NamedTuple):
     taps: Mapping[str, Tap]
     requests: list[Request]
     ca: Path
+
+    def url(self, scheme: str) -> str:
+        """Where clients send to."""
+        return f"{scheme}://{HOST}:{self.taps[scheme].port}"
 
     def settle(self) -> None:
         """Wait until every connection made so far is counted."""
@@ -83,6 +88,8 @@ def running(directory: Path) -> Iterator[Servers]:
     config.bind = [f"fd://{secure.detach()}"]
     config.errorlog = None
     config.graceful_timeout = 1
+    # Idle connections outlast the demo: the farewell of one would be seen as bytes of another call.
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     stop: Future[None] = Future()
     thread = threading.Thread(
         target=asyncio.run, args=(_serve(recorder, config, taps, stop),), name="obs-sse-guard-demo", daemon=True

@@ -1,104 +1,46 @@
-"""The stage that the acts play on: servers, real clients, a customer key, and eyes on all of it."""
+"""The stage that the acts play on: servers, real clients, customer keys, and eyes on all of it."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-
-import obs
+from typing import TYPE_CHECKING
 
 from obs_sse_guard._demo import environment
+from obs_sse_guard._demo.boto3_driver import Boto3Driver
 from obs_sse_guard._demo.evidence import Evidence
+from obs_sse_guard._demo.obs_driver import ObsDriver
+from obs_sse_guard._demo.props import CustomerKey
+from obs_sse_guard._demo.s3fs_driver import S3fsDriver, event_loop
 from obs_sse_guard._demo.servers import Servers, running
-from obs_sse_guard._demo.tap import HOST
-from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-__all__ = ["BUCKET", "CONTENT", "CustomerKey", "Side", "Stage", "StageError", "done", "set_up"]
+    from obs_sse_guard._demo.driver import Driver
 
-BUCKET = "sse-guard-demo"
-CONTENT = "Nobody on the path may read this."
-KMS_KEY_ID = "sse-guard-demo-key"
-TIMEOUT_SECONDS = 10
-OK = 300
-
-
-class StageError(Exception):
-    """The server did not do what the demo builds upon."""
-
-
-class CustomerKey:
-    """A random customer key, which shows in no ``repr``.
-
-    Attributes:
-        text: 32 characters, for the SDK encodes a copy source's key right only if it is text.
-        header: the key as the request's header carries it.
-        md5: its checksum, likewise.
-    """
-
-    def __init__(self) -> None:
-        self.text = secrets.token_hex(16)
-        self.header = base64.b64encode(self.text.encode()).decode()
-        self.md5 = base64.b64encode(hashlib.md5(self.text.encode()).digest()).decode()  # noqa: S324  # the protocol's
-
-    def sse(self) -> Any:
-        """The SDK's way to hand it over."""
-        return obs.SseCHeader.getInstance(self.text, "AES256")
-
-
-@dataclass(frozen=True)
-class Side:
-    """One way to the server: the real client, on one transport."""
-
-    scheme: str
-    port: int
-    client: Any
-
-    @property
-    def url(self) -> str:
-        """Where the client sends to."""
-        return f"{self.scheme}://{HOST}:{self.port}"
+__all__ = ["Stage", "set_up"]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What the acts have at hand."""
+    """What the acts have at hand.
+
+    Attributes:
+        servers: what the clients talk to.
+        drivers: the SDKs, in the order of the columns.
+        logged: what the guard has logged; it grows.
+        key: the customer key that is looked for on the wire.
+        other_key: one that nothing is encrypted with.
+    """
 
     servers: Servers
-    sides: Mapping[str, Side]
+    drivers: tuple[Driver, ...]
     logged: list[str]
-    key: CustomerKey = field(default_factory=CustomerKey)
-    other_key: CustomerKey = field(default_factory=CustomerKey)
-
-    @property
-    def secure(self) -> Any:
-        """The client that may do everything."""
-        return self.sides["https"].client
-
-    def sse(self, encryption: Encryption) -> Any:
-        """The SDK's object for an encryption; nothing for none."""
-        kms = obs.SseKmsHeader.getInstance(KMS_KEY_ID)
-        return {Encryption.NONE: None, Encryption.SSE_C: self.key.sse(), Encryption.SSE_KMS: kms}[encryption]
-
-    def fields(self, encryption: Encryption) -> dict[str, str]:
-        """The same by the names of the S3 dialect, for forms and extension headers."""
-        name = "x-amz-server-side-encryption"
-        return {
-            Encryption.SSE_C: {
-                f"{name}-customer-algorithm": "AES256",
-                f"{name}-customer-key": self.key.header,
-                f"{name}-customer-key-MD5": self.key.md5,
-            },
-            Encryption.SSE_KMS: {name: "aws:kms", f"{name}-aws-kms-key-id": KMS_KEY_ID},
-        }[encryption]
+    key: CustomerKey
+    other_key: CustomerKey
 
     def watch(self, call: Callable[[], int]) -> Evidence:
         """Make one call and tell what became of it."""
@@ -124,21 +66,13 @@ def _attempt(call: Callable[[], int]) -> tuple[int, Exception | None]:
         return 0, error
 
 
-def done(result: Any) -> Any:
-    """The SDK's answer, if it tells of success.
-
-    Raises:
-        StageError: it does not.
-    """
-    if result.status >= OK:
-        msg = f"the server answered {result.status} {result.errorCode}: {result.errorMessage}"
-        raise StageError(msg)
-    return result
-
-
 @contextmanager
 def set_up() -> Iterator[Stage]:
-    """Build the stage, and clear it away whatever happens on it."""
+    """Build the stage, and clear it away whatever happens on it.
+
+    Raises:
+        StageError: the server did not do what the demo builds upon.
+    """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="obs-sse-guard-demo-")))
         stack.enter_context(environment.isolated(directory))
@@ -146,24 +80,10 @@ def set_up() -> Iterator[Stage]:
         stack.enter_context(environment.guard_restored())
         logged = stack.enter_context(environment.guard_log())
         servers = stack.enter_context(running(directory))
-        sides = {scheme: _side(scheme, servers) for scheme in servers.taps}
-        # MiniStack keeps its memory from run to run in one process, and its owner may create a bucket again.
-        done(sides["https"].client.createBucket(BUCKET))
-        yield Stage(servers, sides, logged)
-
-
-def _side(scheme: str, servers: Servers) -> Side:
-    port = servers.taps[scheme].port
-    client = obs.ObsClient(
-        access_key_id="demo",
-        secret_access_key="demo",  # noqa: S106  # MiniStack takes any
-        server=f"{scheme}://{HOST}:{port}",
-        path_style=True,
-        # The S3 dialect: MiniStack does not know the x-obs- headers.
-        signature="v4",
-        region="us-east-1",
-        ssl_verify=str(servers.ca),
-        max_retry_count=0,
-        timeout=TIMEOUT_SECONDS,
-    )
-    return Side(scheme, port, client)
+        loop = stack.enter_context(event_loop())
+        key = CustomerKey()
+        obs = ObsDriver(servers, key)
+        obs.set_up()
+        boto3 = stack.enter_context(closing(Boto3Driver(servers, key)))
+        s3fs = stack.enter_context(closing(S3fsDriver(servers, key, loop)))
+        yield Stage(servers, (obs, boto3, s3fs), logged, key, CustomerKey())

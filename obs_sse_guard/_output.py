@@ -1,0 +1,22 @@
+"""Writing to standard output, whatever its encoding."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+__all__ = ["document", "lines"]
+
+
+def lines(text: str) -> None:
+    """Write text for a reader; what the terminal's encoding lacks (an arrow, say) becomes ``?``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    sys.stdout.write(f"{text}\n")
+
+
+def document(text: str) -> None:
+    """Write a document to be kept: UTF-8 and the same bytes on every platform."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    sys.stdout.write(f"{text}\n")

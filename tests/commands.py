@@ -1,0 +1,32 @@
+"""The command line as its users have it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obs_sse_guard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SOURCES = Path(obs_sse_guard.__file__).parent.parent
+"""Where the package under test is imported from."""
+
+
+def command(
+    *words: str, python: Sequence[str] = ("-m", "obs_sse_guard"), environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``obs-sse-guard`` with these words, in the test's own environment but for what is given."""
+    paths = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, *python, *words],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": paths, **(environment or {})},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
