@@ -12,7 +12,7 @@ import traceback
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn
 
-from obs_sse_guard import _audit, _log, _settings, _telemetry
+from obs_sse_guard import _audit, _log, _settings, _telemetry, _upkeep
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._findings import TRUSTED_HOST, findings
 from obs_sse_guard._log import logger
@@ -115,7 +115,7 @@ def _refuse(report: Report) -> NoReturn:
     raise error
 
 
-_REPORTERS = (_log, _audit, _telemetry)
+_REPORTERS = (_log, _audit, _telemetry, _upkeep)
 
 
 def _tell(report: Report) -> str:
