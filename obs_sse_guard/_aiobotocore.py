@@ -108,13 +108,7 @@ def _presign_gate(_: str, function: Function) -> Function:
         who = Signing(AIOBOTOCORE, SIGNED_URL, operation_name)
         with signing(signing_facts(who, request_dict), who):
             url = await function(signer, request_dict, operation_name, *args, **kwargs)
-<<<<<<< HEAD
             judge_url(who, url)
-||||||| ac00ce6
-        judge_url(AIOBOTOCORE, "S3.generate_presigned_url", operation_name, url)
-=======
-            judge_url(AIOBOTOCORE, "S3.generate_presigned_url", operation_name, url)
->>>>>>> h-proof
         return url
 
     return gate

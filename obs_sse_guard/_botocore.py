@@ -485,19 +485,9 @@ def signing_facts(who: Signing, request: Params) -> Facts | None:
 @never_raises
 def _url_facts(who: Signing, url: Any) -> Facts | None:
     named = named_by(_address(url).query)
-<<<<<<< HEAD
     if not named.key:
         return None
     return _signed(who, _OPERATIONS.get(who.operation, who.operation) or "a signed URL", url, named, KeyPlace.URL)
-||||||| ac00ce6
-    if not named.key or not is_https(url):
-        return None  # over http it was judged before it was signed
-    return _signed(sdk, call, _OPERATIONS.get(operation, operation), url, named, KeyPlace.URL)
-=======
-    if not named.key:
-        return None
-    return _signed(sdk, call, _OPERATIONS.get(operation, operation), url, named, KeyPlace.URL)
->>>>>>> h-proof
 
 
 @never_raises
@@ -576,16 +566,8 @@ def _announced(facts: Facts | None) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if facts is None else _reaction.announced(facts)
 
 
-<<<<<<< HEAD
 def judge_url(who: Signing, url: Any) -> None:
     """React to a URL that was just signed, unless the signer's own gate has.
-||||||| ac00ce6
-def judge_url(sdk: SDK, call: str, operation: str, url: Any) -> None:
-    """React to a URL that was just signed.
-=======
-def judge_url(sdk: SDK, call: str, operation: str, url: Any) -> None:
-    """React to a URL that was just signed: to what its parts did not show, for the rest was said of them.
->>>>>>> h-proof
 
     Raises:
         SSETransportError: it must not be handed out.
@@ -603,13 +585,7 @@ def _presign_gate(_: str, function: Function) -> Function:
         who = Signing(BOTOCORE, SIGNED_URL, operation_name)
         with signing(signing_facts(who, request_dict), who):
             url = function(signer, request_dict, operation_name, *args, **kwargs)
-<<<<<<< HEAD
             judge_url(who, url)
-||||||| ac00ce6
-        judge_url(BOTOCORE, _SIGNED_URL, operation_name, url)
-=======
-            judge_url(BOTOCORE, _SIGNED_URL, operation_name, url)
->>>>>>> h-proof
         return url
 
     return gate
@@ -639,13 +615,7 @@ def _query_auth_gate(_: str, function: Function) -> Function:
         who = _client_signs.get() or Signing(BOTOCORE, f"{type(auth).__name__}.add_auth")
         with _announced(signing_facts(who, _parts(request))):
             result = function(auth, request, *args, **kwargs)
-<<<<<<< HEAD
             judge_url(who, request.url)
-||||||| ac00ce6
-        judge_url(BOTOCORE, call, request.method, request.url)
-=======
-            judge_url(BOTOCORE, call, request.method, request.url)
->>>>>>> h-proof
         return result
 
     return gate
