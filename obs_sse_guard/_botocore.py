@@ -87,21 +87,26 @@ def _origin(facts: Facts) -> str:
             return f"comes from the environment variable {variable}"
     if facts.host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return "comes from use_ssl=False, for this is the SDK's own endpoint"
-    # Only guesses are lost if the configuration cannot be read: it decides what is said, not what is done.
-    with contextlib.suppress(Exception):
-        if any(_names_host(url, facts) for url in _configured_endpoints()):
-            return "comes from endpoint_url in the AWS configuration file"
+    if any(_names_host(url, facts) for url in _configured_endpoints(*map(os.environ.get, _CONFIGURATION))):
+        return "comes from endpoint_url in the AWS configuration file"
     return "comes from endpoint_url="
 
 
-def _configured_endpoints() -> Iterator[Any]:
+_CONFIGURATION = ("AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+
+
+@functools.lru_cache(maxsize=8)
+def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
+    """The endpoints in the AWS configuration file; read once for each, as botocore's own sessions do."""
     import botocore.session  # noqa: PLC0415  # the application has it imported
 
-    session = botocore.session.get_session()
-    profile = session.get_scoped_config()
-    yield profile.get("endpoint_url")
-    services = session.full_config.get("services", {}).get(profile.get("services"), {})
-    yield services.get("s3", {}).get("endpoint_url")
+    # Only a guess is lost if it cannot be read: it decides what is said, not what is done.
+    with contextlib.suppress(Exception):
+        session = botocore.session.get_session()
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+        return profile.get("endpoint_url"), services.get("s3", {}).get("endpoint_url")
+    return ()
 
 
 def _names_host(url: Any, facts: Facts) -> bool:
