@@ -345,3 +345,31 @@ def test_a_stream_is_not_read_and_nothing_waits(http: RecordingServer) -> None:
     assert stream.reads == 0
     assert slept == []
     assert len(http.requests) == 1
+
+
+def _fail() -> None:
+    raise LookupError(KEY)
+
+
+def test_trouble_is_said_in_full(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        _fail()
+    except LookupError:
+        _reaction.bug("a place")
+        _reaction.bug("a place")
+    message = (
+        f"obs_sse_guard could not judge a place (LookupError at _fail:{_fail.__code__.co_firstlineno + 1}); "
+        "the call goes on unguarded at this gate. Please report this with the SDK's version."
+    )
+    assert [record.getMessage() for record in caplog.records] == [message]
+
+
+def test_a_log_that_fails_is_no_more_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(_reaction.logger, "error", failing)
+    try:
+        _fail()
+    except LookupError:
+        _reaction.bug("another place")

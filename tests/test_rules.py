@@ -129,3 +129,12 @@ def test_the_tables_can_be_read_with_nothing_armed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_what_is_made_while_the_module_is_imported() -> None:
+    """Made again, for mutants of these functions to be seen: mutmut switches them on after the import."""
+    first, last = SSE_OBS_RULES[0], SSE_OBS_RULES[-1]
+    for row in (first, last):
+        assert rules._later(row.table, row.operation, row.source, row.target, row.transports) == row
+    assert rules._index(RULES) == rules._ROWS
+    assert list(rules._index(RULES).values()) == list(RULES)
