@@ -817,3 +817,15 @@ def test_names_bound_earlier_and_subclasses_are_guarded(http: RecordingServer) -
             with pytest.raises(SSETransportError):
                 bound(**arguments) if bound.__name__ != "_make_api_call" else bound("PutObject", arguments)
     assert_silent(http)
+
+
+def test_a_configuration_that_cannot_be_read_costs_a_guess_and_no_more(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "config"
+    broken.write_text("no section\n")
+    with boto3_client(http) as client:
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+        with pytest.raises(SSETransportError, match=r"the http comes from endpoint_url=\."):
+            asking("PutObject", "SSE-C")(client)
+    assert_silent(http)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import runpy
@@ -109,3 +110,12 @@ def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, env=buffered, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (2, b"the output: No space left on device\n")
+
+
+def test_other_trouble_of_the_system_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> int:
+        raise OSError(errno.EIO, "trouble")
+
+    monkeypatch.setattr("obs_sse_guard._rules_command.run", fails)
+    with pytest.raises(OSError, match="trouble"):
+        _cli.main(["rules"])
