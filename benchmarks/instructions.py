@@ -1,0 +1,68 @@
+"""Instructions that a call takes, counted by callgrind: exact where time is noise, and blind to caches.
+
+A process for each side makes its calls under callgrind. It forks twice for each call, and the children
+make it a different number of times: what the two differ by is the calls' own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks import sdks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["count"]
+
+_FEW, _MANY = 5, 55
+_WARM_UP = 15
+_COLLECTED = re.compile(r"Collected : (\d+)")
+
+
+def count(package: str, side: str, calls: Sequence[str], seed: int = 0) -> list[float]:
+    """Count the instructions of one call of each kind.
+
+    Args:
+        package: ``obs`` or ``botocore``.
+        side: a name in `sdks.SIDES` or `sdks.PEERS`.
+        calls: names in `sdks.CALLS`.
+        seed: of Python's hashes; with another one, dictionaries collide elsewhere.
+    """
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    command = [*valgrind, sys.executable, "-m", __name__, package, side, *calls]
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    *totals, _ = map(int, _COLLECTED.findall(done.stderr))  # the last is the parent's own
+    return [(many - few) / (_MANY - _FEW) for few, many in zip(totals[::2], totals[1::2])]
+
+
+def _make_calls(package: str, side: str, *calls: str) -> None:
+    """What runs under callgrind."""
+    sdks.side(package, side)
+    gc.disable()
+    for name in calls:
+        call = sdks.CALLS[package][name]()
+        _repeat(call, _WARM_UP)
+        for number in (_FEW, _MANY):
+            child = os.fork()
+            if not child:
+                _repeat(call, number)
+                os._exit(0)
+            os.waitpid(child, 0)
+
+
+def _repeat(call: sdks.Call, number: int) -> None:
+    for _ in range(number):
+        with contextlib.suppress(RuntimeError):  # refused
+            call()
+
+
+if __name__ == "__main__":
+    _make_calls(*sys.argv[1:])
