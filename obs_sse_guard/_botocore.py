@@ -166,9 +166,13 @@ class _Address(NamedTuple):
 def _address(url: Any, endpoint_url: Any = "") -> _Address:
     """Read a URL; a bucket's host below the endpoint's counts as the endpoint's own."""
     # urllib3's parser, which botocore's own session asks: the host that is judged is the host that is called.
-    from urllib3.util import parse_url  # noqa: PLC0415  # botocore has it imported
+    from urllib3.exceptions import LocationParseError  # noqa: PLC0415  # botocore has it imported
+    from urllib3.util import parse_url  # noqa: PLC0415
 
-    parts = parse_url(text(url).strip())
+    try:
+        parts = parse_url(text(url).strip())
+    except LocationParseError:  # yarl, which aiohttp asks, reads more: a host that nobody trusts
+        return _Address("", None, "", text(url), [])
     host, path = _bare(parts.host), (parts.path or "").lstrip("/")
     query = parse_qsl(parts.query or "", keep_blank_values=True)
     home = _bare(urlsplit(text(endpoint_url)).hostname)
@@ -296,7 +300,7 @@ def _find_members(shape: Any) -> Iterator[tuple[str, str]]:
 def _is_invalid(client: Any, model: Any, params: Params) -> bool:
     """Whether botocore itself is going to refuse the parameters, before anything is sent, in words of its own."""
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # botocore calls us
-    from botocore.handlers import validate_bucket_name  # noqa: PLC0415
+    from botocore.handlers import validate_ascii_metadata, validate_bucket_name  # noqa: PLC0415
     from botocore.utils import S3ArnParamHandler  # noqa: PLC0415
     from botocore.validate import ParamValidator  # noqa: PLC0415
 
@@ -306,6 +310,7 @@ def _is_invalid(client: Any, model: Any, params: Params) -> bool:
         return True
     try:
         validate_bucket_name(checked)
+        validate_ascii_metadata(checked)
         S3ArnParamHandler().handle_arn(checked, model, {})
     except BotoCoreError:
         return True
@@ -648,19 +653,19 @@ def _post_auth_gate(_: str, function: Function) -> Function:
 _LOGGERS = frozenset(("aiobotocore", "boto3", "botocore", "fsspec", "s3fs", "s3transfer"))
 
 
-def _log_gate(name: str, function: Function) -> Function:
+def _log_gate(place: str, function: Function) -> Function:
     """Mask keys where a log record is made: filters would not reach loggers that are made later."""
     expect(function, "self name level fn lno msg args")
 
     def make_record(  # noqa: PLR0913, PLR0917  # logging's parameters
-        logger: Any, name_: str, level: Any, fn: Any, lno: Any, msg: Any, args: Any, *more: Any, **kwargs: Any
+        logger: Any, name: str, level: Any, fn: Any, lno: Any, msg: Any, args: Any, *more: Any, **kwargs: Any
     ) -> Any:
         try:
-            if name_.partition(".")[0] in _LOGGERS and _reaction.armed:
+            if name.partition(".")[0] in _LOGGERS and _reaction.armed:
                 (msg,), args = masked((msg,)), masked(args)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
-            _reaction.bug(name)
-        return function(logger, name_, level, fn, lno, msg, args, *more, **kwargs)
+            _reaction.bug(place)
+        return function(logger, name, level, fn, lno, msg, args, *more, **kwargs)
 
     return make_record
 

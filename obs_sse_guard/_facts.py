@@ -129,7 +129,7 @@ _SSE_NAME = re.compile(
 # A name like "x-obs-meta-x-amz-server-side-encryption-customer-key": the SDK put its metadata
 # prefix before a header of the other dialect, and percent-encodes what is odd about it.
 _METADATA_KEY = re.compile(
-    r"x-(?:obs|amz)-meta-\s*x-(?:obs|amz)-(?:copy-source-)?server-side-encryption-customer-key\s*"
+    r"(?:x-(?:obs|amz)-meta-\s*)+x-(?:obs|amz)-(?:copy-source-)?server-side-encryption-customer-key\s*"
 )
 
 

@@ -186,3 +186,34 @@ def test_a_key_that_is_empty_is_no_key(sdk: str, http: RecordingServer, caplog: 
 
     refused(outcome(sdk, http, add), "table-1/PutObject")
     assert_silent(http)
+
+
+@pytest.mark.parametrize("port", ["+{}", "{} "])
+def test_a_url_that_one_parser_reads_and_another_does_not(port: str, https: TlsRecordingServer) -> None:
+    with RecordingServer() as away:
+
+        def lead_away(request: Any, **_: Any) -> None:
+            request.url = f"http://127.0.0.1:{port.format(away.port)}/bucket/key"
+
+        def put(client: Any) -> Any:
+            client.meta.events.register("before-send.s3.PutObject", lead_away)
+            return asking("PutObject", "SSE-C")(client)
+
+        refused(outcome("aiobotocore", https, put), "table-1/PutObject")
+        assert_silent(away)
+
+
+def test_a_log_record_is_made_by_keywords_too() -> None:
+    record = logging.getLogger("x").makeRecord(name="x", level=10, fn="", lno=1, msg="m", args=(), exc_info=None)
+    assert (record.name, record.msg) == ("x", "m")
+
+
+def test_metadata_that_is_no_ascii_is_botocores_to_refuse(http: RecordingServer) -> None:
+    error = outcome("boto3", http, asking("PutObject", "SSE-C", Metadata={"é": "x"}))
+    assert type(error).__name__ == "ParamValidationError"
+
+
+def test_a_metadata_prefix_too_many_hides_no_key(http: RecordingServer) -> None:
+    named = {"x-amz-meta-x-amz-server-side-encryption-customer-key": KEY}
+    refused(outcome("boto3", http, asking("PutObject", Metadata=named)), "key-misplaced")
+    assert_silent(http)
