@@ -114,6 +114,8 @@ def test_a_downgrade_is_not_followed_where_the_row_allows_http(
 ) -> None:
     https.answer(lambda request: True, 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     with open_client("v2", https, transport=transport) as client:
+        if call is _complete and not sdk_calls.passes_raw_headers(client):
+            pytest.skip("this release of the SDK passes no raw headers")
         error = _refused_quickly(call, client)
     assert (error.rule, error.scheme) == ("downgraded-redirect", "http")
     assert "server='https://" in str(error)
