@@ -37,10 +37,11 @@ def _the_patcher() -> Patcher:
     global _patcher  # noqa: PLW0603  # one per process, as the classes that it hooks
     with _patcher_lock:
         if _patcher is None:
-            from obs_sse_guard import _aiobotocore, _botocore, _crt, _obs  # noqa: PLC0415
+            from obs_sse_guard import _aiobotocore, _botocore, _crt, _obs, _upkeep  # noqa: PLC0415
             from obs_sse_guard._patching import Patcher  # noqa: PLC0415
 
             _patcher = Patcher(target for sdk in (_obs, _botocore, _aiobotocore, _crt) for target in sdk.TARGETS)
+            _upkeep.watchers.append(_patcher.look_after_hooks)
     return _patcher
 
 

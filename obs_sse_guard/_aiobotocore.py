@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard import _reaction
 from obs_sse_guard._botocore import (
+    SIGNED_POST,
+    SIGNED_URL,
+    Signing,
     advise,
     announced,
     call_facts,
@@ -19,10 +22,10 @@ from obs_sse_guard._botocore import (
     learn,
     names_encryption,
     needs_a_look,
-    post_signing_facts,
+    post_facts,
     request_facts,
     signing,
-    url_signing_facts,
+    signing_facts,
 )
 from obs_sse_guard._facts import SDK
 from obs_sse_guard._patching import Target, expect
@@ -102,9 +105,10 @@ def _presign_gate(_: str, function: Function) -> Function:
     expect(function, "self request_dict operation_name")
 
     async def gate(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
-        with signing(url_signing_facts(AIOBOTOCORE, request_dict, operation_name)):
+        who = Signing(AIOBOTOCORE, SIGNED_URL, operation_name)
+        with signing(signing_facts(who, request_dict), who):
             url = await function(signer, request_dict, operation_name, *args, **kwargs)
-            judge_url(AIOBOTOCORE, "S3.generate_presigned_url", operation_name, url)
+            judge_url(who, url)
         return url
 
     return gate
@@ -116,7 +120,8 @@ def _post_gate(_: str, function: Function) -> Function:
     async def gate(  # the SDK's parameters
         presigner: Any, request_dict: Any, fields: Any = None, conditions: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        with signing(post_signing_facts(AIOBOTOCORE, request_dict, fields, conditions)):
+        who = Signing(AIOBOTOCORE, SIGNED_POST)
+        with signing(post_facts(who, request_dict, fields, conditions), who):
             return await function(presigner, request_dict, fields, conditions, *args, **kwargs)
 
     return gate

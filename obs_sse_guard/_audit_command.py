@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from obs_sse_guard import _output
 from obs_sse_guard._audit_summary import Summary
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         renderer = importlib.import_module(f"obs_sse_guard._audit_{arguments.format}")
         _write(renderer.render(summary, arguments.paths), arguments.output)
     except BrokenPipeError:  # of a pager that was left, say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        _output.give_up()
     except OSError as error:
+        if error.filename is None:
+            _output.give_up()
         sys.stderr.write(f"{error.filename or 'the report'}: {error.strerror}\n")
         return 2
     return 0

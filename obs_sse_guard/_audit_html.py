@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, tostring
 
-from obs_sse_guard._audit_words import headline, moment, number, printable
+from obs_sse_guard._audit_words import headline, moment, printable, sites
 
 if TYPE_CHECKING:
     from obs_sse_guard._audit_summary import Group, Summary, Tally
@@ -141,12 +141,10 @@ def _element(tag: str, *children: Element | str | dict[str, str], **attributes: 
 
 
 def _tiles(summary: Summary, total: Tally) -> Element:
-    least = "" if summary.is_whole else "at least "
-    sites = {policy: f"from {least}{number(summary.breaking(policy), 'call site')}" for policy in ("enforce", "strict")}
     return _element(
         "div",
-        _tile("enforce", "enforce would refuse", total.enforce, sites["enforce"]),
-        _tile("strict", "strict would refuse", total.strict, sites["strict"]),
+        _tile("enforce", "enforce would refuse", total.enforce, f"from {sites(summary, 'enforce')}"),
+        _tile("strict", "strict would refuse", total.strict, f"from {sites(summary, 'strict')}"),
         _tile("rest", "findings in all", total.findings, f"refused already: {total.refused:,}"),
         class_="tiles",
     )

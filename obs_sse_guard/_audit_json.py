@@ -21,6 +21,7 @@ def render(summary: Summary, paths: list[str]) -> str:
                 "damaged_lines": summary.damaged,
                 "all_places_told_apart": summary.is_whole,
                 "call_sites": {policy: summary.breaking(policy) for policy in ("enforce", "strict")},
+                "without_call_site": {policy: summary.homeless(policy) for policy in ("enforce", "strict")},
                 "by_rule": [_group(group, "rule") for group in summary.groups("rule")],
                 "by_operation": [_group(group, "operation") for group in summary.groups("operation")],
                 "by_host": [_group(group, "host") for group in summary.groups("host")],

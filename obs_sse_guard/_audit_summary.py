@@ -173,8 +173,15 @@ class Summary:
 
     def breaking(self, policy: str) -> int:
         """How many known call sites this policy would break, ``enforce`` or ``strict``."""
+        return len({place.site for place in self._refused_by(policy) if place.site})
+
+    def homeless(self, policy: str) -> int:
+        """How many findings this policy would refuse whose call site is not known."""
+        return sum(self._places[place][0] for place in self._refused_by(policy) if not place.site)
+
+    def _refused_by(self, policy: str) -> list[Place]:
         attribute = "documented" if policy == "enforce" else "strict"
-        return len({place.site for place in self._places if place.site and getattr(place, attribute) == _REFUSE})
+        return [place for place in self._places if getattr(place, attribute) == _REFUSE]
 
 
 def _gravity(tally: Tally) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from obs_sse_guard._audit_summary import Summary
 
-__all__ = ["headline", "moment", "number", "printable"]
+__all__ = ["headline", "moment", "number", "printable", "sites"]
 
 _SHOWN_PATHS = 3
 
@@ -20,8 +20,7 @@ def headline(summary: Summary, paths: list[str]) -> list[str]:
     span = f", {moment(total.first)} to {moment(total.last)} UTC" if total.findings else ""
     lines = [f"{number(total.findings, 'finding')} in {named}{more}{span}"]
     for policy, refused in (("enforce", total.enforce), ("strict", total.strict)):
-        sites = number(summary.breaking(policy), "call site")
-        lines.append(f"{policy} would refuse {refused:,}, from {'' if summary.is_whole else 'at least '}{sites}")
+        lines.append(f"{policy} would refuse {refused:,}, from {sites(summary, policy)}")
     if total.refused:
         lines.append(f"refused already: {total.refused:,}")
     if summary.damaged:
@@ -29,6 +28,14 @@ def headline(summary: Summary, paths: list[str]) -> list[str]:
     if not summary.is_whole:
         lines.append("more places than are told apart: the rest is counted as (others)")
     return lines
+
+
+def sites(summary: Summary, policy: str) -> str:
+    """How many call sites a policy would break."""
+    least = "" if summary.is_whole else "at least "
+    homeless = summary.homeless(policy)
+    beside = f" and {number(homeless, 'call')} in the SDK's own threads or tasks" if homeless else ""
+    return f"{least}{number(summary.breaking(policy), 'call site')}{beside}"
 
 
 def number(count: int, noun: str) -> str:

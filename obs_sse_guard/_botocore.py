@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from obs_sse_guard import _reaction
-from obs_sse_guard._facts import NOTHING_NAMED, SDK, Facts, KeyPlace, Named, encryption_of, named_by, text
+from obs_sse_guard._facts import SDK, Facts, KeyPlace, Named, encryption_of, named_by, text
 from obs_sse_guard._ledger import kms_uploads
 from obs_sse_guard._masking import masked
 from obs_sse_guard._patching import Target, expect
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOTOCORE",
+    "SIGNED_POST",
+    "SIGNED_URL",
     "TARGETS",
+    "Signing",
     "advise",
     "announced",
     "call_facts",
@@ -48,10 +51,10 @@ __all__ = [
     "needs_a_look",
     "never_raises",
     "only_serialized",
-    "post_signing_facts",
+    "post_facts",
     "request_facts",
     "signing",
-    "url_signing_facts",
+    "signing_facts",
 ]
 
 
@@ -84,21 +87,26 @@ def _origin(facts: Facts) -> str:
             return f"comes from the environment variable {variable}"
     if facts.host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return "comes from use_ssl=False, for this is the SDK's own endpoint"
-    # Only guesses are lost if the configuration cannot be read: it decides what is said, not what is done.
-    with contextlib.suppress(Exception):
-        if any(_names_host(url, facts) for url in _configured_endpoints()):
-            return "comes from endpoint_url in the AWS configuration file"
+    if any(_names_host(url, facts) for url in _configured_endpoints(*map(os.environ.get, _CONFIGURATION))):
+        return "comes from endpoint_url in the AWS configuration file"
     return "comes from endpoint_url="
 
 
-def _configured_endpoints() -> Iterator[Any]:
+_CONFIGURATION = ("AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+
+
+@functools.lru_cache(maxsize=8)
+def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
+    """The endpoints in the AWS configuration file; read once for each, as botocore's own sessions do."""
     import botocore.session  # noqa: PLC0415  # the application has it imported
 
-    session = botocore.session.get_session()
-    profile = session.get_scoped_config()
-    yield profile.get("endpoint_url")
-    services = session.full_config.get("services", {}).get(profile.get("services"), {})
-    yield services.get("s3", {}).get("endpoint_url")
+    # Only a guess is lost if it cannot be read: it decides what is said, not what is done.
+    with contextlib.suppress(Exception):
+        session = botocore.session.get_session()
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+        return profile.get("endpoint_url"), services.get("s3", {}).get("endpoint_url")
+    return ()
 
 
 def _names_host(url: Any, facts: Facts) -> bool:
@@ -467,41 +475,31 @@ def _is_kms_part(address: _Address) -> bool:
 # --- signing: nothing is sent, and what is handed on decides what will be ---------------------
 
 
-def url_signing_facts(sdk: SDK, request: Params, operation: str) -> Facts | None:
-    """The facts of a request that a client is about to sign for somebody else to send."""
-    return _signing_facts(sdk, _SIGNED_URL, request, operation)
-
-
-def post_signing_facts(sdk: SDK, request: Params, fields: Any, conditions: Any) -> Facts | None:
-    """The facts of a POST form that a client is about to sign."""
-    return _post_facts(sdk, _SIGNED_POST, request.get("url"), fields, conditions)
-
-
 @never_raises
-def _signing_facts(sdk: SDK, call: str, request: Params, operation: str = "") -> Facts | None:
+def signing_facts(who: Signing, request: Params) -> Facts | None:
+    """The facts of a request that is about to be signed for somebody else to send."""
     headers = [*request["headers"].items()]
     address = _address(request["url"])
     query: Any = request.get("query_string")
     in_query = [*address.query, *(query.items() if hasattr(query, "items") else ())]
-    operation = _OPERATIONS.get(operation, operation) or _operation(request["method"], address, headers)
+    operation = _OPERATIONS.get(who.operation, who.operation) or _operation(request["method"], address, headers)
     place = KeyPlace.URL if named_by(in_query).key else KeyPlace.HEADER
-    return _signed(sdk, call, operation, request["url"], named_by([*headers, *in_query]), place)
+    return _signed(who, operation, request["url"], named_by([*headers, *in_query]), place)
 
 
 @never_raises
-def _url_facts(sdk: SDK, call: str, operation: str, url: Any) -> Facts | None:
+def _url_facts(who: Signing, url: Any) -> Facts | None:
     named = named_by(_address(url).query)
     if not named.key:
         return None
-    return _signed(sdk, call, _OPERATIONS.get(operation, operation), url, named, KeyPlace.URL)
+    return _signed(who, _OPERATIONS.get(who.operation, who.operation) or "a signed URL", url, named, KeyPlace.URL)
 
 
 @never_raises
-def _post_facts(  # all that a form consists of
-    sdk: SDK, call: str, url: Any, fields: Any, conditions: Any
-) -> Facts | None:
+def post_facts(who: Signing, request: Params, fields: Any, conditions: Any) -> Facts | None:
+    """The facts of a POST form that is about to be signed."""
     named = named_by([*_conditions([fields]), *_conditions(conditions)])
-    return _signed(sdk, call, Operation.POST_OBJECT.value, url, named, KeyPlace.POLICY)
+    return _signed(who, Operation.POST_OBJECT.value, request["url"], named, KeyPlace.POLICY)
 
 
 def _conditions(conditions: Any) -> Iterator[tuple[Any, Any]]:
@@ -513,19 +511,17 @@ def _conditions(conditions: Any) -> Iterator[tuple[Any, Any]]:
             yield text(condition[1]).lstrip("$"), condition[2]
 
 
-def _signed(  # noqa: PLR0913, PLR0917  # all that is known of what is signed
-    sdk: SDK, call: str, operation: str, url: Any, named: Named, place: KeyPlace
-) -> Facts | None:
+def _signed(who: Signing, operation: str, url: Any, named: Named, place: KeyPlace) -> Facts | None:
     secure = is_https(url)
-    if named is NOTHING_NAMED or not named.headers:
+    if not named.headers:
         return None
     key = _place(named, place)
     if secure and key in (KeyPlace.NOWHERE, KeyPlace.HEADER):
         return None
     address = _address(url)
     return Facts(
-        sdk=sdk,
-        call=call,
+        sdk=who.sdk,
+        call=who.call,
         operation=operation,
         secure=secure,
         host=address.host,
@@ -537,33 +533,52 @@ def _signed(  # noqa: PLR0913, PLR0917  # all that is known of what is signed
     )
 
 
-_SIGNED_URL, _SIGNED_POST = "S3.generate_presigned_url", "S3.generate_presigned_post"
-# Set while a client signs: its own gates know more of it than those of the signers underneath.
-client_signs: ContextVar[bool] = ContextVar("obs_sse_guard_client_signs", default=False)
+SIGNED_URL, SIGNED_POST = "S3.generate_presigned_url", "S3.generate_presigned_post"
+
+
+class Signing:
+    """Who signs. A client knows of a request what the signer that it uses cannot tell.
+
+    Attributes:
+        sdk: the SDK.
+        call: the method that the application called, for the message.
+        operation: the operation, where it is known.
+        judged: whether a signer's own gate has seen the request as it was signed.
+    """
+
+    def __init__(self, sdk: SDK, call: str, operation: str = "") -> None:
+        self.sdk = sdk
+        self.call = call
+        self.operation = operation
+        self.judged = False
+
+
+_client_signs: ContextVar[Signing | None] = ContextVar("obs_sse_guard_client_signs", default=None)
 
 
 @contextlib.contextmanager
-def signing(facts: Facts | None) -> Iterator[None]:
+def signing(facts: Facts | None, who: Signing) -> Iterator[None]:
     """React to the facts of what a client is about to sign, if there are any, while it is signed."""
-    token = client_signs.set(True)
+    token = _client_signs.set(who)
     try:
         with _announced(facts):
             yield
     finally:
-        client_signs.reset(token)
+        _client_signs.reset(token)
 
 
 def _announced(facts: Facts | None) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if facts is None else _reaction.announced(facts)
 
 
-def judge_url(sdk: SDK, call: str, operation: str, url: Any) -> None:
-    """React to a URL that was just signed: to what its parts did not show, for the rest was said of them.
+def judge_url(who: Signing, url: Any) -> None:
+    """React to a URL that was just signed, unless the signer's own gate has.
 
     Raises:
         SSETransportError: it must not be handed out.
     """
-    facts = _url_facts(sdk, call, operation, url)
+    facts = None if who.judged else _url_facts(who, url)
+    who.judged = True
     if facts is not None:
         _reaction.react(facts)
 
@@ -572,9 +587,10 @@ def _presign_gate(_: str, function: Function) -> Function:
     expect(function, "self request_dict operation_name")
 
     def gate(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
-        with signing(url_signing_facts(BOTOCORE, request_dict, operation_name)):
+        who = Signing(BOTOCORE, SIGNED_URL, operation_name)
+        with signing(signing_facts(who, request_dict), who):
             url = function(signer, request_dict, operation_name, *args, **kwargs)
-            judge_url(BOTOCORE, _SIGNED_URL, operation_name, url)
+            judge_url(who, url)
         return url
 
     return gate
@@ -586,50 +602,45 @@ def _post_gate(_: str, function: Function) -> Function:
     def gate(  # the SDK's parameters
         presigner: Any, request_dict: Any, fields: Any = None, conditions: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        with signing(post_signing_facts(BOTOCORE, request_dict, fields, conditions)):
+        who = Signing(BOTOCORE, SIGNED_POST)
+        with signing(post_facts(who, request_dict, fields, conditions), who):
             return function(presigner, request_dict, fields, conditions, *args, **kwargs)
 
     return gate
 
 
 def _query_auth_gate(_: str, function: Function) -> Function:
-    """The gate of the signers themselves, for applications that have them sign a request of their own."""
+    """The gate of the signers themselves: they see what event handlers made of a client's request.
+
+    And applications may have them sign a request of their own.
+    """
     expect(function, "self request")
 
     def gate(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        if client_signs.get():
-            return function(auth, request, *args, **kwargs)
-        call = f"{type(auth).__name__}.add_auth"
-        with _announced(_own_signing_facts(call, request)):
+        who = _client_signs.get() or Signing(BOTOCORE, f"{type(auth).__name__}.add_auth")
+        with _announced(signing_facts(who, _parts(request))):
             result = function(auth, request, *args, **kwargs)
-            judge_url(BOTOCORE, call, request.method, request.url)
+            judge_url(who, request.url)
         return result
 
     return gate
 
 
-def _own_signing_facts(call: str, request: Any) -> Facts | None:
-    parts = {"url": request.url, "method": request.method, "headers": request.headers, "query_string": request.params}
-    return _signing_facts(BOTOCORE, call, parts)
+def _parts(request: Any) -> Params:
+    return {"url": request.url, "method": request.method, "headers": request.headers, "query_string": request.params}
 
 
 def _post_auth_gate(_: str, function: Function) -> Function:
     expect(function, "self request")
 
     def gate(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        if client_signs.get():
-            return function(auth, request, *args, **kwargs)
-        call = f"{type(auth).__name__}.add_auth"
-        with _announced(_own_post_facts(call, request)):
+        who = _client_signs.get() or Signing(BOTOCORE, f"{type(auth).__name__}.add_auth")
+        policy = request.context.get("s3-presign-post-policy") or {}
+        fields = request.context.get("s3-presign-post-fields")
+        with _announced(post_facts(who, {"url": request.url}, fields, policy.get("conditions"))):
             return function(auth, request, *args, **kwargs)
 
     return gate
-
-
-def _own_post_facts(call: str, request: Any) -> Facts | None:
-    policy = request.context.get("s3-presign-post-policy") or {}
-    fields = request.context.get("s3-presign-post-fields")
-    return _post_facts(BOTOCORE, call, request.url, fields, policy.get("conditions"))
 
 
 # --- the SDK's log ---------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
-import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard import __version__
+from obs_sse_guard import __version__, _output
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "Command", "main"]
 
 DISTRIBUTION = "obs-sse-guard"
 INTERRUPTED = 130
+NOT_WRITTEN = 2
 READER_GONE = 141  # as a shell reports SIGPIPE
 
 
@@ -128,8 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0 for success, 1 for a failure, 2 where something is missing, 130 after Ctrl-C,
-        141 if whoever read the output has gone.
+        The exit status: 0 for success, 1 for a failure, 2 where something is missing or cannot be written,
+        130 after Ctrl-C, 141 if whoever read the output has gone.
 
     Raises:
         SystemExit: the words make no sense (status 2), or they ask for help or the version (0).
@@ -142,10 +143,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # As in "… | head". What is left in the buffer would fail once more when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # as in "… | head"
+        _output.give_up()
         return READER_GONE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _output.give_up()
+        sys.stderr.write(f"the output: {error.strerror}\n")
+        return NOT_WRITTEN
     return status
 
 

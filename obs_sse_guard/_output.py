@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
-__all__ = ["document", "lines"]
+__all__ = ["document", "give_up", "lines"]
 
 
 def lines(text: str) -> None:
@@ -20,3 +21,8 @@ def document(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     sys.stdout.write(f"{text}\n")
+
+
+def give_up() -> None:
+    """Drop what could not be written: left in the buffer, it would fail once more when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

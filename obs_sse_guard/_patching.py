@@ -7,9 +7,11 @@ order of imports does not matter.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import operator
 import sys
 import threading
 from types import FunctionType
@@ -19,6 +21,7 @@ import wrapt
 
 from obs_sse_guard import _reaction, _settings
 from obs_sse_guard._fork import after_fork_in_child
+from obs_sse_guard._once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,6 +97,27 @@ class Target(NamedTuple):
         return [(owner, name) for name in names if name in vars(owner)]
 
 
+class _Snapshot:
+    """What stands in the places at one moment, quick to compare: it is asked in the middle of calls."""
+
+    def __init__(self, places: Iterable[tuple[Any, str]]) -> None:
+        names: dict[Any, list[str]] = {}
+        for owner, name in places:
+            names.setdefault(owner, []).append(name)
+        self._readers = [(vars(owner), operator.itemgetter(*found)) for owner, found in names.items()]
+        self._then = self._now()
+
+    def _now(self) -> list[Any]:
+        return [read(attributes) for attributes, read in self._readers]
+
+    def still_holds(self) -> bool:
+        """Whether all is as it was."""
+        try:
+            return self._now() == self._then
+        except KeyError:  # an attribute that is no more
+            return False
+
+
 class Patcher:
     """Places and removes the hooks of a list of targets."""
 
@@ -101,6 +125,8 @@ class Patcher:
         self._targets = tuple(targets)
         self._watched: set[str] = set()
         self._failed: set[str] = set()
+        self._snapshot = _Snapshot(())
+        self._first_removal = Once()
         self._lock = threading.RLock()
         after_fork_in_child(self._renew_lock)
 
@@ -117,6 +143,7 @@ class Patcher:
             unwatched = [module for module in modules if module not in self._watched]
             self._watched.update(unwatched)
             self._hook_modules()
+            self._first_removal.forget()
         # Outside our lock: wrapt holds one of its own while it tells of an import.
         for module in unwatched:
             if not _is_initializing(module):  # wrapt calls at once, be the import done or not
@@ -136,6 +163,29 @@ class Patcher:
         """Tell the state of every target, as it is at this moment."""
         with self._lock:
             return {target.name: self._state(target) for target in self._targets}
+
+    def look_after_hooks(self) -> None:
+        """Say so, once per target, when somebody has removed a hook. Placing it again is for `install`."""
+        if self._snapshot.still_holds():
+            return
+        for target in filter(self._first_removal, self._removed()):
+            _reaction.logger.warning(
+                "obs_sse_guard finds its hook at %s no more: somebody has removed it, or covers it and does not tell "
+                "what is underneath. Other hooks may still judge what passes there. obs_sse_guard.install() places it "
+                "again; obs_sse_guard.status() tells of every place.",
+                target,
+            )
+
+    def _removed(self) -> list[str]:
+        # Never wait: whoever holds the lock is placing or removing hooks, and the next report looks again.
+        if not self._lock.acquire(blocking=False):
+            return []
+        try:
+            self._snapshot = _Snapshot(self._places())
+            status = self.status() if _reaction.armed else {}
+            return [target for target, state in status.items() if state == "off"]
+        finally:
+            self._lock.release()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -174,6 +224,7 @@ class Patcher:
             # wrapt tells of a module that is complete while Python still marks it as under way.
             if target.module == complete or _is_imported(target.module)
         }
+        self._snapshot = _Snapshot(self._places())
         failed = [name for name, hooked in outcome.items() if not hooked]
         self._failed = self._failed.difference(outcome).union(failed)
         if failed:
@@ -216,11 +267,26 @@ def _caller(owner: Any, found: Any) -> Callable[..., Any]:
 
 def _is_hooked(function: Any) -> bool:
     """Whether a hook of ours is anywhere in a stack of wrappers."""
-    while function is not None:
+    seen, unseen = set(), [function]
+    while unseen:
+        function = unseen.pop()
         if is_hook(function):
             return True
-        function = getattr(function, "__wrapped__", None)
+        if id(function) not in seen:
+            seen.add(id(function))
+            unseen.extend(_wrapped_by(function))
     return False
+
+
+def _wrapped_by(function: Any) -> Iterator[Any]:
+    """What a wrapper wraps: what it says itself, or else, as Sentry's say nothing, the functions in its closure."""
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is not None:
+        yield wrapped
+    elif type(function) is FunctionType:
+        for cell in function.__closure__ or ():
+            with contextlib.suppress(ValueError):  # an empty cell
+                yield cell.cell_contents
 
 
 def _is_initializing(name: str) -> bool:

@@ -12,7 +12,7 @@ import traceback
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn
 
-from obs_sse_guard import _audit, _log, _settings, _telemetry
+from obs_sse_guard import _audit, _log, _settings, _telemetry, _upkeep
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._findings import TRUSTED_HOST, findings
 from obs_sse_guard._log import logger
@@ -36,7 +36,8 @@ armed = False
 # variable, for it is right in threads and in coroutines alike.
 _said: ContextVar[frozenset[tuple[str, str]]] = ContextVar("obs_sse_guard_said", default=frozenset())
 
-_last_refusal: ContextVar[SSETransportError | None] = ContextVar("obs_sse_guard_last_refusal", default=None)
+# The refusals since somebody watches. Nobody else keeps one: its traceback holds the call's frames, client and all.
+_watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
 
 first_bug = Once()
 
@@ -66,11 +67,12 @@ def refusals() -> Iterator[Callable[[], SSETransportError | None]]:
     Yields:
         A function that tells the last refusal since, or ``None``.
     """
-    token = _last_refusal.set(None)
+    seen: list[SSETransportError] = []
+    token = _watched.set(seen)
     try:
-        yield _last_refusal.get
+        yield lambda: seen[-1] if seen else None
     finally:
-        _last_refusal.reset(token)
+        _watched.reset(token)
 
 
 def react(facts: Facts) -> frozenset[str]:
@@ -107,11 +109,13 @@ def _refuse(report: Report) -> NoReturn:
     # Before it is raised: an application may well swallow it.
     rule = _tell(report)
     error = SSETransportError(message(report), rule=rule, **attributes(report.facts))
-    _last_refusal.set(error)
+    watched = _watched.get()
+    if watched is not None:
+        watched.append(error)
     raise error
 
 
-_REPORTERS = (_log, _audit, _telemetry)
+_REPORTERS = (_log, _audit, _telemetry, _upkeep)
 
 
 def _tell(report: Report) -> str:

@@ -16,6 +16,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import io
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ import boto3.session
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -182,6 +184,26 @@ def aio_session() -> Any:
     from aiobotocore.session import AioSession
 
     return AioSession()
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+class OwnTransport:
+    """A transport of the application's own, in place of botocore's. It says nothing of certificates."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, request: Any) -> AWSResponse:
+        """Remember a request and answer that all is well."""
+        self.sent.append(request)
+        return AWSResponse(request.url, 200, {"content-length": "0"}, _Raw())
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def options_for(server: RecordingServer, *, style: str = "path", **options: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError, _audit, _reaction
 from obs_sse_guard._callsite import call_site
-from tests import sdk_calls
+from tests import boto_calls, sdk_calls
 from tests.law import ROWS
 from tests.records import audited, rules
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
@@ -287,6 +287,13 @@ def test_a_thread_of_the_sdks_own_has_no_call_site(
     assert {(line["rule"], line["site"]) for line in parts} == {("table-1/UploadPart", None)}
 
 
+@pytest.mark.parametrize("sdk", boto_calls.SDKS)
+def test_the_call_site_of_the_botocore_family(sdk: str, http: RecordingServer, audit: Path) -> None:
+    refusal = boto_calls.outcome(sdk, http, boto_calls.saying(ROWS[0]))
+    assert isinstance(refusal, SSETransportError)
+    assert _site(audit)["file"] == boto_calls.__file__
+
+
 def test_who_runs_the_event_loop_did_not_make_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sdk = ModuleType("s3fs")
     sdk.__path__ = [str(tmp_path)]
@@ -511,35 +518,41 @@ _WORKER = """
 """
 
 
-def _start_worker(tmp_path: Path, *arguments: object) -> subprocess.Popen[str]:
+@pytest.fixture
+def worker(tmp_path: Path) -> Path:
+    """A program of its own; written once, for one that starts must not find it half written for the next."""
     program = tmp_path / "worker.py"
     program.write_text(textwrap.dedent(_WORKER.format(key=KEY)))
+    return program
+
+
+def _start(program: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, str(program), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_and_threads_lose_and_tear_no_line(tmp_path: Path, audit: Path) -> None:
+def test_processes_and_threads_lose_and_tear_no_line(worker: Path, audit: Path) -> None:
     processes, threads, calls = 4, 8, 25
-    workers = [_start_worker(tmp_path, "http://127.0.0.1:9", threads, calls) for _ in range(processes)]
-    for worker in workers:
-        worker.communicate(timeout=120)
-        assert worker.returncode == 0
+    started = [_start(worker, "http://127.0.0.1:9", threads, calls) for _ in range(processes)]
+    for process in started:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
     lines = audited(audit)  # every line is whole, or it would not be JSON
     assert len(lines) == processes * threads * calls
     assert len({(line["pid"], line["thread"]) for line in lines}) == processes * threads
-    assert {line["site"]["file"] for line in lines} == {str(tmp_path / "worker.py")}
+    assert {line["site"]["file"] for line in lines} == {str(worker)}
     assert not leaks(audit.read_bytes(), KEY)
 
 
-def test_a_killed_process_tears_no_line_but_its_own(tmp_path: Path, audit: Path) -> None:
-    worker = _start_worker(tmp_path, "http://127.0.0.1:9", 4, 100_000)
+def test_a_killed_process_tears_no_line_but_its_own(worker: Path, audit: Path) -> None:
+    killed = _start(worker, "http://127.0.0.1:9", 4, 100_000)
     deadline = time.monotonic() + 60
     while not (audit.exists() and audit.stat().st_size > 50_000) and time.monotonic() < deadline:
         time.sleep(0.01)
-    worker.send_signal(signal.SIGKILL)
-    worker.communicate(timeout=60)
-    survivor = _start_worker(tmp_path, "http://127.0.0.1:9", 1, 5)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    survivor = _start(worker, "http://127.0.0.1:9", 1, 5)
     survivor.communicate(timeout=60)
     lines = audit.read_text().splitlines()
     torn = [line for line in lines if not line.endswith("}")]

@@ -157,6 +157,7 @@ def test_json_has_it_all(audit: Path) -> None:
     }
     assert (report["files"], report["damaged_lines"], report["all_places_told_apart"]) == ([str(audit)], 0, True)
     assert report["call_sites"] == {"enforce": 1, "strict": 2}
+    assert report["without_call_site"] == {"enforce": 0, "strict": 0}
     assert [(group["rule"], group["findings"]) for group in report["by_rule"]] == [
         ("table-1/PutObject", 4),
         ("table-2/HeadObject", 2),
@@ -301,6 +302,8 @@ def test_a_line_without_a_call_site_is_none_of_the_damaged() -> None:
         ("/srv/shop/store.py:7 in put",),
     ]
     assert summary.breaking("enforce") == 1, "what has no name cannot be counted as one"
+    for report in (_audit_text.render(summary, ["audit"]), _audit_html.render(summary, ["audit"])):
+        assert "from 1 call site and 1 call in the SDK's own threads or tasks" in report
 
 
 def test_the_first_and_the_last_time_are_found_in_any_order() -> None:

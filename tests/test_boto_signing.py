@@ -10,6 +10,7 @@ import base64
 import inspect
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import botocore.auth
 import pytest
@@ -112,6 +113,7 @@ def test_nothing_is_signed_for_plaintext(
     call, rule = URLS[name]
     error = refused(_signed(sdk, http, call, signature), rule)
     assert (error.sdk, error.scheme, error.endpoint) == (NAMES[sdk], "http", http.url)
+    assert "refused S3.generate_presigned_url:" in str(error)
     assert not caplog.records
     assert_silent(http)
 
@@ -262,6 +264,7 @@ def test_the_policy_holds_the_key(name: str, sdk: str, signature: str, http: Rec
 def test_no_form_with_ssec_is_signed_for_plaintext(name: str, sdk: str, signature: str, http: RecordingServer) -> None:
     error = refused(_signed(sdk, http, FORMS[name], signature), "table-1/PostObject")
     assert (error.operation, error.sdk) == ("PostObject", NAMES[sdk])
+    assert "refused S3.generate_presigned_post:" in str(error)
 
 
 @each_sdk
@@ -417,6 +420,43 @@ def test_the_post_presigner_by_itself(
     assert not caplog.records
     assert leaks(_texts(_signed(sdk, https, _by_post_presigner(sdk, https), signature)), KEY)
     assert rules(caplog) == ["key-in-url"]
+
+
+class _OwnQueryAuth(botocore.auth.BaseSigner):  # type: ignore[misc,name-defined,unused-ignore]
+    """A signature of the application's own, that takes all headers into the URL."""
+
+    def __init__(self, credentials: Any, *_: Any, **__: Any) -> None:
+        self.credentials = credentials
+
+    def add_auth(self, request: Any) -> None:
+        request.url += "?" + urlencode(dict(request.headers.items()))
+
+
+class _OwnPostAuth(_OwnQueryAuth):
+    def add_auth(self, request: Any) -> None:
+        request.context["s3-presign-post-fields"]["policy"] = ""
+
+
+@each_sdk
+def test_a_signature_of_the_applications_own(
+    sdk: str,
+    http: RecordingServer,
+    https: TlsRecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(botocore.auth.AUTH_TYPE_MAPS, "own-query", _OwnQueryAuth)
+    monkeypatch.setitem(botocore.auth.AUTH_TYPE_MAPS, "own-presign-post", _OwnPostAuth)
+    url, form = url_for("get_object", "SSE-C"), posting(raw_headers("SSE-C"))
+    with unguarded():
+        assert leaks(outcome(sdk, http, url, signature_version="own"), KEY)
+        assert leaks(repr(outcome(sdk, http, form, signature_version="own")), KEY)
+    refused(outcome(sdk, http, url, signature_version="own"), "table-1/GetObject")
+    refused(outcome(sdk, http, form, signature_version="own"), "table-1/PostObject")
+    assert not caplog.records
+    assert leaks(outcome(sdk, https, url, signature_version="own"), KEY)
+    assert leaks(repr(outcome(sdk, https, form, signature_version="own")), KEY)
+    assert rules(caplog) == ["key-in-url", "key-in-url"]
 
 
 # ------------------------------------------------------------------------------ signed by hand

@@ -16,7 +16,6 @@ from typing import Any
 import boto3.session
 import botocore.configprovider
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.stub import Stubber
 
@@ -29,6 +28,7 @@ from tests.boto_calls import (
     NAMES,
     OBJECT,
     SERVERS,
+    OwnTransport,
     asking,
     boto3_client,
     customer,
@@ -478,28 +478,9 @@ def test_a_request_handed_to_the_endpoint_is_judged(sdk: str, http: RecordingSer
         assert_silent(server)
 
 
-class _Transport:
-    """Somebody's own transport, in place of botocore's."""
-
-    def __init__(self) -> None:
-        self.sent: list[Any] = []
-
-    def send(self, request: Any) -> Any:
-        self.sent.append(request)
-        return AWSResponse(request.url, 200, {"content-length": "0"}, _Raw(b""))
-
-    def close(self) -> None:
-        pass
-
-
-class _Raw(io.BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
-
-
 def test_another_transport_is_behind_the_gates_as_well(http: RecordingServer) -> None:
-    def transport_of(call: boto_calls.Call) -> tuple[_Transport, Any]:
-        transport = _Transport()
+    def transport_of(call: boto_calls.Call) -> tuple[OwnTransport, Any]:
+        transport = OwnTransport()
 
         def calling(client: Any) -> Any:
             client._endpoint.http_session = transport
@@ -523,7 +504,7 @@ def test_a_handler_that_sends_itself_comes_too_late(http: RecordingServer) -> No
 
     def answer(request: Any, **_: Any) -> Any:
         seen.append(request)
-        return AWSResponse(request.url, 200, {"content-length": "0"}, _Raw(b""))
+        return OwnTransport().send(request)
 
     with unguarded():
         assert succeeded(outcome("boto3", http, handled("before-send.s3", answer, PUT)))
@@ -835,4 +816,16 @@ def test_names_bound_earlier_and_subclasses_are_guarded(http: RecordingServer) -
             arguments = {"Bucket": BUCKET, "Key": OBJECT, **customer()}
             with pytest.raises(SSETransportError):
                 bound(**arguments) if bound.__name__ != "_make_api_call" else bound("PutObject", arguments)
+    assert_silent(http)
+
+
+def test_a_configuration_that_cannot_be_read_costs_a_guess_and_no_more(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "config"
+    broken.write_text("no section\n")
+    with boto3_client(http) as client:
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+        with pytest.raises(SSETransportError, match=r"the http comes from endpoint_url=\."):
+            asking("PutObject", "SSE-C")(client)
     assert_silent(http)

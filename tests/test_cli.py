@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -98,3 +101,21 @@ def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: p
         runpy.run_module("obs_sse_guard", run_name="__main__")
     assert stopped.value.code == 0
     assert capsys.readouterr().out.startswith("obs-sse-guard ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_a_full_disk_is_one_line() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "obs_sse_guard", "rules"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, env=buffered, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, b"the output: No space left on device\n")
+
+
+def test_other_trouble_of_the_system_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> int:
+        raise OSError(errno.EIO, "trouble")
+
+    monkeypatch.setattr("obs_sse_guard._rules_command.run", fails)
+    with pytest.raises(OSError, match="trouble"):
+        _cli.main(["rules"])

@@ -24,7 +24,8 @@ import wrapt
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError, _aiobotocore, _botocore, _crt, _obs, _reaction
 from obs_sse_guard._patching import Patcher, Target, is_hook
-from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.law import ROWS
+from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client
 from tests.servers import RecordingServer, assert_silent
 
 SDKS = (_obs, _botocore, _aiobotocore, _crt)
@@ -235,7 +236,18 @@ def _by_functools(function: Any) -> Any:
     return foreign
 
 
-@pytest.fixture(params=[_by_wrapt, _by_functools], ids=["wrapt", "functools"])
+def _by_closure(function: Any) -> Any:
+    """As Sentry does it: nothing but the closure, which holds other things as well, knows what is underneath."""
+    unset: Any
+
+    def foreign(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if args or kwargs else (foreign, unset)  # noqa: F821  # a cell that stays empty
+
+    foreign.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # stands for spelt parameters
+    return foreign
+
+
+@pytest.fixture(params=[_by_wrapt, _by_functools, _by_closure], ids=["wrapt", "functools", "closure"])
 def foreign(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A neighbour's way to wrap, undone at the end whatever happened."""
     original = vars(obs.ObsClient)["putContent"].__wrapped__
@@ -276,6 +288,74 @@ def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingSe
         assert _is_guarded(client), "the wire gate holds"
     obs_sse_guard.install()
     assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
+
+
+def _strip() -> None:
+    """Take the outermost wrapper for one's own, as ddtrace's unpatch() does."""
+    obs.ObsClient.putContent = vars(obs.ObsClient)["putContent"].__wrapped__
+
+
+def _missed(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [record.args for record in caplog.records if "finds its hook" in record.msg]
+
+
+_PLACE = "obs.client.ObsClient.putContent"
+
+
+def test_a_stripped_hook_is_told_once_by_the_next_report(
+    http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", http) as client:
+        assert _is_guarded(client)
+        assert _missed(caplog) == []
+        for times in (1, 2):
+            _strip()
+            assert _is_guarded(client), "the wire gate holds"
+            assert _is_guarded(client)
+            assert _missed(caplog) == [(_PLACE,)] * times
+            assert obs_sse_guard.status()[_PLACE] == "off", "nothing is placed again unasked"
+            obs_sse_guard.install()
+            assert _is_guarded(client)
+
+
+def test_a_call_that_is_allowed_does_not_look_for_stripped_hooks(
+    http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = next(row for row in ROWS if (row.operation, row.source, row.target) == ("UploadPartCopy", "none", "SSE-KMS"))
+    with open_client("v2", http) as client:
+        _strip()
+        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
+        assert drive(client, row).status == 200, "a finding, and one that is allowed"
+        assert _missed(caplog) == []
+
+
+def test_a_wrapper_above_ours_is_not_told_for_a_stripped_hook(
+    foreign: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    obs.ObsClient.putContent = foreign(vars(obs.ObsClient)["putContent"])
+    with open_client("v2", http) as client:
+        assert _is_guarded(client)
+    assert _missed(caplog) == []
+    assert obs_sse_guard._the_patcher()._snapshot.still_holds(), "the next look is quick again"
+
+
+def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
+    patcher = obs_sse_guard._the_patcher()
+    _strip()
+    with patcher._lock:
+        elsewhere = threading.Thread(target=patcher.look_after_hooks)
+        elsewhere.start()
+        elsewhere.join(10)
+        assert not elsewhere.is_alive()
+        assert _missed(caplog) == []
+    patcher.look_after_hooks()
+    assert _missed(caplog) == [(_PLACE,)]
+
+
+def test_what_uninstall_takes_out_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    obs_sse_guard.uninstall()
+    obs_sse_guard._the_patcher().look_after_hooks()  # of a call that was under way
+    assert _missed(caplog) == []
 
 
 def test_reloaded_classes_show_and_are_hooked_by_hand() -> None:
@@ -363,6 +443,9 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
     patcher.install()
     assert list(patcher.status().values()) == ["active", "unsupported", "unsupported", "unsupported", "pending"]
     assert module.Client().call() == "judged called"
+    del module.Client.call
+    patcher.look_after_hooks()
+    assert patcher.status()["made_up_sdk.Client.call"] == "unsupported"
     patcher.uninstall()
     obs_sse_guard.install()
 

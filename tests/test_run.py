@@ -297,7 +297,6 @@ def test_where_a_child_is_run_ctrl_c_is_its_own_affair() -> None:
         ("/a", ("/a",)),
         (os.pathsep.join(("/a", "/b")), ("/a", "/b")),
         (os.pathsep.join(("", "/a")), ("", "/a")),  # an entry of the user's for the working directory
-        (os.pathsep.join(("/a", _run.BOOTSTRAP)), ("/a",)),
     ],
 )
 def test_pythonpath_gains_one_entry_and_loses_none(before: str | None, after: tuple[str, ...]) -> None:
@@ -306,6 +305,10 @@ def test_pythonpath_gains_one_entry_and_loses_none(before: str | None, after: tu
     tell = "import os; print(os.environ['PYTHONPATH'])"
     done = run(*GUARD, sys.executable, "-S", "-c", tell, env=variables, cwd=HOME)
     assert done.stdout.strip().split(os.pathsep) == [_run.BOOTSTRAP, *after]
+
+
+def test_a_run_within_a_run_adds_nothing() -> None:
+    assert _run._python_path(os.pathsep.join(("/a", _run.BOOTSTRAP))) == os.pathsep.join((_run.BOOTSTRAP, "/a"))
 
 
 def test_the_folder_holds_nothing_that_a_program_could_import_by_mistake() -> None:
