@@ -168,8 +168,11 @@ def _keys_as_values(*holders: Any) -> tuple[str, ...]:
     return (*itself, *(text(name) for name, value in _items(*holders) if _holds_key(value)))
 
 
+_PREFIXES = ("x-obs-", "x-amz-")
+
+
 def _prefix(client: Any) -> str:
-    return "x-obs-" if str(getattr(client, "signature", "obs")).lower() == "obs" else "x-amz-"
+    return _PREFIXES[str(getattr(client, "signature", "obs")).lower() != "obs"]
 
 
 def _facts(client: Any, call: str, operation: str, **known: Any) -> Facts:
@@ -297,20 +300,18 @@ def _carried(holder: Any) -> Args:
     return tuple([getattr(holder, argument, None) for argument in _SSE_ARGUMENTS])
 
 
-def _is_plain(holder: Any) -> bool:
-    """Whether it is a header object of the SDK's, which are dicts, and none of an application's, without SSE."""
-    return type(holder) is not dict and isinstance(holder, dict) and _holds_no_sse(holder)
-
-
 def _method_gate(method: _Method, name: str, function: Function) -> Function:
     read = [_reader(function, argument) for argument in _SSE_ARGUMENTS]
     metadata, extension_headers = _reader(function, "metadata"), _reader(function, "extensionHeaders")
     upload = [_reader(function, argument) for argument in ("bucketName", "uploadId")]
-    carrier = method.carrier
-    place = _positions(function)[carrier] + 1 if carrier else 0
-    metadata_place = _positions(function).get("metadata", sys.maxsize - 1) + 1
+    held = _reader(function, method.carrier)
+    if method.carrier:
+        _positions(function)[method.carrier]  # a release without it is not supported
     model: Any = sys.modules["obs.model"]
     understood = (model.SseCHeader, model.SseKmsHeader)
+    header_objects = {
+        kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, model.BaseModel)
+    }
     sends, sends_target, sends_source = [
         not method.raw and argument in (method.target, method.source) for argument in _SSE_ARGUMENTS
     ]
@@ -323,18 +324,24 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
             and (source is None or (sends_source and isinstance(source, understood)))
         )
 
-    def look(client: Any, holder: Any, args: Args, kwargs: Kwargs) -> Facts | None:
+    def holds_proper(holder: Any) -> bool:
+        # Of the SDK's very classes: what an application makes of them may do anything when it is read.
+        return holder is None or (
+            type(holder) in header_objects
+            and (_holds_no_sse(holder) or ("key" not in holder and is_proper(*_carried(holder))))
+        )
+
+    def look(client: Any, args: Args, kwargs: Kwargs) -> Facts | None:
+        holder, notes, extra = held(args, kwargs), metadata(args, kwargs), extension_headers(args, kwargs)
+        values = _carried(holder) if method.carrier else tuple([reader(args, kwargs) for reader in read])
         # Over https only what the SDK would drop or misplace matters here; the wire gate sees the rest.
-        notes = metadata(args, kwargs)
         is_itself = isinstance(holder, dict) and "key" in holder and _is_a("SseHeader", holder)
         is_private = client.is_secure and type(holder) is not dict and not notes and not is_itself
-        values = _carried(holder) if carrier else tuple([reader(args, kwargs) for reader in read])
         if is_private and is_proper(*values):
             return None
         intents = dict(zip(_SSE_ARGUMENTS, map(_intent, values)))
         if is_itself:
-            intents[carrier] = _intent(holder)
-        extra = extension_headers(args, kwargs)
+            intents[method.carrier] = _intent(holder)
         misplaced = _keys_as_values(notes, extra, holder if method.raw else None)
         kms_upload = (
             method.part and bool(ledger) and _upload(client, *(reader(args, kwargs) for reader in upload)) in ledger
@@ -342,29 +349,51 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
         beside = NOTHING_NAMED if client.is_secure else named_by(_items(notes, extra))
         return _method_facts(client, method, intents, named_by(_items(holder)), beside, misplaced, kms_upload)
 
-    def gate(*args: Any, **kwargs: Any) -> Any:
-        facts = None
-        try:
-            if args:  # else self= is a keyword, and the wire gate sees the request
-                client = args[0]
-                # The readers of the two arguments that decide, written out: most calls end here.
-                holder = kwargs[carrier] if carrier in kwargs else args[place] if len(args) > place else None
-                is_plain = (
-                    client.is_secure
-                    and (_is_plain(holder) if holder is not None else carrier)
-                    and "metadata" not in kwargs
-                    and len(args) <= metadata_place
-                )
-                if not is_plain:
-                    facts = look(client, holder, args[1:], kwargs)
-        except Exception:  # noqa: BLE001  # a bug of ours must never break a call
-            _reaction.bug(name)
-        if facts is None:
-            return function(*args, **kwargs)
-        with _reaction.announced(facts):
-            return function(*args, **kwargs)
+    gate = _gate(look, name, function)
+    if getattr(function, "__globals__", {}).get("__name__") != _OWNERS[method.owner]:
+        return gate  # somebody else's wrapper, which may tell positions from keywords
+    return _spelled_out(_quick_test(method, function), function, gate, is_proper=is_proper, holds_proper=holds_proper)
 
-    return gate
+
+def _quick_test(method: _Method, function: Function) -> str:
+    """What most calls pass, in words of their own parameters: nothing is asked for, or over https all is in order."""
+    client, *known = _positions(function)
+    asking = (method.carrier,) if method.carrier else _SSE_ARGUMENTS
+    nothing = [f"{name} is None" for name in (*asking, "metadata", "extensionHeaders") if name in known]
+    sse = ", ".join(name if name in known else "None" for name in _SSE_ARGUMENTS)
+    proper = f"holds_proper({method.carrier})" if method.carrier else f"is_proper({sse})"
+    private = [f"{client}.is_secure", *(["metadata is None"] if "metadata" in known else ()), proper]
+    tests = [private] if method.part else [nothing, private]  # of a part the ledger may know more
+    return f"({' or '.join(' and '.join(test) for test in tests)})"
+
+
+_ABSENT: Any = object()
+
+
+def _spelled_out(test: str, function: Function, gate: Function, **names: Any) -> Function:
+    """Make a function with the parameters of an SDK's own, which calls that or, where the test fails, its gate.
+
+    To take any arguments and hand them on costs more than all that is asked of most calls. So it is written out:
+    ``lambda self, bucketName, …: function(self, bucketName, …) if <test> else closer(self, bucketName, …)``.
+    """
+    parameters = inspect.signature(function).parameters
+    client, *own = parameters
+    defaults = [
+        _ABSENT if parameters[name].default is inspect.Parameter.empty else parameters[name].default for name in own
+    ]
+    # Absent ones are left to the SDK, which has an exception of its own for some of them.
+    present = [f"{name} is not absent" for name, default in zip(own, defaults) if default is _ABSENT]
+
+    def closer(client: Any, *values: Any) -> Any:
+        return gate(client, **{name: value for name, value in zip(own, values) if value is not _ABSENT})
+
+    listed = ", ".join((client, *own))
+    code = f"lambda {listed}: function({listed}) if {' and '.join((*present, test))} else closer({listed})"
+    # By its file it is the guard's, for whoever looks for the application's frames on the stack.
+    known = {"function": function, "closer": closer, "absent": _ABSENT, **names}
+    made: Any = eval(compile(code, __file__, "eval"), known)  # noqa: S307  # the SDK's parameters, and tests of ours
+    made.__defaults__ = tuple(defaults)
+    return made  # type: ignore[no-any-return]
 
 
 def _method_facts(  # noqa: PLR0913, PLR0917  # all that a method's arguments tell
@@ -573,7 +602,10 @@ def _request_gate(name: str, function: Function) -> Function:
         ]
         facts = None
         try:
-            if _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders, client.is_secure):
+            # What most requests pass is asked here, without a call.
+            if (
+                pathArgs or extensionHeaders or objectKey == _FETCH_JOB or (headers and not _are_harmless(headers))
+            ) and _needs_a_look(client, objectKey, pathArgs, headers, extensionHeaders, client.is_secure):
                 facts = _request_facts(client, _Request(*sent[1:]), secure=bool(client.is_secure))
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             _reaction.bug(name)
@@ -611,13 +643,34 @@ def _announced_request(call: Callable[[], Any], client: Any, facts: Facts) -> An
 
 
 # Names that most requests have and no more: one look at a set instead of a search in text.
-_are_harmless = frozenset(("Content-Type", "Content-Length", "Content-MD5", "Range")).issuperset
+_HARMLESS = ("Content-Type", "Content-Length", "Content-MD5", "Range")
+_are_harmless = frozenset(_HARMLESS).issuperset
+# Beside them a customer key's headers, as the SDK itself writes them.
+_are_proper = frozenset(
+    (*_HARMLESS, *(name for prefix in _PREFIXES for name in header_names(Encryption.SSE_C, Encryption.SSE_C, prefix)))
+).issuperset
+_are_text = frozenset((str,)).issuperset
 
 
 def _needs_a_look(  # noqa: PLR0913, PLR0917  # the SDK's parameters
     client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, secure: Any
 ) -> bool:
     """A quick test that most requests do not pass; it may err towards a closer look only."""
+    if (
+        secure
+        and not (parameters or extension_headers or key == _FETCH_JOB)
+        and type(headers) is dict
+        and _are_proper(headers)
+        and _are_text(map(type, headers.values()))
+    ):
+        return bool(_tls_gap(client))
+    return _names_encryption(client, key, parameters, headers, extension_headers, secure)
+
+
+def _names_encryption(  # noqa: PLR0913, PLR0917  # the SDK's parameters
+    client: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, secure: Any
+) -> bool:
+    """Whether anything names encryption that is not private."""
     names = ""
     try:
         if headers and not _are_harmless(headers):
@@ -738,7 +791,7 @@ class _Abort(BaseException):
         self.error = error
 
 
-_NO_REQUEST = (None, "", None)
+_NO_REQUEST = (None, "", *[None] * 7)
 
 
 def _connection_gate(name: str, function: Function) -> Function:
@@ -772,13 +825,14 @@ def _connection_gate(name: str, function: Function) -> Function:
 def _hop_facts(client: Any, connection: Any, headers: Any, redirect: tuple[Any, Any] | None) -> Facts | None:
     secure = _is_tls(connection)
     sent = _under_way.requests[-1] if _under_way.requests else [*_NO_REQUEST]
-    request = _Request(*sent[1:])._replace(headers=headers, extension_headers=None)
-    host, port = redirect or _where(client, connection, request.bucket)
+    method, bucket, key, parameters, _, body, sdk_method, _ = sent[1:]
+    host, port = redirect or _where(client, connection, bucket)
     sent[0] = None if secure else (host, port)
-    own = (client.server, f"{request.bucket}.{client.server}")
+    own = (client.server, f"{bucket}.{client.server}")
     stays = redirect is None or (secure and host in own)
-    if not _needs_a_look(client, request.key, request.parameters, headers, None, secure and stays):
+    if not _needs_a_look(client, key, parameters, headers, None, secure and stays):
         return None
+    request = _Request(method, bucket, key, parameters, headers, body, sdk_method)
     # To another host there is more to say than of TLS, so that even a secure hop needs its facts.
     facts = _request_facts(client, request, secure=secure and stays)
     return facts and facts._replace(

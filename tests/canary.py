@@ -204,7 +204,7 @@ def _imported(module: str) -> Any:
 # -------------------------------------------------------------------------- esdk-obs-python
 
 _WIRE = "obs_sse_guard._obs, 'the wire gate' and 'the connection': what is judged must be what is sent, every time"
-_WORDS = "obs_sse_guard._obs._intent, _carried and _is_plain: which argument means what, and what the SDK drops"
+_WORDS = "obs_sse_guard._obs._intent, _carried and _quick_test: which argument means what, and what the SDK drops"
 _NAMES = "obs_sse_guard._facts and _obs._needs_a_look: which names and values become headers, which metadata"
 _ANSWERS = "obs_sse_guard._obs._learn: what an answer tells of the kind of an upload or an object"
 _THREADS = "obs_sse_guard._obs, 'worker threads': a refusal must come out of them, once and unchanged"

@@ -604,6 +604,51 @@ def test_self_as_a_keyword_is_left_to_the_sdk(http: RecordingServer, foreign: An
         obs_sse_guard.uninstall()
 
 
+def _same_error(client: Any, call: Callable[[Any], object]) -> str:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # the SDK raises just that
+        call(client)
+    assert not isinstance(caught.value, SSETransportError)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.putContent(objectKey=OBJECT),
+        lambda client: client.putContent(BUCKET),
+        lambda client: client.putContent(BUCKET, OBJECT, surprise=1),
+        lambda client: client.putContent(BUCKET, OBJECT, bucketName=BUCKET),
+    ],
+    ids=["no bucket", "no object", "an unknown argument", "twice"],
+)
+def test_wrong_arguments_are_the_sdks_own_error(call: Callable[[Any], object], http: RecordingServer) -> None:
+    """Also where the hook has the parameters of the method itself, and the SDK would not complain of a missing one."""
+    with open_client("v2", http) as client:
+        guarded = _same_error(client, call)
+        obs_sse_guard.uninstall()
+        assert _same_error(client, call) == guarded
+    assert_silent(http)
+
+
+def test_a_wrapper_below_ours_is_given_what_the_caller_gives(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may look for an argument where the caller would put it."""
+    given: list[Any] = []
+
+    @functools.wraps(inspect.unwrap(vars(obs.ObsClient)["putContent"]))
+    def recording(_: Any, *args: Any, **kwargs: Any) -> None:
+        given.append((args, kwargs))
+
+    monkeypatch.setattr(obs.ObsClient, "putContent", recording)
+    obs_sse_guard.install()
+    with open_client("v2", http) as client:
+        client.is_secure = True
+        headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+        client.putContent(BUCKET, OBJECT, content=CONTENT, headers=headers)
+    assert given == [((BUCKET, OBJECT), {"content": CONTENT, "headers": headers})]
+
+
 def test_locks_are_new_in_a_forked_child() -> None:
     patcher = Patcher([])
     before = patcher._lock
