@@ -102,7 +102,7 @@ def react(facts: Facts) -> frozenset[str]:
 
 def _is_trusted(facts: Facts, settings: Settings) -> bool:
     # Through a proxy the plaintext passes two hops, and both must be trusted.
-    return not facts.secure and all(settings.trusted.trusts(hop) for hop in facts.hops)
+    return not facts.secure and any(settings.trusted) and all(settings.trusted.trusts(hop) for hop in facts.hops)
 
 
 def _refuse(report: Report) -> NoReturn:

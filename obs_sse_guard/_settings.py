@@ -111,14 +111,19 @@ def read() -> Settings:
 
 def understand() -> tuple[Settings, tuple[Complaint, ...]]:
     """The settings in the environment as it is now, and what is not understood there."""
-    mode, of_mode = _choose(MODE, _MODE_WORDS, Mode.ENFORCE)
-    policy, of_policy = _choose(POLICY, _POLICY_WORDS, Policy.DOCUMENTED)
-    trusted, of_trusted = _trusted_hosts(os.environ.get(TRUSTED_HOSTS, ""))
-    return Settings(mode, policy, trusted, os.environ.get(AUDIT, "")), (*of_mode, *of_policy, *of_trusted)
+    return _understood(*(os.environ.get(variable, "") for variable in (MODE, POLICY, TRUSTED_HOSTS, AUDIT)))
 
 
-def _choose(variable: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tuple[Complaint, ...]]:
-    word = os.environ.get(variable, "").strip().lower()
+@functools.lru_cache(maxsize=8)  # they hardly ever change, and are asked for at every refusal
+def _understood(mode: str, policy: str, trusted: str, audit: str) -> tuple[Settings, tuple[Complaint, ...]]:
+    chosen_mode, of_mode = _choose(MODE, mode, _MODE_WORDS, Mode.ENFORCE)
+    chosen_policy, of_policy = _choose(POLICY, policy, _POLICY_WORDS, Policy.DOCUMENTED)
+    hosts, of_hosts = _trusted_hosts(trusted)
+    return Settings(chosen_mode, chosen_policy, hosts, audit), (*of_mode, *of_policy, *of_hosts)
+
+
+def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tuple[Complaint, ...]]:
+    word = value.strip().lower()
     if not word or word in words:
         return words.get(word, default), ()
     valid = ", ".join(words)
@@ -126,7 +131,6 @@ def _choose(variable: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tu
     return default, (Complaint(variable, message),)
 
 
-@functools.lru_cache(maxsize=8)
 def _trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Complaint, ...]]:
     names, suffixes, networks, complaints = set(), [], [], []
     for entry in filter(None, (_normal(part) for part in value.split(","))):

@@ -19,7 +19,7 @@ def forget() -> None:
     kms_uploads.clear()
     for said in (_reaction.first_bug, _log.first_use_of_trust, _log.noise, _settings.first_warning):
         said.forget()
-    _settings._trusted_hosts.cache_clear()
+    _settings._understood.cache_clear()
 
 
 def rules(caplog: pytest.LogCaptureFixture) -> list[str]:

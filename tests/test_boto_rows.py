@@ -9,6 +9,7 @@ import pytest
 from obs_sse_guard import SSETransportError
 from tests import boto_calls, oracle
 from tests.boto_calls import KEY, NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying, unguarded
+from tests.gates import leave_open
 from tests.law import ROWS, ROWS_OF_2025, Row
 from tests.records import rules
 from tests.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
@@ -55,6 +56,25 @@ def test_over_http(row: Row, sdk: str, style: str, http: RecordingServer, caplog
         assert isinstance(outcome(sdk, http, saying(row), style=style), dict)
         assert len(http.requests) == 1
         assert rules(caplog) == ([row.id] if oracle.carries_key(row) else [])
+
+
+_OPERATIONS = ("botocore: operations", "aiobotocore: operations")
+_ATTEMPTS = ("botocore: each attempt", "aiobotocore: each attempt", "aiobotocore: each hop")
+
+
+@pytest.mark.parametrize("gates", [_OPERATIONS, _ATTEMPTS], ids=["the wire gate", "the method gate"])
+@each_sdk
+@pytest.mark.parametrize(
+    "row",
+    [row for row in SAID if oracle.verdict(row, "http") == oracle.REFUSED and row.operation != "PostObject"],
+    ids=lambda row: row.id,
+)
+def test_each_gate_alone(
+    row: Row, sdk: str, gates: tuple[str, ...], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_open(monkeypatch, *gates)
+    _is_refusal(outcome(sdk, http, saying(row)), row, sdk, http)
+    assert_silent(http)
 
 
 def _is_refusal(error: Any, row: Row, sdk: str, server: RecordingServer) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from tests import oracle, sdk_calls
+from tests.gates import leave_open
 from tests.law import ROWS, Row
 from tests.records import rules
-from tests.servers import RecordingServer, assert_silent
+from tests.servers import RecordingServer, assert_no_key, assert_silent
 
 _CLIENTS = [
     pytest.param(
@@ -56,6 +57,49 @@ def test_over_https(
         sdk_calls.drive(client, row)
         assert len(https.calls) == (0 if row.operation == "PostObject" else 1)
         assert rules(caplog) == _said_over_https(row, transport)
+
+
+_REFUSED = [row for row in ROWS if oracle.verdict(row, "http") == oracle.REFUSED and row.operation != "PostObject"]
+
+
+@pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
+@pytest.mark.parametrize("row", _REFUSED, ids=lambda row: row.id)
+def test_the_method_gate_alone(
+    row: Row, kind: str, transport: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_open(monkeypatch, "ObsClient: each request", "ObsClient: each connection")
+    with sdk_calls.open_client(kind, http, transport=transport) as client:
+        with pytest.raises(SSETransportError) as caught:
+            sdk_calls.drive(client, row)
+        assert_silent(http)
+        assert caught.value.rule == row.id
+
+
+# The SDK drops the rest of what its caller asks for, and the wire never shows it.
+_SENT = [
+    row
+    for row in _REFUSED
+    if row.target == "SSE-C" or row.operation in ("PutObject", "InitiateMultipartUpload", "CopyObject")
+]
+
+
+@pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
+@pytest.mark.parametrize("row", _SENT, ids=lambda row: row.id)
+def test_the_wire_gate_alone(
+    row: Row, kind: str, transport: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_open(monkeypatch, "ObsClient: methods", "ObsClient: other methods")
+    with sdk_calls.open_client(kind, http, transport=transport) as client:
+        with pytest.raises(SSETransportError) as caught:
+            sdk_calls.drive(client, row)
+        assert not http.calls
+        assert_no_key(http, sdk_calls.KEY)
+        assert caught.value.rule == _as_sent(row).id
+
+
+def _as_sent(row: Row) -> Row:
+    """No header tells that the source of a copy is encrypted with SSE-KMS."""
+    return row._replace(source="none") if row.source == "SSE-KMS" else row
 
 
 def _said_over_https(row: Row, transport: str) -> list[str]:

@@ -4,7 +4,7 @@
 time, and lets the fast tests find it. This reads what came of it and writes ``docs/mutation.md``.
 
     tox -e mutation                does both
-    python -m tests.mutation       writes the page anew from the last run; 1 if a survivor is not explained
+    python -m tests.evidence.mutation       writes the page anew from the last run; 1 if a survivor is not explained
 """
 
 from __future__ import annotations
