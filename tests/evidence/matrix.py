@@ -87,8 +87,8 @@ _CANNOT_WORK = (
     (
         "esdk-obs-python ≤ 3.23.12 on Python ≥ 3.12, over HTTPS",
         (
-            "it hands `http.client.HTTPSConnection` arguments that Python 3.12 removed (`key_file`, `cert_file`): every "
-            "call over HTTPS fails with `TypeError`, guard or not"
+            "it hands `http.client.HTTPSConnection` arguments that Python 3.12 removed (`key_file`, `cert_file`): "
+            "every call over HTTPS fails with `TypeError`, guard or not"
         ),
         "esdk-obs-python ≥ 3.24.6.1, or Python ≤ 3.11",
     ),
