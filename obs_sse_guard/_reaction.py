@@ -136,13 +136,13 @@ def bug(place: str) -> None:
 def _say_trouble(what: str, so: str) -> None:
     # The exception's own text is left out: it may quote what the guard was looking at.
     if first_bug(what):
-        kind, _, trace = sys.exc_info()
+        _, error, trace = sys.exc_info()
         where = traceback.extract_tb(trace)[-1]
         with contextlib.suppress(Exception):  # the log itself may be what fails
             logger.error(
                 "obs_sse_guard could not %s (%s at %s:%s); %s. Please report this with the SDK's version.",
                 what,
-                getattr(kind, "__name__", kind),
+                type(error).__name__,
                 where.name,
                 where.lineno,
                 so,

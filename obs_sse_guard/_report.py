@@ -45,17 +45,21 @@ class Report:
     @functools.cached_property
     def verdict(self) -> Verdict:
         """What is done about the finding, by these settings."""
-        action = self.finding.case.action(self.settings.policy)
-        if self.finding is TRUSTED_HOST:
-            return Verdict.TRUSTED
-        if action is Action.REFUSE:
-            return Verdict.REFUSED if self.settings.mode is Mode.ENFORCE else Verdict.WOULD_REFUSE
-        return Verdict.NOTICED if action is Action.LOG else Verdict.ALLOWED
+        return _verdict(self.finding, self.settings)
 
     @functools.cached_property
     def site(self) -> CallSite | None:
         """The application's call; walks the stack of whoever asks first, in the thread of the call."""
         return call_site()
+
+
+def _verdict(finding: Finding, settings: Settings) -> Verdict:
+    action = finding.case.action(settings.policy)
+    if finding is TRUSTED_HOST:
+        return Verdict.TRUSTED
+    if action is Action.REFUSE:
+        return Verdict.REFUSED if settings.mode is Mode.ENFORCE else Verdict.WOULD_REFUSE
+    return Verdict.NOTICED if action is Action.LOG else Verdict.ALLOWED
 
 
 def attributes(facts: Facts) -> dict[str, Any]:

@@ -114,12 +114,15 @@ def understand() -> tuple[Settings, tuple[Complaint, ...]]:
     return _understood(*(os.environ.get(variable, "") for variable in (MODE, POLICY, TRUSTED_HOSTS, AUDIT)))
 
 
-@functools.lru_cache(maxsize=8)  # they hardly ever change, and are asked for at every refusal
-def _understood(mode: str, policy: str, trusted: str, audit: str) -> tuple[Settings, tuple[Complaint, ...]]:
+def _understand(mode: str, policy: str, trusted: str, audit: str) -> tuple[Settings, tuple[Complaint, ...]]:
     chosen_mode, of_mode = _choose(MODE, mode, _MODE_WORDS, Mode.ENFORCE)
     chosen_policy, of_policy = _choose(POLICY, policy, _POLICY_WORDS, Policy.DOCUMENTED)
     hosts, of_hosts = _trusted_hosts(trusted)
     return Settings(chosen_mode, chosen_policy, hosts, audit), (*of_mode, *of_policy, *of_hosts)
+
+
+# They hardly ever change, and are asked for at every refusal.
+_understood = functools.lru_cache(maxsize=8)(_understand)
 
 
 def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tuple[Complaint, ...]]:

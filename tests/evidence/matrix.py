@@ -4,7 +4,7 @@
     python -m tests.evidence.matrix                                 runs it, and writes the page
     python -m tests.evidence.matrix --read .tox/matrix.json         writes the page anew from the last run
 
-It needs tox, and the Pythons of the matrix on the PATH.
+It needs tox beside it, and the Pythons of the matrix on the PATH.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 RESULTS = Path(".tox/matrix.json")
 PAGE = Path("docs/matrix.md")
-RUN = ("tox", "run-parallel", "--parallel", "2", "-m", "matrix", "--skip-missing-interpreters", "false")
+RUN = ("-m", "tox", "run-parallel", "--parallel", "2", "-m", "matrix", "--skip-missing-interpreters", "false")
 
 _SHOWN = ("esdk-obs-python", "boto3", "botocore", "aiobotocore", "s3fs", "wrapt")
 """The distributions that an environment is about, in the order of the columns."""
@@ -136,7 +136,7 @@ def main() -> int:
     parser.add_argument("--read", metavar="JSON", type=Path, help="a result file of tox, instead of running anything")
     asked = parser.parse_args()
     if not asked.read:
-        subprocess.run([*RUN, "--result-json", str(RESULTS)], check=False)  # what failed is on the page
+        subprocess.run([sys.executable, *RUN, "--result-json", str(RESULTS)], check=False)  # what failed is on the page
     results = json.loads((asked.read or RESULTS).read_text("utf-8"))
     found = outcomes(results)
     PAGE.write_text(page(found, dt.datetime.now(dt.timezone.utc).date().isoformat()), "utf-8")
