@@ -392,6 +392,7 @@ def _spelled_out(test: str, function: Function, gate: Function, **names: Any) ->
     # By its file it is the guard's, for whoever looks for the application's frames on the stack.
     known = {"function": function, "closer": closer, "absent": _ABSENT, **names}
     made: Any = eval(compile(code, __file__, "eval"), known)  # noqa: S307  # the SDK's parameters, and tests of ours
+    made.__code__ = made.__code__.replace(co_name=function.__name__)  # Python 3.9 names it so to who calls it wrongly
     made.__defaults__ = tuple(defaults)
     return made  # type: ignore[no-any-return]
 

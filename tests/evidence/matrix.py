@@ -87,7 +87,7 @@ _CANNOT_WORK = (
     (
         "esdk-obs-python ≤ 3.23.12 on Python ≥ 3.12, over HTTPS",
         (
-            "it hands `http.client.HTTPSConnection` arguments that Python 3.12 removed (`key_file`, `cert_file`): "
+            "it hands `http.client.HTTPSConnection` arguments that Python 3.12 removed (`check_hostname`): "
             "every call over HTTPS fails with `TypeError`, guard or not"
         ),
         "esdk-obs-python ≥ 3.24.6.1, or Python ≤ 3.11",
