@@ -102,7 +102,8 @@ class Facts(NamedTuple):
         """Scheme, host and port, as a URL."""
         usual = 443 if self.secure else 80
         port = f":{self.port}" if self.port not in (None, usual) else ""
-        return f"{self.scheme}://{self.host}{port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{port}"
 
     @property
     def hops(self) -> tuple[str, ...]:

@@ -167,6 +167,14 @@ def test_rows_that_only_a_header_can_say(
 
 
 @each_sdk
+def test_an_address_of_ipv6_is_told_as_a_url_has_it(sdk: str, http: RecordingServer) -> None:
+    error = refused(
+        outcome(sdk, http, asking("PutObject", "SSE-C"), endpoint_url="http://[::1]:8080"), "table-1/PutObject"
+    )
+    assert error.endpoint == "http://[::1]:8080"
+
+
+@each_sdk
 def test_the_dsse_variant_is_kms(sdk: str, http: RecordingServer) -> None:
     error = outcome(sdk, http, asking("PutObject", ServerSideEncryption="aws:kms:dsse"))
     refused(error, "table-2/PutObject")
