@@ -20,7 +20,18 @@ from typing import Any, NamedTuple
 
 RESULTS = Path(".tox/matrix.json")
 PAGE = Path("docs/matrix.md")
-RUN = ("-m", "tox", "run-parallel", "--parallel", "2", "-m", "matrix", "--skip-missing-interpreters", "false")
+RUN = (
+    "-m",
+    "tox",
+    "run-parallel",
+    "--recreate",
+    "--parallel",
+    "2",
+    "-m",
+    "matrix",
+    "--skip-missing-interpreters",
+    "false",
+)
 
 _SHOWN = ("esdk-obs-python", "boto3", "botocore", "aiobotocore", "s3fs", "wrapt")
 """The distributions that an environment is about, in the order of the columns."""
