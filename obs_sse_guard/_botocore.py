@@ -218,7 +218,14 @@ def needs_a_look(client: Any, operation: str, params: Params) -> bool:
             return False
     except Exception:  # noqa: BLE001, S110  # of an endpoint of the application's own making, perhaps
         pass
-    return bool(client._service_model.service_name == "s3")  # asked last: it costs as much as all of the rest
+    return _is_s3(client)  # asked last: it costs as much as all of the rest
+
+
+def _is_s3(client: Any) -> bool:
+    try:
+        return bool(client._service_model.service_name == "s3")
+    except Exception:  # noqa: BLE001  # of a client of the application's own making
+        return True
 
 
 @never_raises

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
+import obs_sse_guard
 from obs_sse_guard import _botocore
 from tests.boto_calls import (
     BUCKET,
@@ -103,6 +105,19 @@ def _by(transport: OwnTransport, call: Call) -> Call:
         return call(client)
 
     return calling
+
+
+def _later_call(self: Any, operation_name: Any, api_params: Any) -> Any:
+    return operation_name, api_params
+
+
+def test_a_client_that_cannot_tell_its_service_is_let_through(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(BaseClient, "_make_api_call", _later_call)
+    obs_sse_guard.install()
+    assert BaseClient._make_api_call(SimpleNamespace(), "PutObject", {}) == ("PutObject", {})
+    assert len(_complaints(caplog)) == 1
 
 
 def test_a_transport_that_says_nothing_of_certificates_is_taken_at_its_word(
