@@ -440,12 +440,13 @@ def request_facts(  # noqa: PLR0913, PLR0917  # what a request consists of
     secure = is_https(url)
     address = _address(url, endpoint.host)
     named = named_by([*items, *address.query])
-    kms_upload = not secure and _is_kms_part(address)
+    asked = _address(first_url or url, endpoint.host)  # a redirect is of what was asked for, wherever it leads
+    kms_upload = not secure and _is_kms_part(asked)
     gap = "" if not named.key or not secure or is_verified(endpoint) else unsaid_gap(endpoint, "unverified-tls")
-    other_host = bool(first_url) and address.host != _address(first_url, endpoint.host).host
+    other_host = address.host != asked.host
     if not _is_worth_a_word(named, secure=secure, kms_upload=kms_upload, gap=gap or other_host):
         return None
-    operation = _operation(method, address, items)
+    operation = _operation(method, asked, items)
     return Facts(
         sdk=sdk,
         call="an S3 request",

@@ -352,7 +352,9 @@ def _method_gate(method: _Method, name: str, function: Function) -> Function:
     gate = _gate(look, name, function)
     if getattr(function, "__globals__", {}).get("__name__") != _OWNERS[method.owner]:
         return gate  # somebody else's wrapper, which may tell positions from keywords
-    return _spelled_out(_quick_test(method, function), function, gate, is_proper=is_proper, holds_proper=holds_proper)
+    if not _is_simple(function):
+        return gate  # a later release, whose parameters cannot be written out as below
+    return _spelled_out(_quick_test(method, function), function, gate, _is_proper=is_proper, _holds_proper=holds_proper)
 
 
 def _quick_test(method: _Method, function: Function) -> str:
@@ -361,13 +363,19 @@ def _quick_test(method: _Method, function: Function) -> str:
     asking = (method.carrier,) if method.carrier else _SSE_ARGUMENTS
     nothing = [f"{name} is None" for name in (*asking, "metadata", "extensionHeaders") if name in known]
     sse = ", ".join(name if name in known else "None" for name in _SSE_ARGUMENTS)
-    proper = f"holds_proper({method.carrier})" if method.carrier else f"is_proper({sse})"
+    proper = f"_holds_proper({method.carrier})" if method.carrier else f"_is_proper({sse})"
     private = [f"{client}.is_secure", *(["metadata is None"] if "metadata" in known else ()), proper]
     tests = [private] if method.part else [nothing, private]  # of a part the ledger may know more
     return f"({' or '.join(' and '.join(test) for test in tests)})"
 
 
 _ABSENT: Any = object()
+
+
+def _is_simple(function: Function) -> bool:
+    """Whether each parameter may be given by position and by name, and bears no name of `_spelled_out`'s own."""
+    parameters = inspect.signature(function).parameters.values()
+    return all(each.kind is each.POSITIONAL_OR_KEYWORD and not each.name.startswith("_") for each in parameters)
 
 
 def _spelled_out(test: str, function: Function, gate: Function, **names: Any) -> Function:
@@ -382,18 +390,30 @@ def _spelled_out(test: str, function: Function, gate: Function, **names: Any) ->
         _ABSENT if parameters[name].default is inspect.Parameter.empty else parameters[name].default for name in own
     ]
     # Absent ones are left to the SDK, which has an exception of its own for some of them.
-    present = [f"{name} is not absent" for name, default in zip(own, defaults) if default is _ABSENT]
+    present = [f"{name} is not _absent" for name, default in zip(own, defaults) if default is _ABSENT]
 
-    def closer(client: Any, *values: Any) -> Any:
-        return gate(client, **{name: value for name, value in zip(own, values) if value is not _ABSENT})
+    def closer(client: Any, values: Args, more: Args, others: Kwargs) -> Any:
+        if more:  # too many: all are given, and the SDK says so itself
+            return gate(client, *values, *more, **others)
+        given = {name: value for name, value in zip(own, values) if value is not _ABSENT}
+        return gate(client, **given, **others)
 
     listed = ", ".join((client, *own))
-    code = f"lambda {listed}: function({listed}) if {' and '.join((*present, test))} else closer({listed})"
-    # By its file it is the guard's, for whoever looks for the application's frames on the stack.
-    known = {"function": function, "closer": closer, "absent": _ABSENT, **names}
-    made: Any = eval(compile(code, __file__, "eval"), known)  # noqa: S307  # the SDK's parameters, and tests of ours
+    # What fails in the tests fails in the gate too, which says so and lets the call through.
+    code = (
+        f"def made({listed}, *_more, **_others):\n"
+        f" try: _passes = not _more and not _others and {' and '.join((*present, test))}\n"
+        f" except Exception: _passes = False\n"
+        f" return _function({listed}) if _passes else _closer({client}, ({', '.join(own)},), _more, _others)\n"
+    )
+    known = {"_function": function, "_closer": closer, "_absent": _ABSENT, **names}
+    # By its file and lines it is this very function's, for tracebacks and whoever looks for the application's frames.
+    code = "\n" * (_spelled_out.__code__.co_firstlineno - 1) + code
+    exec(compile(code, __file__, "exec"), known)  # noqa: S102  # the SDK's parameters, and tests of ours
+    made: Any = known["made"]
     made.__code__ = made.__code__.replace(co_name=function.__name__)  # Python 3.9 names it so to who calls it wrongly
     made.__defaults__ = tuple(defaults)
+    made.__signature__ = inspect.signature(function)  # getfullargspec() would show the absent ones as defaults
     return made  # type: ignore[no-any-return]
 
 
@@ -680,7 +700,7 @@ def _names_encryption(  # noqa: PLR0913, PLR0917  # the SDK's parameters
                 if type(value) is not str and isinstance(value, (dict, list, tuple)):  # it would be sent as text
                     return True
         if parameters or extension_headers:
-            if (ledger and not client.is_secure) or (extension_headers and type(extension_headers) is not dict):
+            if (ledger and not secure) or (extension_headers and type(extension_headers) is not dict):
                 return True
             names = "\n".join((names, *(parameters or ()), *(extension_headers or ())))
             for value in extension_headers.values() if extension_headers else ():

@@ -125,6 +125,22 @@ def test_kms_is_not_redirected_to_plaintext(status: int, https: TlsRecordingServ
     assert_silent(http)
 
 
+@pytest.mark.parametrize("query", ["?partNumber=1&uploadId={}", ""])
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
+    host: str, query: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    begun = _ask(https, asking("InitiateMultipartUpload", "SSE-KMS"))
+    upload_id = begun["UploadId"]
+    _redirected(https, 307, f"{HOSTS[host].format(http.port)}/{BUCKET}/{OBJECT}{query.format(upload_id)}")
+    error = _ask(
+        https,
+        lambda client: client.upload_part(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id, PartNumber=1, Body=b"text"),
+    )
+    refused(error, "inferred-kms")
+    assert_silent(http)
+
+
 def test_the_key_of_a_copys_source_is_not_redirected_to_plaintext(
     https: TlsRecordingServer, http: RecordingServer
 ) -> None:

@@ -99,8 +99,8 @@ tests/test_property_s3.py::test_any_call:
 
   - during generate phase (56.78 seconds):
     - Typical runtimes: ~ 1-2 ms, of which < 1ms in data generation
-    - 4000 passing examples, 1 failing examples, 0 invalid examples
-  - Found 1 distinct error in this phase
+    - 4000 passing, 1 failing, and 0 invalid test cases
+    - Found 1 distinct error in this phase
 
   - Stopped because settings.max_examples=4000
 """

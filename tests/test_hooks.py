@@ -20,6 +20,8 @@ import obs
 import obs.client
 import pytest
 import wrapt
+from obs import convertor
+from obs.ilog import NoneLogClient
 
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError, _aiobotocore, _botocore, _crt, _obs, _reaction
@@ -617,9 +619,12 @@ def _same_error(client: Any, call: Callable[[Any], object]) -> str:
         lambda client: client.putContent(objectKey=OBJECT),
         lambda client: client.putContent(BUCKET),
         lambda client: client.putContent(BUCKET, OBJECT, surprise=1),
+        lambda client: client.putContent(objectKey=OBJECT, surprise=1),
+        lambda client: client.putContent("", OBJECT, surprise=1),
         lambda client: client.putContent(BUCKET, OBJECT, bucketName=BUCKET),
+        lambda client: client.putContent(*[BUCKET] * 9),
     ],
-    ids=["no bucket", "no object", "an unknown argument", "twice"],
+    ids=["no bucket", "no object", "unknown", "no bucket, unknown", "empty bucket, unknown", "twice", "too many"],
 )
 def test_wrong_arguments_are_the_sdks_own_error(call: Callable[[Any], object], http: RecordingServer) -> None:
     """Also where the hook has the parameters of the method itself, and the SDK would not complain of a missing one."""
@@ -628,6 +633,62 @@ def test_wrong_arguments_are_the_sdks_own_error(call: Callable[[Any], object], h
         obs_sse_guard.uninstall()
         assert _same_error(client, call) == guarded
     assert_silent(http)
+
+
+_OPTIONAL = "content=None, metadata=None, headers=None"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "more"),
+    [
+        (f"bucketName, objectKey, {_OPTIONAL}, *, extensionHeaders=None", {}),
+        (f"bucketName, objectKey, /, {_OPTIONAL}, extensionHeaders=None", {}),
+        (f"bucketName, objectKey, {_OPTIONAL}, extensionHeaders=None, function=None", {}),
+        (f"bucketName, objectKey, {_OPTIONAL}, extensionHeaders=None, _function=None", {"_function": 1}),
+        (f"bucketName, objectKey, {_OPTIONAL}, extensionHeaders=None, **more", {"another": 1}),
+    ],
+    ids=["by keyword alone", "by position alone", "a name of ours", "a private name", "any keywords"],
+)
+def test_a_method_of_a_later_release_may_take_its_arguments_otherwise(
+    parameters: str, more: dict[str, Any], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obs_sse_guard.uninstall()
+    module: dict[str, Any] = {**vars(obs.client), "released": vars(obs.ObsClient)["putContent"]}
+    given = "bucketName, objectKey, content, metadata, headers, extensionHeaders=extensionHeaders"
+    exec(f"def putContent(self, {parameters}):\n    return released(self, {given})", module)  # noqa: S102
+    monkeypatch.setattr(obs.ObsClient, "putContent", module["putContent"])
+    obs_sse_guard.install()
+    with open_client("v2", http) as client:
+        for arguments in ({}, more, {"extensionHeaders": {"note": "b"}}):
+            assert client.putContent(BUCKET, OBJECT, content=CONTENT, **arguments).status == 200
+        headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+        with pytest.raises(SSETransportError):
+            client.putContent(BUCKET, OBJECT, content=CONTENT, headers=headers)
+    obs_sse_guard.uninstall()
+
+
+def test_a_client_that_cannot_tell_its_transport_is_let_through(caplog: pytest.LogCaptureFixture) -> None:
+    """A stand-in of a test's, which never began as an ObsClient."""
+
+    class Double(obs.ObsClient):  # type: ignore[misc]  # the SDK ships no types
+        def __init__(self) -> None:
+            self.log_client, self.is_cname, self.is_signature_negotiation = NoneLogClient(), False, False
+            self.ha = convertor.Adapter("obs")
+            self.convertor = convertor.Convertor("obs", self.ha)
+
+        def _make_put_request(self, *_: Any, **__: Any) -> str:
+            return "recorded"
+
+    assert Double().uploadPart(BUCKET, OBJECT, 1, "upload", content=CONTENT) == "recorded"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize("name", ["putContent", "downloadFile", "uploadPart"])
+def test_a_hook_tells_the_parameters_of_its_method(name: str) -> None:
+    hooked = inspect.getfullargspec(getattr(obs.ObsClient, name)), inspect.signature(getattr(obs.ObsClient, name))
+    obs_sse_guard.uninstall()
+    method = inspect.unwrap(getattr(obs.ObsClient, name))
+    assert (inspect.getfullargspec(method), inspect.signature(method)) == hooked
 
 
 def test_a_wrapper_below_ours_is_given_what_the_caller_gives(

@@ -446,6 +446,32 @@ def test_a_part_of_a_kms_upload_is_refused_over_http(by: str, https: RecordingSe
         assert client.getBucketAcl(BUCKET).status == 200
 
 
+@pytest.mark.parametrize("query", ["?partNumber=1&uploadId={}", ""])
+@pytest.mark.parametrize("host", ["127.0.0.1", "other.obs.test"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
+    transport: str, host: str, query: str, https: RecordingServer, http: RecordingServer
+) -> None:
+    with open_client("v2", https, transport=transport) as client:
+        upload_id = _begin(client, sseHeader=obs.SseKmsHeader.getInstance())
+        location = f"http://{host}:{http.port}/{BUCKET}/{OBJECT}{query.format(upload_id)}"
+        https.answer(lambda request: "partNumber" in request.query, 307, {"Location": location})
+        assert _refused_quickly(_part, client, upload_id).rule == "inferred-kms"
+    assert_silent(http)
+
+
+def test_a_part_of_a_kms_upload_takes_no_pooled_plaintext_connection(
+    https: RecordingServer, http: RecordingServer
+) -> None:
+    with open_client("v2", https, transport="long") as client:
+        upload_id = _begin(client, sseHeader=obs.SseKmsHeader.getInstance())
+        while not client.connHolder["connSet"].empty():
+            client.connHolder["connSet"].get().close()
+        client.connHolder["connSet"].put(_plaintext(http))
+        assert _refused_quickly(_part, client, upload_id).rule == "inferred-kms"
+    assert_silent(http)
+
+
 @pytest.mark.parametrize("end", ["completeMultipartUpload", "abortMultipartUpload"])
 def test_an_ended_upload_is_forgotten(end: str, https: RecordingServer) -> None:
     with open_client("v2", https) as client:

@@ -20,7 +20,9 @@ RUN = ("-m", "pytest", "--numprocesses", "2", "--hypothesis-profile=nightly", "-
 
 _PROPERTY = re.compile(
     r"^(?P<test>tests/\S+::\w+):\n\n(?:.*\n)*?  - during generate phase \((?P<seconds>[\d.]+) seconds\):\n"
-    r"(?:.*\n)*?    - (?P<passing>\d+) passing examples, (?P<failing>\d+) failing examples, (?P<invalid>\d+) invalid",
+    # Releases of Hypothesis differ: "1 passing examples, 0 failing examples, 2 invalid examples" once, now "1 passing,
+    # 0 failing, and 2 invalid test cases".
+    r"(?:.*\n)*?    - (?P<passing>\d+) passing\D*, (?P<failing>\d+) failing\D*, \D*(?P<invalid>\d+) invalid",
     re.MULTILINE,
 )
 
