@@ -32,16 +32,22 @@ _patcher: Patcher | None = None
 _patcher_lock = threading.Lock()
 
 
+def _build() -> Patcher:
+    from obs_sse_guard import _aiobotocore, _botocore, _crt, _obs, _upkeep  # noqa: PLC0415  # see below
+    from obs_sse_guard._patching import Patcher  # noqa: PLC0415
+
+    patcher = Patcher(target for sdk in (_obs, _botocore, _aiobotocore, _crt) for target in sdk.TARGETS)
+    _upkeep.watchers.append(patcher.look_after_hooks)
+    return patcher
+
+
 def _the_patcher() -> Patcher:
     # Built when first needed: with OBS_SSE_GUARD=off the import loads neither wrapt nor a hook.
     global _patcher  # noqa: PLW0603  # one per process, as the classes that it hooks
-    with _patcher_lock:
-        if _patcher is None:
-            from obs_sse_guard import _aiobotocore, _botocore, _crt, _obs, _upkeep  # noqa: PLC0415
-            from obs_sse_guard._patching import Patcher  # noqa: PLC0415
-
-            _patcher = Patcher(target for sdk in (_obs, _botocore, _aiobotocore, _crt) for target in sdk.TARGETS)
-            _upkeep.watchers.append(_patcher.look_after_hooks)
+    # No lock once it is built: a child that is forked while another thread holds it would wait for ever.
+    if _patcher is None:
+        with _patcher_lock:
+            _patcher = _patcher or _build()  # type: ignore[redundant-expr]  # another thread may have built it
     return _patcher
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -35,22 +34,24 @@ class Report:
         facts: the request.
         finding: what there is to say about it.
         settings: the settings that it was judged by.
+        verdict: what is done about the finding, by these settings.
     """
 
     def __init__(self, facts: Facts, finding: Finding, settings: Settings) -> None:
         self.facts = facts
         self.finding = finding
         self.settings = settings
+        self.verdict = _verdict(finding, settings)
+        self._sites: list[CallSite | None] = []
 
-    @functools.cached_property
-    def verdict(self) -> Verdict:
-        """What is done about the finding, by these settings."""
-        return _verdict(self.finding, self.settings)
-
-    @functools.cached_property
+    # No functools.cached_property: up to Python 3.11 it holds a lock of all reports, and a child that is forked
+    # meanwhile would wait for it for ever.
+    @property
     def site(self) -> CallSite | None:
         """The application's call; walks the stack of whoever asks first, in the thread of the call."""
-        return call_site()
+        if not self._sites:
+            self._sites.append(call_site())
+        return self._sites[0]
 
 
 def _verdict(finding: Finding, settings: Settings) -> Verdict:

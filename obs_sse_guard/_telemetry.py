@@ -1,4 +1,4 @@
-"""OpenTelemetry: a counter of the findings, and an event on the current span, where its API is installed.
+"""OpenTelemetry: a counter of the findings, and an event on the current span, where its API is loaded.
 
 Names follow its conventions: ``url.scheme``, ``server.address`` and ``code.*`` are its own, what
 has none there stands in the guard's own namespace.
@@ -7,6 +7,7 @@ has none there stands in the guard's own namespace.
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._report import Verdict
@@ -20,43 +21,32 @@ COUNTER = "obs_sse_guard.findings"
 EVENT = "obs_sse_guard.finding"
 
 
-class _Telemetry:
-    """What is needed of OpenTelemetry's API; imported when something is first reported.
-
-    Raises:
-        ImportError: it is not installed.
-    """
-
-    def __init__(self) -> None:
-        from opentelemetry.metrics import get_meter  # noqa: PLC0415
-        from opentelemetry.trace import get_current_span  # noqa: PLC0415
-
-        from obs_sse_guard import __version__  # noqa: PLC0415  # the package imports this module
-
-        # One counter for the process: it follows whatever provider the application sets later.
-        self.counter = get_meter("obs_sse_guard", __version__).create_counter(
-            COUNTER, unit="{finding}", description="Findings about server-side encryption, by rule and verdict."
-        )
-        self.current_span = get_current_span
-
-
-@functools.cache
-def _telemetry() -> _Telemetry | None:
-    try:
-        return _Telemetry()
-    except ImportError:
-        return None
-
-
 def report(report: Report) -> None:
     """Count a finding and note it on the current span; what is allowed is not counted."""
-    telemetry = _telemetry() if report.verdict is not Verdict.ALLOWED else None
-    if telemetry is None:
+    if report.verdict is Verdict.ALLOWED:
         return
-    telemetry.counter.add(1, _counted(report))
-    span = telemetry.current_span()
-    if span.is_recording():
+    get_meter, get_current_span = _loaded("metrics", "get_meter"), _loaded("trace", "get_current_span")
+    if get_meter is not None:
+        _counter(get_meter).add(1, _counted(report))
+    span = get_current_span() if get_current_span is not None else None
+    if span is not None and span.is_recording():
         span.add_event(EVENT, {**_counted(report), **_noted(report)})
+
+
+def _loaded(module: str, name: str) -> Any:
+    # Never imported here: whoever collects has it loaded, and a child that is forked while another thread imports a
+    # module would wait for that import for ever. In one that is only half loaded the name is not there yet.
+    return getattr(sys.modules.get(f"opentelemetry.{module}"), name, None)
+
+
+@functools.lru_cache(maxsize=1)
+def _counter(get_meter: Any) -> Any:
+    from obs_sse_guard import __version__  # noqa: PLC0415  # the package imports this module
+
+    # One counter for the process: it follows whatever provider the application sets later.
+    return get_meter("obs_sse_guard", __version__).create_counter(
+        COUNTER, unit="{finding}", description="Findings about server-side encryption, by rule and verdict."
+    )
 
 
 def _counted(report: Report) -> dict[str, str]:

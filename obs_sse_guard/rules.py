@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Rule:
         """Whether the row speaks of a source and a target."""
         return self.operation in (_COPY, _COPY_PART)
 
-    @cached_property
+    @property
     def id(self) -> str:
         """The row's stable name, such as ``table-1/PutObject`` or ``table-3/SSE-C→none``."""
         key = f"{self.source}→{self.target}" if self.is_copy else str(self.operation)
@@ -119,7 +118,7 @@ class Rule:
         """The transports that the row allows, as the document writes them."""
         return "HTTP or HTTPS" if "http" in self.transports else "HTTPS"
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The row as a sentence, with the page that it comes from."""
         edition = f", edition {self.edition}" if self.edition else ""

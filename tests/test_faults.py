@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import itertools
 import os
 import random
@@ -26,6 +27,10 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError, _ledger
+from obs_sse_guard._ledger import Ledger
+from obs_sse_guard._noise import Noise
+from obs_sse_guard._once import Once
+from obs_sse_guard._patching import Patcher
 from tests import sdk_calls
 from tests.records import audited
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
@@ -317,6 +322,48 @@ def test_a_child_forked_in_the_middle_is_guarded(http: RecordingServer, monkeypa
             thread.join(PATIENCE)
     assert statuses == [0] * 10
     assert_no_key(http, KEY)
+
+
+def _locks() -> list[Any]:
+    """Every lock that an object of the guard's holds, and the one of the package."""
+    ours = (one for one in gc.get_objects() if isinstance(one, (Ledger, Noise, Once, Patcher)))
+    return [
+        obs_sse_guard._patcher_lock,
+        *(vars(one)["_lock"] for one in ours if "_lock" in getattr(one, "__dict__", ())),
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_forked_while_others_hold_every_lock_goes_on(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, stop = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with contextlib.ExitStack() as stack:
+            for lock in _locks():
+                stack.enter_context(lock)
+            held.set()
+            stop.wait(PATIENCE)
+
+    def work() -> bool:
+        obs_sse_guard.install()
+        _ledger.kms_uploads.add("host", "bucket", "child")
+        with open_client("v2", http) as client:
+            with pytest.raises(SSETransportError):
+                _obs_put(client, "child")
+            os.environ["OBS_SSE_GUARD"] = "warn"
+            return bool(_obs_put(client, "child").status == 200)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert held.wait(PATIENCE)
+        assert _status_of(_in_a_child(work)) == 0
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
 
 
 # ---------------------------------------------------------------------------- servers that fail

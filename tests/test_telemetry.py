@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from obs_sse_guard import SSETransportError, __version__, _telemetry
+from obs_sse_guard import SSETransportError, __version__
 from tests.sdk_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.servers import RecordingServer, leaks
 
@@ -55,9 +55,7 @@ def telescope(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telescope]:
     """OpenTelemetry as an application sets it up; a process can do that once, so it is handed over by hand."""
     seen = Telescope()
     monkeypatch.setattr(metrics, "get_meter", seen.meters.get_meter)
-    _telemetry._telemetry.cache_clear()
     yield seen
-    _telemetry._telemetry.cache_clear()
     seen.meters.shutdown()
     seen.tracers.shutdown()
 
@@ -169,8 +167,10 @@ def _run(code: str) -> list[str]:
     return result.stdout.splitlines()
 
 
-def test_the_counter_follows_a_provider_that_is_set_later() -> None:
-    out = _run("""
+@pytest.mark.parametrize("first", ["", "from opentelemetry import metrics"], ids=["the call", "the API"])
+def test_the_counter_follows_a_provider_that_is_set_later(first: str) -> None:
+    out = _run(f"""
+        {first}
         put()
         from opentelemetry import metrics
         from opentelemetry.sdk.metrics import MeterProvider
@@ -185,13 +185,28 @@ def test_the_counter_follows_a_provider_that_is_set_later() -> None:
     assert out == ["refused", "refused", "1"]
 
 
-def test_nothing_is_imported_before_something_is_reported() -> None:
+def test_it_is_never_imported() -> None:
+    """Nobody would collect; and a process may be forked in the middle of an import."""
     out = _run("""
-        print("opentelemetry" in sys.modules)
         put()
-        print("opentelemetry.metrics" in sys.modules)
+        print("opentelemetry" in sys.modules)
     """)
-    assert out == ["False", "refused", "True"]
+    assert out == ["refused", "False"]
+
+
+def test_an_application_that_only_traces_has_its_event() -> None:
+    out = _run("""
+        from opentelemetry import trace
+        sys.modules.pop("opentelemetry.metrics", None)
+        class Span:
+            def is_recording(self):
+                return True
+            def add_event(self, name, attributes):
+                print(name, attributes["obs_sse_guard.rule"])
+        trace.get_current_span = Span
+        put()
+    """)
+    assert out == ["obs_sse_guard.finding table-1/PutObject", "refused"]
 
 
 def test_where_it_is_absent_nothing_is_missed() -> None:
