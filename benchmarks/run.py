@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import footprint, instructions, report, sdks, server, timing
-from obs_sse_guard import _settings
+from obs_sse_guard._policy import settings as _settings
 
 _STUBBED, _KEPT_ALIVE = "stubbed", "kept-alive HTTPS"
 _EMPTY = ("empty functions", "empty wrapt wrappers")

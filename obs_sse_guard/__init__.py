@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from obs_sse_guard import _settings, rules
+from obs_sse_guard import rules
 from obs_sse_guard._errors import SSEGuardError, SSEGuardWarning, SSETransportError
+from obs_sse_guard._policy import settings as _settings
 
 if TYPE_CHECKING:
-    from obs_sse_guard._patching import Patcher
+    from obs_sse_guard._hooks.installer import Patcher
 
 __all__ = [
     "SSEGuardError",
@@ -33,8 +34,12 @@ _patcher_lock = threading.Lock()
 
 
 def _build() -> Patcher:
-    from obs_sse_guard import _aiobotocore, _botocore, _crt, _obs, _upkeep  # noqa: PLC0415  # see below
-    from obs_sse_guard._patching import Patcher  # noqa: PLC0415
+    from obs_sse_guard._enforcement import upkeep as _upkeep
+    from obs_sse_guard._hooks import aiobotocore as _aiobotocore  # noqa: PLC0415  # see below
+    from obs_sse_guard._hooks import botocore as _botocore
+    from obs_sse_guard._hooks import crt as _crt
+    from obs_sse_guard._hooks import obs as _obs
+    from obs_sse_guard._hooks.installer import Patcher  # noqa: PLC0415
 
     patcher = Patcher(target for sdk in (_obs, _botocore, _aiobotocore, _crt) for target in sdk.TARGETS)
     _upkeep.watchers.append(patcher.look_after_hooks)

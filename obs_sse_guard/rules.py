@@ -102,8 +102,8 @@ class Rule:
 
     @property
     def id(self) -> str:
-        """The row's stable name, such as ``table-1/PutObject`` or ``table-3/SSE-C→none``."""
-        key = f"{self.source}→{self.target}" if self.is_copy else str(self.operation)
+        """The row's stable name, such as ``table-1/PutObject`` or ``table-3/SSE-C-to-none``."""
+        key = f"{self.source}-to-{self.target}" if self.is_copy else str(self.operation)
         return f"table-{self.table}/{key}"
 
     @property

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 import obs_sse_guard
-from tests.records import forget
-from tests.servers import RecordingServer, TlsRecordingServer, loopback_names
+from tests.support.records import forget
+from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
 # Chance plays no part in CI; by night it does, and what it finds becomes a test with a name.
 settings.register_profile("ci", max_examples=60, derandomize=True, database=None, deadline=None)

@@ -129,7 +129,7 @@ difference that makes none: each is explained below, and the command fails if on
 
 mutmut changes what stands in functions without decorators: not the properties of `Rule` and `Facts`, nor the context
 managers of `_reaction`. Data outside of functions it leaves alone: the tables of `rules.py` and of `_findings.py` are
-written twice, `tests/law.py` and `tests/oracle.py` have them from the API reference and from the contract.
+written twice, `tests/support/expected_rules.py` and `tests/support/oracle.py` have them from the API reference and from the contract.
 
 ## Survivors
 

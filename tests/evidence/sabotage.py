@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 from tests.evidence import today
-from tests.gates import hooks
+from tests.support.hook_groups import hooks
 
 PAGE = Path("docs/gates.md")
 NONE, ALL = "none: the control", "all"
@@ -103,7 +103,7 @@ def opened(gate: str, folder: Path) -> Path:
     for name in _COPIED:
         (shutil.copytree if Path(name).is_dir() else shutil.copy)(name, folder / name)
     open_hooks = names if gate == ALL else [] if gate == NONE else hooks(gate, names)
-    with (folder / "obs_sse_guard/_patching.py").open("a", encoding="utf-8") as module:
+    with (folder / "obs_sse_guard/_hooks/installer.py").open("a", encoding="utf-8") as module:
         module.write(_SABOTAGE.format(names=open_hooks))
     return folder
 
@@ -175,7 +175,7 @@ is; *all* has every gate open.
 |---{line}|
 {rows}
 
-The gates are those of `tests/gates.py`, by the hooks that `obs_sse_guard.status()` names.
+The gates are those of `tests/support/hook_groups.py`, by the hooks that `obs_sse_guard.status()` names.
 """
 
 

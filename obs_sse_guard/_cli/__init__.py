@@ -1,0 +1,1 @@
+"""The command line: command NAME lives in the module or package NAME."""

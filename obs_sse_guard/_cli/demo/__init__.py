@@ -1,0 +1,43 @@
+"""``obs-sse-guard demo``: the guard at work, live, without any configuration.
+
+The real ``ObsClient``, boto3 and s3fs talk to a MiniStack S3 server over http and https, all of it
+in this process and on 127.0.0.1. Nothing here is imported by the guard itself, and the packages of
+the ``demo`` extra are imported only when the demo runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["run"]
+
+INSTALL = "pip install 'obs-sse-guard[demo]'"
+NEEDS = ("obs", "boto3", "s3fs", "ministack", "hypercorn", "trustme", "rich")
+OLDEST_PYTHON = (3, 10)
+
+
+def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001  # every command is given its arguments
+    """Run the demo.
+
+    Returns:
+        0 if every line is as expected, 1 if one is not, 2 if the demo cannot run here.
+    """
+    obstacle = _obstacle()
+    if obstacle:
+        sys.stderr.write(f"{obstacle}\n")
+        return 2
+    return int(importlib.import_module("obs_sse_guard._cli.main.demo.programme").perform())
+
+
+def _obstacle() -> str:
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return f"the demo needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, as MiniStack does"
+    # Looked for, not tried: an import that fails inside one of them is another matter and must be seen.
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    return f"the demo needs {', '.join(missing)}: {INSTALL}" if missing else ""

@@ -1,0 +1,143 @@
+"""The S3 API: one live call for every row that it can express, whichever SDK makes it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from obs_sse_guard._cli.demo.browser import submit
+from obs_sse_guard._cli.demo.driver import Call, StageError
+from obs_sse_guard._cli.demo.props import BUCKET, CONTENT, KMS_KEY_ID, SOURCES, CustomerKey, form_fields, new_name
+from obs_sse_guard.rules import Encryption, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from obs_sse_guard._cli.demo.servers import Servers
+    from obs_sse_guard.rules import Rule
+
+__all__ = ["CREDENTIALS", "REGION", "UNNAMED", "S3Driver", "customer_key"]
+
+CREDENTIALS = ("demo", "demo")  # MiniStack takes any
+REGION = "us-east-1"
+UNNAMED = frozenset({
+    "table-2/HeadObject",
+    "table-2/GetObject",
+    "table-2/CompleteMultipartUpload",
+    "table-4/none-to-SSE-KMS",
+    "table-4/SSE-KMS-to-SSE-KMS",
+    "table-4/SSE-C-to-SSE-KMS",
+})  # fmt: skip
+"""Rows of which S3's requests cannot tell: the operation has no parameter for SSE-KMS.
+
+UploadPart has none either, and its row is kept all the same: the guard remembers how the upload was begun.
+"""
+
+
+class S3Driver(ABC):
+    """Drives an SDK by the operations and parameters of the S3 API."""
+
+    def __init__(self, servers: Servers, key: CustomerKey) -> None:
+        self._servers = servers
+        self._key = key
+
+    @abstractmethod
+    def send(self, scheme: str, method: str, **parameters: Any) -> Mapping[str, Any]:
+        """Make one call; returns the answer, its body read."""
+
+    @abstractmethod
+    def sign_form(self, scheme: str, name: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
+        """Sign a form that uploads an object; returns its ``url`` and ``fields``."""
+
+    def prepare(self, rule: Rule) -> Call | None:
+        """See `Driver`."""
+        if rule.id in UNNAMED:
+            return None
+        try:
+            return self._calls[rule.operation](self, rule)
+        except (ClientError, OSError) as error:  # botocore's own, and what s3fs makes of it
+            raise StageError(str(error)) from error
+
+    def _call(self, method: str, **parameters: Any) -> Call:
+        def call(scheme: str) -> int:
+            answer = self.send(scheme, method, Bucket=BUCKET, **parameters)
+            return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+        return call
+
+    def _target(self, rule: Rule) -> dict[str, str]:
+        kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KMS_KEY_ID}
+        none: dict[str, str] = {}
+        return {
+            Encryption.NONE: none,
+            Encryption.SSE_C: customer_key(self._key),
+            Encryption.SSE_KMS: kms,
+        }[rule.target]
+
+    def _target_key(self, rule: Rule) -> dict[str, str]:
+        # Of an upload's parts S3 wants to know the customer key only.
+        return self._target(rule) if rule.target is Encryption.SSE_C else {}
+
+    def _source(self, rule: Rule) -> dict[str, Any]:
+        key = customer_key(self._key, "CopySource") if rule.source is Encryption.SSE_C else {}
+        return {"CopySource": {"Bucket": BUCKET, "Key": SOURCES[rule.source]}, **key}
+
+    def _begun(self, rule: Rule) -> dict[str, str]:
+        name = new_name()
+        answer = self.send("https", "create_multipart_upload", Bucket=BUCKET, Key=name, **self._target(rule))
+        return {"Key": name, "UploadId": answer["UploadId"]}
+
+    def _put(self, rule: Rule) -> Call:
+        return self._call("put_object", Key=new_name(), Body=CONTENT, **self._target(rule))
+
+    def _post(self, rule: Rule) -> Call:
+        def post(scheme: str) -> int:
+            form = self.sign_form(scheme, new_name(), form_fields(rule.target, self._key))
+            return submit(form["url"], form["fields"], self._servers.ca)
+
+        return post
+
+    def _head(self, rule: Rule) -> Call:
+        return self._call("head_object", Key=SOURCES[rule.target], **self._target(rule))
+
+    def _get(self, rule: Rule) -> Call:
+        return self._call("get_object", Key=SOURCES[rule.target], **self._target(rule))
+
+    def _initiate(self, rule: Rule) -> Call:
+        return self._call("create_multipart_upload", Key=new_name(), **self._target(rule))
+
+    def _upload_part(self, rule: Rule) -> Call:
+        return self._call("upload_part", PartNumber=1, Body=CONTENT, **self._begun(rule), **self._target_key(rule))
+
+    def _complete(self, rule: Rule) -> Call:
+        upload = {**self._begun(rule), **self._target_key(rule)}
+        part = self.send("https", "upload_part", Bucket=BUCKET, PartNumber=1, Body=CONTENT, **upload)
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        return self._call("complete_multipart_upload", MultipartUpload=parts, **upload)
+
+    def _copy(self, rule: Rule) -> Call:
+        return self._call("copy_object", Key=new_name(), **self._source(rule), **self._target(rule))
+
+    def _copy_part(self, rule: Rule) -> Call:
+        return self._call(
+            "upload_part_copy", PartNumber=1, **self._begun(rule), **self._source(rule), **self._target_key(rule)
+        )
+
+    _calls: ClassVar[Mapping[Operation, Callable[[Any, Rule], Call]]] = {
+        Operation.PUT_OBJECT: _put,
+        Operation.POST_OBJECT: _post,
+        Operation.HEAD_OBJECT: _head,
+        Operation.GET_OBJECT: _get,
+        Operation.INITIATE_MULTIPART_UPLOAD: _initiate,
+        Operation.UPLOAD_PART: _upload_part,
+        Operation.COMPLETE_MULTIPART_UPLOAD: _complete,
+        Operation.COPY_OBJECT: _copy,
+        Operation.UPLOAD_PART_COPY: _copy_part,
+    }
+
+
+def customer_key(key: CustomerKey | None, prefix: str = "") -> dict[str, str]:
+    """The parameters for a customer key, none where there is none; with a prefix, for a copy's source."""
+    return {f"{prefix}SSECustomerAlgorithm": "AES256", f"{prefix}SSECustomerKey": key.text} if key else {}

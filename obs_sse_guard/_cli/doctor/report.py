@@ -1,0 +1,101 @@
+"""The doctor's report as plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from obs_sse_guard._cli.doctor.examination import Package, Report
+
+__all__ = ["text"]
+
+_WIDTH = 100
+
+
+def text(report: Report) -> str:
+    """The report, section after section, the verdict last."""
+    sections = {
+        "Packages": _packages(report),
+        "Imports that fail": _failures(report),
+        "Hooks": _hooks(report),
+        "Settings": _settings(report),
+        "Known hazards of these releases": _hazards(report),
+        "Other patchers": _patchers(report),
+    }
+    python = report.python
+    heading = f"obs-sse-guard {report.guard} on {python.implementation} {python.version}, {python.executable}"
+    parts = [heading, *(_section(name, [*lines]) for name, lines in sections.items()), _verdict(report)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _section(name: str, lines: Sequence[str]) -> str:
+    return "\n".join([name, *(f"  {line}" for line in lines)]) if lines else ""
+
+
+def _packages(report: Report) -> Iterator[str]:
+    here = [package for package in report.packages if package.version or package.state not in ("", "absent")]
+    yield from _aligned([(package.name, package.version or "version unknown", _role(package)) for package in here])
+    missing = [package.name for package in report.packages if package not in here]
+    if missing:
+        yield f"not installed: {', '.join(missing)}"
+
+
+def _role(package: Package) -> str:
+    if package.state == "failed":
+        return "fails to import"
+    if not package.is_sdk:
+        return ""
+    return "SDK" if package.state else "SDK, which the guard does not hook"
+
+
+def _failures(report: Report) -> Iterator[str]:
+    failed = [module for module in report.modules if module.state == "failed"]
+    for error in dict.fromkeys(module.error for module in failed):
+        yield f"{', '.join(module.name for module in failed if module.error == error)}: {error}"
+
+
+def _hooks(report: Report) -> Iterator[str]:
+    return _aligned([(hook.state, hook.name, _remark(hook.gap, hook.optional, hook.state)) for hook in report.hooks])
+
+
+def _remark(gap: bool, optional: bool, state: str) -> str:  # noqa: FBT001  # fields of a hook
+    if gap:
+        return "<- a gap"
+    return "this release has no such place" if optional and state == "unsupported" else ""
+
+
+def _settings(report: Report) -> Iterator[str]:
+    rows = [(setting.variable, setting.value or "none", setting.origin) for setting in report.settings]
+    yield from _aligned(rows)
+    for setting in report.settings:
+        for problem in setting.problems:
+            yield from _wrapped(f"! {problem}")
+
+
+def _hazards(report: Report) -> Iterator[str]:
+    for hazard in report.hazards:
+        yield from _wrapped(f"{hazard.id}: {hazard.what}. Remedy: {hazard.remedy}.")
+
+
+def _patchers(report: Report) -> Iterator[str]:
+    for patcher in report.patchers:
+        loaded = "loaded" if patcher.loaded else "not loaded here"
+        yield from _wrapped(f"{patcher.name} {patcher.version}, {loaded}: {patcher.note}.")
+
+
+def _verdict(report: Report) -> str:
+    if report.protected:
+        return "PROTECTED: a program here that imports obs_sse_guard is guarded."
+    return "\n".join(f"NOT PROTECTED: {reason}" for reason in report.reasons)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def _wrapped(paragraph: str) -> list[str]:
+    return textwrap.wrap(paragraph, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

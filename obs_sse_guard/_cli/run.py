@@ -1,0 +1,77 @@
+"""``obs-sse-guard run``: any program, unmodified, with the guard armed in each of its Python processes.
+
+Python imports ``sitecustomize`` before a program, from wherever its path leads first. `BOOTSTRAP`
+holds one, and ``PYTHONPATH``, which child processes inherit, begins with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["BOOTSTRAP", "run"]
+
+BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
+
+# As shells and env(1) have it.
+NO_PROGRAM, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the program; on POSIX it takes this process's place, so that only a failure returns.
+
+    Args:
+        arguments: ``words``, the program and its own words, after an optional ``--``.
+
+    Returns:
+        The program's exit status; 2 if none is given, 127 if there is no such program, 126 if it cannot be run.
+    """
+    command = _command(arguments.words)
+    if not command or not command[0]:
+        sys.stderr.write("obs-sse-guard run: no program given\n")
+        return NO_PROGRAM
+    try:
+        return _start(command, {**os.environ, "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", ""))})
+    except OSError as error:
+        sys.stderr.write(f"obs-sse-guard run: {command[0]}: {error.strerror}\n")
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    """The words for the operating system: a module or a script runs in this very Python."""
+    words = list(words[1:] if words[:1] == ["--"] else words)
+    is_python = words[:1] == ["-m"] or any(word.endswith(".py") and Path(word).is_file() for word in words[:1])
+    return [sys.executable, *words] if is_python else words
+
+
+def _python_path(value: str) -> str:
+    # An empty value is no entry at all, but an empty entry is the working directory: never make one of the other.
+    entries = value.split(os.pathsep) if value else []
+    return os.pathsep.join((BOOTSTRAP, *(entry for entry in entries if entry != BOOTSTRAP)))
+
+
+def _replace(command: list[str], environment: Mapping[str, str]) -> NoReturn:
+    """Become the program: signals, streams and the exit status need nobody who passes them on."""
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python's own choice, which the program would inherit
+        signal.signal(ignored, signal.SIG_DFL)
+    os.execvpe(command[0], command, environment)  # noqa: S606  # to run what the user says is the purpose
+
+
+def _wait(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run the program as a child. For Windows, where ``exec`` returns to the shell while the program goes on."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # the console tells the program of Ctrl-C too, and it decides
+    program = shutil.which(command[0]) or command[0]  # Windows itself looks for .exe files alone
+    done = subprocess.run([program, *command[1:]], env=environment, check=False)  # noqa: S603  # as above
+    return done.returncode
+
+
+_start: Callable[[list[str], Mapping[str, str]], int] = _wait if os.name == "nt" else _replace

@@ -1,0 +1,1 @@
+"""Act on decisions: raise, log, write the audit file, count."""

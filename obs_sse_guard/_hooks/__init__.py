@@ -1,0 +1,1 @@
+"""Where the SDKs are hooked, and what their calls and requests mean."""

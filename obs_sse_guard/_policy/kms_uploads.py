@@ -1,0 +1,54 @@
+"""Uploads begun with SSE-KMS: what no header of their parts shows.
+
+Bounded, and safe among threads. It knows what this process saw begin and nothing else: an
+upload that it does not know may be of any kind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from obs_sse_guard._util.fork import after_fork_in_child
+
+__all__ = ["Ledger", "kms_uploads"]
+
+
+class Ledger:
+    """Remembers the latest uploads that were begun with SSE-KMS."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._uploads: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._renew_lock()
+        after_fork_in_child(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, endpoint: str, bucket: str, upload_id: str) -> None:
+        """Remember an upload; the oldest makes room."""
+        with self._lock:
+            self._uploads[endpoint, bucket, upload_id] = None
+            while len(self._uploads) > self._limit:
+                self._uploads.popitem(last=False)
+
+    def forget(self, endpoint: str, bucket: str, upload_id: str) -> None:
+        """Forget an upload that was completed or aborted."""
+        with self._lock:
+            self._uploads.pop((endpoint, bucket, upload_id), None)
+
+    def clear(self) -> None:
+        """Forget all uploads."""
+        with self._lock:
+            self._uploads.clear()
+
+    def __contains__(self, upload: object) -> bool:
+        return upload in self._uploads  # one look-up of a dict, atomic by itself
+
+    def __len__(self) -> int:
+        return len(self._uploads)
+
+
+kms_uploads = Ledger()
+"""The uploads of this process, whichever SDK began them."""

@@ -1,0 +1,49 @@
+"""Telling the operation from what a request consists of, as the service does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._policy.headers import text
+from obs_sse_guard.rules import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["bucket_operation", "object_operation"]
+
+# Parameters that make a request about an object another one than its method says. The service
+# ignores those that it does not know, and so do its rules.
+_SUBRESOURCES = frozenset({
+    "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
+    "rename", "renameObject", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy",
+    "tagging", "torrent", "truncate", "uploadId", "uploads", "x-obs-accesslabel",
+})  # fmt: skip
+_OPERATIONS: dict[tuple[str, frozenset[str]], Operation] = {
+    ("PUT", frozenset()): Operation.PUT_OBJECT,
+    ("PUT", frozenset({"modify"})): Operation.PUT_OBJECT,
+    ("POST", frozenset({"append"})): Operation.PUT_OBJECT,
+    ("POST", frozenset({"uploads"})): Operation.INITIATE_MULTIPART_UPLOAD,
+    ("HEAD", frozenset()): Operation.HEAD_OBJECT,
+    ("GET", frozenset()): Operation.GET_OBJECT,
+    ("PUT", frozenset({"partNumber", "uploadId"})): Operation.UPLOAD_PART,
+    ("GET", frozenset({"partNumber"})): Operation.GET_OBJECT,
+    ("HEAD", frozenset({"partNumber"})): Operation.HEAD_OBJECT,
+    ("POST", frozenset({"uploadId"})): Operation.COMPLETE_MULTIPART_UPLOAD,
+}
+_COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY}
+
+
+def object_operation(method: str, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]) -> str:
+    """Tell the operation of a request about an object; one that no table names gets a name of its own."""
+    choice = frozenset(text(name) for name in parameters if name) & _SUBRESOURCES
+    operation = _OPERATIONS.get((method, choice))
+    if operation is None:
+        return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
+    copies = any(text(name).strip().lower() in ("x-obs-copy-source", "x-amz-copy-source") for name, _ in headers)
+    return (_COPIES.get(operation, operation) if copies else operation).value
+
+
+def bucket_operation(method: str, *, has_parameters: bool) -> str:
+    """Tell the operation of a request about a bucket: a form that uploads an object, or one of no table."""
+    return Operation.POST_OBJECT.value if method == "POST" and not has_parameters else f"{method} bucket"

@@ -1,0 +1,499 @@
+"""``obs-sse-guard doctor``: it says what is so, and exits with 0 only where the guard protects."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import obs
+import pytest
+import wrapt
+
+import obs_sse_guard
+from obs_sse_guard._cli import main as _cli
+from obs_sse_guard._cli.doctor import examination, packages
+from obs_sse_guard._cli.doctor.hazards import HAZARDS, parsed
+from obs_sse_guard._hooks import obs as _obs
+from obs_sse_guard._hooks.installer import Patcher, Target
+from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._policy.settings import Mode
+from tests.support.commands import SOURCES, command
+
+SDK = "esdk-obs-python"
+PROTECTED = "PROTECTED: a program here that imports obs_sse_guard is guarded."
+
+
+class Site:
+    """A Python environment in a folder: the guard, wrapt, and what a test puts beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "obs_sse_guard").symlink_to(SOURCES / "obs_sse_guard")
+        (folder / "wrapt").symlink_to(Path(wrapt.__file__).parent)
+        self.distribution("wrapt", metadata.version("wrapt"))
+
+    def distribution(self, name: str, version: str) -> None:
+        """Have it look installed."""
+        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    def module(self, name: str, code: str = "") -> None:
+        """Write a module, and the packages above it where there are none."""
+        path = self.folder.joinpath(*name.split("."))
+        for package in [name.rsplit(".", depth)[0] for depth in range(name.count("."), 0, -1)]:
+            folder = self.folder.joinpath(*package.split("."))
+            folder.mkdir(exist_ok=True)
+            (folder / "__init__.py").touch()
+        path.with_suffix(".py").write_text(code)
+
+    def doctor(self) -> tuple[int, dict[str, Any]]:
+        """Run the command in this environment, which sees none of the test's packages."""
+        words = ("-S", "-m", "obs_sse_guard")
+        done = command("doctor", "--json", python=words, environment={"PYTHONPATH": str(self.folder)})
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def examined(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    """The report, out of this process."""
+    status = _cli.main(["doctor", "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    """The report for people, out of this process."""
+    _cli.main(["doctor"])
+    return capsys.readouterr().out
+
+
+# -------------------------------------------------------------------------- this very environment
+
+
+def test_an_environment_with_the_sdk_is_protected() -> None:
+    done = command("doctor")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == PROTECTED
+    assert f"{SDK}  " in done.stdout
+    assert metadata.version(SDK) in done.stdout
+    assert sys.executable in done.stdout.splitlines()[0]
+    assert "\x1b" not in done.stdout
+    for hook in obs_sse_guard.status():
+        assert f"  {hook}" in done.stdout
+
+
+KEYS = {
+    "python": {"implementation", "version", "executable", "platform"},
+    "packages": {"name", "version", "is_sdk", "state"},
+    "modules": {"name", "state", "error"},
+    "hooks": {"name", "state", "optional", "gap"},
+    "settings": {"variable", "value", "origin", "given", "problems"},
+    "hazards": {"id", "package", "what", "remedy"},
+    "patchers": {"name", "version", "loaded", "note"},
+}
+
+
+def test_the_keys_for_machines_stay() -> None:
+    done = command("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert list(report) == ["protected", "reasons", "guard", *KEYS]
+    for section, keys in KEYS.items():
+        rows = report[section] if isinstance(report[section], list) else [report[section]]
+        assert all(set(row) == keys for row in rows)
+    assert (done.returncode, report["protected"], report["reasons"]) == (0, True, [])
+    assert report["guard"] == obs_sse_guard.__version__
+
+
+def test_the_states_of_the_hooks_are_real(capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = examined(capsys)
+    assert status == 0
+    assert {hook["name"]: hook["state"] for hook in report["hooks"]} == obs_sse_guard.status()
+    assert {hook["name"] for hook in report["hooks"] if hook["optional"]} >= {
+        target.name for target in _obs.TARGETS if target.optional
+    }
+    imported = tuple(f"{module['name']}." for module in report["modules"] if module["state"] == "imported")
+    assert "obs.client." in imported
+    required = [hook for hook in report["hooks"] if not hook["optional"] and hook["name"].startswith(imported)]
+    assert {hook["state"] for hook in required} == {"active"}
+    assert not any(hook["gap"] for hook in report["hooks"])
+
+
+def test_the_doctor_imports_what_is_installed_and_nobody_else_has() -> None:
+    code = (
+        "import sys, obs_sse_guard; from obs_sse_guard._cli.main import main; "
+        "before = 'obs' in sys.modules; main(['doctor']); print(before, 'obs.transfer' in sys.modules)"
+    )
+    assert command(python=("-c", code)).stdout.splitlines()[-1] == "False True"
+
+
+def test_versions_are_those_of_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    _, report = examined(capsys)
+    rows = {package["name"]: package for package in report["packages"]}
+    assert list(rows) == [package.distribution for package in packages.PACKAGES]
+    assert rows[SDK] == {"name": SDK, "version": metadata.version(SDK), "is_sdk": True, "state": "imported"}
+    assert rows["wrapt"]["version"] == metadata.version("wrapt")
+
+
+def test_a_stripped_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    hook = vars(obs.ObsClient)["putContent"]
+    monkeypatch.setattr(obs.ObsClient, "putContent", hook.__wrapped__)
+    status, report = examined(capsys)
+    assert (status, report["protected"]) == (1, False)
+    assert [row["name"] for row in report["hooks"] if row["gap"]] == ["obs.client.ObsClient.putContent"]
+    assert "obs.client.ObsClient.putContent" in report["reasons"][0]
+    lines = shown(capsys).splitlines()
+    assert [line.split() for line in lines if "<- a gap" in line] == [
+        ["off", "obs.client.ObsClient.putContent", "<-", "a", "gap"]
+    ]
+    assert lines[-1].startswith("NOT PROTECTED: not hooked")
+
+
+# --------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize("mode", ["warn", "off"])
+def test_what_is_not_enforced_is_not_protected(mode: str) -> None:
+    done = command("doctor", environment={"OBS_SSE_GUARD": mode})
+    assert done.returncode == 1
+    [why] = [line for line in done.stdout.splitlines() if line.startswith("NOT PROTECTED")]
+    assert f"OBS_SSE_GUARD={mode} " in why
+    assert PROTECTED not in done.stdout.splitlines()
+
+
+def test_off_shows_hooks_that_are_off() -> None:
+    report = json.loads(command("doctor", "--json", environment={"OBS_SSE_GUARD": "off"}).stdout)
+    assert {hook["state"] for hook in report["hooks"]} == {"off"}
+    assert len(report["reasons"]) == 1
+
+
+def settings_of(report: dict[str, Any]) -> dict[str, tuple[str, str, int]]:
+    """Of the settings that every release has had: value, origin, number of problems."""
+    first = (_settings.MODE, _settings.POLICY, _settings.TRUSTED_HOSTS)
+    return {
+        row["variable"]: (row["value"], row["origin"], len(row["problems"]))
+        for row in report["settings"]
+        if row["variable"] in first
+    }
+
+
+def test_defaults_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    _, report = examined(capsys)
+    assert settings_of(report) == {
+        "OBS_SSE_GUARD": ("enforce", "default", 0),
+        "OBS_SSE_GUARD_POLICY": ("documented", "default", 0),
+        "OBS_SSE_GUARD_TRUSTED_HOSTS": ("", "default", 0),
+    }
+    assert {row["given"] for row in report["settings"]} == {None}
+
+
+def test_no_setting_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    _, report = examined(capsys)
+    variables = {value for value in vars(_settings).values() if isinstance(value, str) and value.startswith("OBS_SSE_")}
+    assert {row["variable"] for row in report["settings"]} == variables
+
+
+def test_the_environment_is_told_as_such(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", " Yes ")
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "10.0.0.0/8, *.mesh.local,sidecar")
+    status, report = examined(capsys)
+    assert status == 0
+    assert settings_of(report) == {
+        "OBS_SSE_GUARD": ("enforce", "environment", 0),
+        "OBS_SSE_GUARD_POLICY": ("strict", "environment", 0),
+        "OBS_SSE_GUARD_TRUSTED_HOSTS": ("sidecar, *.mesh.local, 10.0.0.0/8", "environment", 0),
+    }
+    assert report["settings"][0]["given"] == " Yes "
+
+
+def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", " ")
+    _, report = examined(capsys)
+    assert settings_of(report)["OBS_SSE_GUARD"] == ("enforce", "default", 0)
+
+
+def test_values_that_are_not_understood_are_flagged() -> None:
+    environment = {
+        "OBS_SSE_GUARD": "wran",
+        "OBS_SSE_GUARD_POLICY": "stict",
+        "OBS_SSE_GUARD_TRUSTED_HOSTS": "http://sidecar,localhost",
+    }
+    report = json.loads(command("doctor", "--json", environment=environment).stdout)
+    assert settings_of(report) == {
+        "OBS_SSE_GUARD": ("enforce", "default", 1),
+        "OBS_SSE_GUARD_POLICY": ("documented", "default", 1),
+        "OBS_SSE_GUARD_TRUSTED_HOSTS": ("localhost", "environment", 1),
+    }
+    done = command("doctor", environment=environment)
+    assert done.returncode == 0  # a typo never disarms
+    assert done.stdout.count("  ! OBS_SSE_GUARD") == 3
+
+
+# ----------------------------------------------------------------------------- other environments
+
+
+def test_no_sdk_is_nothing_to_protect(site: Site) -> None:
+    status, report = site.doctor()
+    assert (status, report["protected"]) == (1, False)
+    assert report["reasons"] == ["there is no SDK to guard: pip install 'obs-sse-guard[obs]'"]
+    assert {hook["state"] for hook in report["hooks"]} == {"pending"}
+    assert not any(hook["gap"] for hook in report["hooks"])
+    assert {module["state"] for module in report["modules"]} == {"absent"}
+    assert [row["name"] for row in report["packages"] if row["version"]] == ["wrapt"]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("raise OSError('no\\nluck')", "OSError: no luck"),
+        ("import requests_that_nobody_has", "ModuleNotFoundError: No module named 'requests_that_nobody_has'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("def (", "SyntaxError"),
+    ],
+)
+def test_an_sdk_that_fails_to_import_is_reported(site: Site, code: str, error: str) -> None:
+    site.distribution(SDK, "3.24.12")
+    site.module("obs.client")
+    site.module("obs.ilog")
+    site.module("obs.__init__", f"import obs.ilog\nprint('noise')\n{code}\n")
+    status, report = site.doctor()
+    assert status == 1
+    modules = [module for module in report["modules"] if module["name"].startswith("obs.")]
+    assert {module["state"] for module in modules} == {"failed"}
+    assert all(module["error"].startswith(error) for module in modules)
+    assert report["reasons"] == [f"importing {SDK} fails, and there is no other SDK"]
+    assert report["packages"][0]["state"] == "failed"
+
+
+def test_a_stranger_of_the_same_name_is_not_the_sdk(site: Site) -> None:
+    site.module("obs.__init__")
+    status, report = site.doctor()
+    assert status == 1
+    assert "there is no SDK" in report["reasons"][0]
+
+
+def test_an_sdk_that_changed_is_a_gap(site: Site) -> None:
+    site.distribution(SDK, "9.0.0")
+    site.module("obs.client", "class ObsClient:\n    def putContent(self, bucketName, headers=None): ...\n")
+    status, report = site.doctor()
+    assert status == 1
+    states = {hook["name"]: (hook["state"], hook["gap"]) for hook in report["hooks"]}
+    assert states["obs.client.ObsClient.getObject"] == ("unsupported", True)
+    assert states["obs.client.ObsClient.modifyFile"] == ("unsupported", False)  # optional
+    assert states["obs.transfer.uploadOperation._upload_part"] == ("pending", True)  # a module that is gone
+    assert "obs.client.ObsClient.getObject" in report["reasons"][0]
+
+
+def test_other_patchers_are_told(site: Site) -> None:
+    site.distribution("moto", "5.0")
+    site.distribution("ddtrace", "4.1")
+    site.module("moto.__init__")
+    site.module("obs.__init__", "import moto")
+    _, report = site.doctor()
+    assert [(row["name"], row["version"], row["loaded"]) for row in report["patchers"]] == [
+        ("ddtrace", "4.1", False),
+        ("moto", "5.0", True),
+    ]
+
+
+def _gate(_name: str, function: Any) -> Any:
+    def gate(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return gate
+
+
+@pytest.fixture
+def many_sdks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patcher]:
+    """An SDK that works, two that do not, and one that is not there, with a guard for all of them."""
+    (tmp_path / "sdk_sound.py").write_text("class Client:\n    def put(self): ...\n")
+    (tmp_path / "sdk_broken.py").write_text("raise OSError('no luck')\n")
+    (tmp_path / "sdk_lacking.py").write_text("import a_module_that_nobody_has\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    patcher = Patcher(
+        (
+            Target("sdk_sound", "Client.put", _gate),
+            Target("sdk_sound", "Client.head", _gate, optional=True),
+            Target("sdk_broken", "Client.put", _gate),
+            Target("sdk_lacking", "Client.put", _gate),
+            Target("sdk_absent", "Client.put", _gate),
+        )
+    )
+    rows = (
+        packages.Package("sdk-sound", "sdk_sound", is_sdk=True),
+        packages.Package("sdk-broken", "sdk_broken", is_sdk=True),
+        packages.Package("sdk-lacking", "sdk_lacking", is_sdk=True),
+        packages.Package("sdk-absent", "sdk_absent", is_sdk=True),
+        packages.Package("sdk-unknown", "sdk_unknown", is_sdk=True),
+    )
+    monkeypatch.setattr(examination, "_the_patcher", lambda: patcher)
+    monkeypatch.setattr(examination, "PACKAGES", rows)
+    monkeypatch.setattr(packages, "PACKAGES", rows)
+    monkeypatch.setattr(examination, "versions", lambda: {"sdk-unknown": "1.0"})
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])  # the patcher adds to it
+    patcher.install()
+    importlib.invalidate_caches()
+    yield patcher
+    sys.modules.pop("sdk_sound", None)
+
+
+def test_a_broken_sdk_beside_a_guarded_one(many_sdks: Patcher, capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = examined(capsys)
+    assert (status, report["reasons"]) == (0, [])
+    assert [(row["name"], row["state"]) for row in report["packages"]] == [
+        ("sdk-sound", "imported"),
+        ("sdk-broken", "failed"),
+        ("sdk-lacking", "failed"),
+        ("sdk-absent", "absent"),
+        ("sdk-unknown", ""),
+    ]
+    assert [hook["state"] for hook in report["hooks"]] == ["active", "unsupported", *3 * ["pending"]]
+    out = shown(capsys)
+    assert "sdk_broken: OSError: no luck" in out
+    for words in (
+        ["sdk-sound", "version", "unknown", "SDK"],
+        ["sdk-broken", "version", "unknown", "fails", "to", "import"],
+        ["sdk-unknown", "1.0", "SDK,", "which", "the", "guard", "does", "not", "hook"],
+        ["unsupported", "sdk_sound.Client.head", "this", "release", "has", "no", "such", "place"],
+        ["pending", "sdk_broken.Client.put"],
+        ["not", "installed:", "sdk-absent"],
+    ):
+        assert words in [line.split() for line in out.splitlines()]
+
+
+def test_a_place_that_is_there_and_cannot_be_hooked_is_a_gap(many_sdks: Patcher) -> None:
+    optional = many_sdks.targets[1]
+    assert many_sdks.is_spared(optional)
+    many_sdks._failed = {optional.name}
+    assert not many_sdks.is_spared(optional)
+
+
+def test_warn_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    assert _cli.main(["doctor"]) == 1
+    assert capsys.readouterr().out.endswith(
+        "\nNOT PROTECTED: OBS_SSE_GUARD=warn logs what it would refuse, and lets it through\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("failed", "importing sdk fails, and there is no other SDK"), ("absent", "there is no SDK to guard")],
+)
+def test_an_sdk_that_cannot_be_used_is_a_reason(state: str, reason: str) -> None:
+    sdk = examination.Package("sdk", None, is_sdk=True, state=state)
+    [why] = examination._reasons(Mode.ENFORCE, [sdk], [], [])
+    assert why.startswith(reason)
+
+
+def test_every_mode_but_enforce_has_its_reason() -> None:
+    assert set(examination._NOT_ENFORCED) == {*Mode} - {Mode.ENFORCE}
+
+
+# ---------------------------------------------------------------------------------------- hazards
+
+SHOWN: dict[str, tuple[dict[str, str], str]] = {
+    "esdk-too-old": ({SDK: "3.20.9.1"}, "3.11.1"),
+    "esdk-https-broken": ({SDK: "3.23.12"}, "3.12.0"),
+    "esdk-requests-undeclared": ({SDK: "3.24.12"}, "3.11.1"),
+    "esdk-unverified-tls": ({SDK: "3.26.6"}, "3.11.1"),
+    "esdk-host-unchecked": ({SDK: "3.26.6"}, "3.11.1"),
+    "esdk-keys-in-log": ({SDK: "3.26.6"}, "3.11.1"),
+    "esdk-follows-redirects": ({SDK: "3.26.6"}, "3.11.1"),
+    "botocore-too-old": ({"botocore": "1.28.99"}, "3.11.1"),
+    "botocore-use-ssl": ({"botocore": "1.40.14"}, "3.11.1"),
+    "botocore-key-in-url": ({"botocore": "1.43.0"}, "3.11.1"),
+    "botocore-keys-in-log": ({"botocore": "1.43.0"}, "3.11.1"),
+    "aiobotocore-follows-redirects": ({"aiobotocore": "3.10.0"}, "3.11.1"),
+    "crt-ignores-endpoint": ({"awscrt": "0.38.1", "s3transfer": "0.19"}, "3.11.1"),
+    "wrapt-too-old": ({"wrapt": "1.15.0"}, "3.11.1"),
+    "wrapt-2.2.0": ({"wrapt": "2.2.0"}, "3.11.1"),
+    "python-untested": ({}, "3.14.0rc1"),
+}
+NOT_SHOWN: dict[str, list[tuple[dict[str, str], str]]] = {
+    "esdk-too-old": [({SDK: "3.20.11"}, "3.11.1"), ({}, "3.11.1")],
+    "esdk-https-broken": [({SDK: "3.23.12"}, "3.11.9"), ({SDK: "3.24.3"}, "3.13.0")],
+    "esdk-requests-undeclared": [
+        ({SDK: "3.24.12", "requests": "2.0"}, "3.11.1"),
+        ({SDK: "3.24.6.1"}, "3.11.1"),
+        ({SDK: "3.25.3"}, "3.11.1"),
+    ],
+    "botocore-too-old": [({"botocore": "1.29.0"}, "3.11.1")],
+    "botocore-use-ssl": [({"botocore": "1.40.15"}, "3.11.1")],
+    "crt-ignores-endpoint": [({"awscrt": "0.38.1"}, "3.11.1")],
+    "wrapt-too-old": [({"wrapt": "1.16.0"}, "3.11.1")],
+    "wrapt-2.2.0": [({"wrapt": "2.2.1"}, "3.11.1"), ({"wrapt": "2.1.2"}, "3.11.1")],
+    "python-untested": [({}, "3.13.9")],
+}
+
+
+def ids(found: dict[str, str], python: str) -> set[str]:
+    return {hazard.id for hazard in HAZARDS if hazard.shows(found, python)}
+
+
+def test_every_hazard_shows_where_it_is_known_and_nowhere_else() -> None:
+    assert set(SHOWN) == {hazard.id for hazard in HAZARDS}
+    for name, (found, python) in SHOWN.items():
+        assert name in ids(found, python)
+        for hazard in HAZARDS:
+            if hazard.package and hazard.package not in found:
+                assert hazard.id not in ids(found, python)
+    for name, cases in NOT_SHOWN.items():
+        for found, python in cases:
+            assert name not in ids(found, python)
+
+
+def test_a_hazard_speaks_of_a_package_that_is_looked_for() -> None:
+    known = {package.distribution for package in packages.PACKAGES}
+    for hazard in HAZARDS:
+        assert {hazard.package, hazard.without, hazard.beside} - {""} <= known
+        assert not hazard.what.endswith(".")
+        assert not hazard.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [("3.24.6.1", (3, 24, 6, 1)), ("1.40.0rc1", (1, 40, 0)), ("", ()), ("2.5", (2, 5)), ("3.14.0+", (3, 14, 0))],
+)
+def test_a_version_is_what_its_numbers_say(version: str, numbers: tuple[int, ...]) -> None:
+    assert parsed(version) == numbers
+
+
+def test_the_hazards_of_the_releases_here_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    _, report = examined(capsys)
+    found = {row["name"]: row["version"] for row in report["packages"] if row["version"]}
+    assert {hazard["id"] for hazard in report["hazards"]} == ids(found, report["python"]["version"])
+    out = " ".join(shown(capsys).split())
+    for hazard in report["hazards"]:
+        assert f"{hazard['id']}: {hazard['what']}. Remedy: {hazard['remedy']}." in out
+
+
+def test_lines_fit_a_terminal(site: Site) -> None:
+    site.distribution("moto", "5.0")
+    site.distribution(SDK, "3.20.9.1")
+    done = command("doctor", python=("-S", "-m", "obs_sse_guard"), environment={"PYTHONPATH": str(site.folder)})
+    assert "moto 5.0, not loaded here: " in done.stdout
+    assert "esdk-too-old: " in done.stdout
+    assert max(map(len, done.stdout.splitlines()[2:])) <= 120
+
+
+@pytest.mark.parametrize("words", [["doctor", "--jsn"], ["doctor", "now"]])
+def test_words_that_make_no_sense_exit_with_2(words: list[str]) -> None:
+    done = command(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_the_doctor_leaves_the_environment_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    before = dict(os.environ)
+    examined(capsys)
+    assert dict(os.environ) == before

@@ -1,0 +1,206 @@
+"""``obs-sse-guard explain``: the verdict, and the very words that the caller would read."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obs_sse_guard import SSETransportError
+from obs_sse_guard._cli import main as _cli
+from obs_sse_guard.rules import Encryption, Operation
+from tests.support import obs_calls as sdk_calls
+from tests.support import oracle
+from tests.support.commands import SOURCES, command
+from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
+from tests.support.obs_calls import drive, open_client
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
+
+POLICIES = ("documented", "strict")
+WORDS = {
+    oracle.REFUSED: "refused, nothing is sent",
+    oracle.LOGGED: "sent, and logged",
+    oracle.SILENT: "allowed, nothing is said",
+}
+
+
+def words_of(row: Row, scheme: str) -> list[str]:
+    return ["--operation", row.operation, "--target", row.target, "--source", row.source, "--scheme", scheme]
+
+
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """What is said of the request, and by policy: the verdict, and the message if any."""
+    assert _cli.main(["explain", *words]) == 0
+    request, *verdicts = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    by_policy: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        heading, *message = verdict.splitlines()
+        policy, _, what = heading.partition(": ")
+        by_policy[policy] = [what, *message]
+    assert tuple(by_policy) == POLICIES
+    return dict(re.split(r"  +", line, maxsplit=1) for line in request.splitlines()), by_policy
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_every_row_is_explained(row: Row, scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
+    request, verdicts = explained(capsys, *words_of(row, scheme))
+    demand = "HTTP or HTTPS" if "http" in row.allowed else "HTTPS"
+    assert request["row"] == f"{row.id}: {demand}"
+    assert request["page"] == 'obs_04_0108 "API Operations Related to Server-Side Encryption"'
+    assert request["key"] == ("a customer key in a request header" if oracle.carries_key(row) else "none")
+    for policy in POLICIES:
+        [what, *message] = verdicts[policy]
+        assert what == WORDS[oracle.verdict(row, scheme, policy)]
+        assert len(message) == (what != WORDS[oracle.SILENT])
+        assert all(text.endswith(f"[{row.id}]") for text in message)
+
+
+@pytest.mark.parametrize("row", ROWS_OF_2025, ids=lambda row: row.id)
+def test_a_later_row_is_explained_with_its_edition(row: Row, capsys: pytest.CaptureFixture[str]) -> None:
+    request, verdicts = explained(capsys, *words_of(row, "https"))
+    assert row.id in request["row"]
+    assert request["page"].endswith(", edition 2025-04")
+    assert [what for what, *_ in verdicts.values()] == 2 * [WORDS[oracle.SILENT]]
+
+
+def test_only_the_strict_policy_reads_a_later_row(capsys: pytest.CaptureFixture[str]) -> None:
+    _, verdicts = explained(capsys, "--operation", "CopyObject", "--target", "SSE-OBS", "--scheme", "http")
+    assert verdicts["documented"] == [WORDS[oracle.SILENT]]
+    assert verdicts["strict"][0] == WORDS[oracle.REFUSED]
+    assert verdicts["strict"][1].endswith("[table-3/none-to-SSE-OBS]")
+
+
+def test_a_request_without_a_row_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    request, verdicts = explained(capsys, "--operation", "PutObject", "--target", "none", "--scheme", "http")
+    assert request["row"] == "none"
+    assert [what for what, *_ in verdicts.values()] == 2 * [WORDS[oracle.SILENT]]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_the_message_is_what_the_sdks_caller_reads(
+    row: Row,
+    policy: str,
+    http: RecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", policy)
+    [_, *expected] = explained(capsys, *words_of(row, "http"))[1][policy]
+    said = []
+    with open_client("obs", http) as client, sdk_calls.without_backoff():
+        try:
+            drive(client, row)
+        except SSETransportError as error:
+            said.append(str(error))
+        except Exception:  # noqa: BLE001, S110  # what the SDK makes of the answer matters not
+            pass
+    said += [record.getMessage() for record in caplog.records if record.name == "obs_sse_guard"]
+    assert [_as_explained(text, http.named_url) for text in said] == expected
+
+
+def _as_explained(message: str, url: str) -> str:
+    """The message for the endpoint of the example, and without a key id, which the example does not give."""
+    host = url.partition("//")[2].partition(":")[0]
+    elsewhere = message.replace(url, "http://obs.example.com").replace(host, "obs.example.com")
+    return elsewhere.replace(", x-obs-server-side-encryption-kms-key-id", "")
+
+
+# ----------------------------------------------------------------------------------- as a process
+
+
+def test_the_command_exits_with_0_whatever_the_verdict() -> None:
+    words = ("explain", "--operation", "PutObject", "--target", "SSE-KMS", "--scheme")
+    refused, allowed = command(*words, "http"), command(*words, "https")
+    assert refused.returncode == allowed.returncode == 0
+    assert refused.stdout.count("refused, nothing is sent") == 2
+    assert allowed.stdout.count("allowed, nothing is said") == 2
+    assert "table-2/PutObject: HTTPS" in refused.stdout
+    assert "\x1b" not in refused.stdout
+
+
+def test_the_policy_in_the_environment_changes_nothing() -> None:
+    words = ("explain", "--operation", "HeadObject", "--target", "SSE-KMS", "--scheme", "http")
+    plain = command(*words).stdout
+    assert plain == command(*words, environment={"OBS_SSE_GUARD": "off", "OBS_SSE_GUARD_POLICY": "strict"}).stdout
+    assert "documented: allowed" in plain
+    assert "strict: refused" in plain
+
+
+def test_words_are_taken_in_any_letter_case() -> None:
+    done = command("explain", "--operation", "COPYOBJECT", "--target", "None", "--source", "sse-c", "--scheme", "HTTP")
+    assert done.returncode == 0
+    assert "CopyObject, target none, source SSE-C, over http" in done.stdout
+
+
+WRONG = {
+    "--operation": ("PutObjekt", [str(word) for word in Operation]),
+    "--target": ("AES256", [str(word) for word in Encryption]),
+    "--source": ("kms", [str(word) for word in Encryption]),
+    "--scheme": ("ftp", ["http", "https"]),
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_a_wrong_word_lists_the_right_ones(option: str) -> None:
+    word, right = WRONG[option]
+    words = {"--operation": "CopyObject", "--target": "SSE-C", "--source": "none", "--scheme": "http", option: word}
+    done = command("explain", *itertools.chain(*words.items()))
+    assert (done.returncode, done.stdout) == (2, "")
+    complaint = done.stderr.splitlines()[-1]
+    assert option in complaint
+    assert word in complaint
+    assert all(re.search(rf"\b{name}\b", complaint) for name in right)
+
+
+@pytest.mark.parametrize("option", ["--operation", "--target", "--scheme"])
+def test_a_missing_word_is_named(option: str) -> None:
+    words = {"--operation": "PutObject", "--target": "SSE-C", "--scheme": "http"}
+    del words[option]
+    done = command("explain", *itertools.chain(*words.items()))
+    assert done.returncode == 2
+    assert option in done.stderr.splitlines()[-1]
+
+
+def test_a_source_where_nothing_is_copied_is_refused() -> None:
+    words = ("explain", "--operation", "PutObject", "--target", "none", "--scheme", "http", "--source")
+    done = command(*words, "SSE-C")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PutObject copies nothing; operations with a source are CopyObject, UploadPartCopy" in done.stderr
+    assert command(*words, "none").returncode == 0
+
+
+def test_an_encoding_without_arrows_stops_nothing() -> None:
+    words = ("explain", "--operation", "CopyObject", "--target", "SSE-C", "--scheme", "http")
+    plain = command(*words, environment={"PYTHONIOENCODING": "ascii"})
+    assert plain.returncode == 0
+    assert "[table-3/none?SSE-C]" in plain.stdout
+
+
+def test_a_broken_sdk_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "obs.py").write_text("print('noise')\nraise OSError('no luck')\n")
+    done = command(
+        "explain",
+        *words_of(ROWS[0], "http"),
+        environment={"PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOURCES)])},
+    )
+    assert done.returncode == 0
+    assert "noise" not in done.stdout
+    assert "table-1/PutObject" in done.stdout
+
+
+def test_the_advice_is_that_for_the_release_in_use() -> None:
+    code = (
+        "import sys; from obs_sse_guard._cli.main import main; "
+        "main(['explain', '--operation', 'GetObject', '--target', 'SSE-C', '--scheme', 'http']); "
+        "print('obs.const' in sys.modules)"
+    )
+    assert command(python=("-c", code)).stdout.splitlines()[-1] == "True"

@@ -1,0 +1,413 @@
+"""``obs-sse-guard run``: programs that know nothing of the guard, and the processes that they start."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard._cli import run as _run
+from tests.support.obs_calls import KEY
+from tests.support.servers import LOOPBACK, RecordingServer, assert_silent, leaks
+
+HOME = Path(obs_sse_guard.__file__).parent.parent
+GUARD = (sys.executable, "-m", "obs_sse_guard", "run")
+SECONDS = 60
+
+posix = pytest.mark.skipif(os.name == "nt", reason="shells, signals and exec as POSIX has them")
+
+UPLOAD = f"""
+from obs import ObsClient, PutObjectHeader, SseCHeader
+
+def put(url):
+    client = ObsClient(access_key_id="id", secret_access_key="secret", server=url)
+    header = PutObjectHeader(sseHeader=SseCHeader.getInstance({KEY!r}))
+    try:
+        client.putContent("bucket", "object", "content", headers=header)
+    except RuntimeError as error:
+        return type(error).__name__
+    finally:
+        client.close()
+    return "sent"
+"""
+
+APP = """
+import json, multiprocessing, subprocess, sys
+from concurrent.futures import ProcessPoolExecutor
+from upload import put
+
+def in_a_child(url):
+    child = [sys.executable, "-c", "import sys, upload; print(upload.put(sys.argv[1]))", url]
+    return subprocess.check_output(child, cwd=sys.path[0], text=True, timeout=60).strip()
+
+def in_a_pool(method, url):
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        return pool.submit(put, url).result(timeout=60)
+
+if __name__ == "__main__":
+    url = sys.argv[1]
+    pools = {method: in_a_pool(method, url) for method in multiprocessing.get_all_start_methods()}
+    print(json.dumps({"itself": put(url), "a child": in_a_child(url), **pools}))
+"""
+
+WSGI = """
+import os
+from upload import put
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{os.getpid()} {put(environ['QUERY_STRING'])}".encode()]
+"""
+
+# Whatever becomes of the test: the alarm ends the arbiter, and workers end with their arbiter.
+GUNICORN = f"""
+import signal
+signal.alarm({SECONDS})
+control_socket_disable = True  # it would lie in the user's home
+"""
+
+TOLD = """
+import json, sys
+print(json.dumps([sys.argv[1:], "obs_sse_guard" in sys.modules, sys.stdin.read()]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the programs."""
+    programs = {"upload.py": UPLOAD, "app.py": APP, "wsgi.py": WSGI, "gunicorn.conf.py": GUNICORN, "told.py": TOLD}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """A child's environment; the guard is importable there even if it is not installed."""
+    return {**os.environ, "PYTHONPATH": str(HOME), **variables}
+
+
+def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    words = [str(word) for word in command]
+    options = {"env": environment(), "timeout": SECONDS, **options}
+    return subprocess.run(words, capture_output=True, text=True, check=False, **options)
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# --------------------------------------------------------------------------------- what is guarded
+
+
+def test_the_program_and_each_python_process_of_it_is_guarded(folder: Path, http: RecordingServer) -> None:
+    outcome = last_line(run(*GUARD, "--", sys.executable, folder / "app.py", http.url))
+    assert {"itself", "a child", "spawn"} <= outcome.keys()
+    assert set(outcome.values()) == {"SSETransportError"}, outcome
+    assert_silent(http)
+
+
+def test_without_run_each_of_them_sends_the_key(folder: Path, http: RecordingServer) -> None:
+    outcome = last_line(run(sys.executable, folder / "app.py", http.url))
+    assert set(outcome.values()) == {"sent"}, outcome
+    assert len([call for call in http.calls if call.method == "PUT"]) == len(outcome)
+    assert leaks(http.wire, KEY)
+
+
+def test_off_stays_off(folder: Path, http: RecordingServer) -> None:
+    code = "import sys, upload; print(upload.put(sys.argv[1]))"
+    command = (*GUARD, sys.executable, "-c", code, http.url)
+    assert run(*command, cwd=folder, env=environment(OBS_SSE_GUARD="off")).stdout == "sent\n"
+    assert run(*command, cwd=folder).stdout == "SSETransportError\n"
+
+
+def _asked_until_two_workers_answered(port: int, query: str) -> dict[str, str]:
+    outcome: dict[str, str] = {}
+    deadline = time.monotonic() + SECONDS
+    while len(outcome) < 2 and time.monotonic() < deadline:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/?{query}", timeout=SECONDS) as answer:
+            worker, result = answer.read().decode().split()
+        outcome[worker] = result
+    return outcome
+
+
+@posix
+@pytest.mark.parametrize(("launcher", "result"), [(GUARD, "SSETransportError"), ((), "sent")], ids=["run", "plain"])
+def test_each_worker_of_gunicorn_is_guarded(
+    launcher: tuple[str, ...], result: str, folder: Path, http: RecordingServer
+) -> None:
+    gunicorn = Path(sys.executable).with_name("gunicorn")
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        bind = ("--workers", "2", "--bind", f"fd://{listener.fileno()}")
+        with subprocess.Popen(
+            [*launcher, gunicorn, *bind, "wsgi:app"], cwd=folder, env=environment(), pass_fds=[listener.fileno()]
+        ) as arbiter:
+            try:
+                outcome = _asked_until_two_workers_answered(listener.getsockname()[1], http.url)
+            finally:
+                arbiter.terminate()
+            assert arbiter.wait(SECONDS) == 0
+    assert len(outcome) == 2
+    assert set(outcome.values()) == {result}
+    assert bool(http.connections) is (result == "sent")
+
+
+# ------------------------------------------------------------------------------- what may be run
+
+WORDS = ["--help", "-m", "x", "--", "--version", "", "run"]
+FORMS = {
+    "a program": ("--", sys.executable, "told.py"),
+    "a script": ("told.py",),
+    "a module": ("-m", "told"),
+    "a module after --": ("--", "-m", "told"),
+    "run by run": (*GUARD, *GUARD, "told.py"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_words_and_streams_are_the_programs(form: str, folder: Path) -> None:
+    done = run(*GUARD, *FORMS[form], *WORDS, cwd=folder, input="typed")
+    assert last_line(done) == [WORDS, True, "typed"]
+
+
+@posix
+def test_a_console_script_is_found_as_the_shell_finds_it(folder: Path) -> None:
+    tool = folder / "tool"
+    tool.write_text(f"#!{sys.executable}\n{TOLD}", encoding="utf-8")
+    tool.chmod(0o755)
+    search = os.pathsep.join((str(folder), os.environ["PATH"]))
+    done = run(*GUARD, "tool", *WORDS, env=environment(PATH=search), input="typed")
+    assert last_line(done) == [WORDS, True, "typed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "line"),
+    [
+        ((), 2, "obs-sse-guard run: error: the following arguments are required: program"),
+        (("--nonsense", "python"), 2, "obs-sse-guard: error: unrecognized arguments: --nonsense"),
+        (("--",), 2, "obs-sse-guard run: no program given"),
+        (("--", ""), 2, "obs-sse-guard run: no program given"),
+        (("no-such-program", "--help"), 127, "obs-sse-guard run: no-such-program: No such file or directory"),
+        (("no-such-script.py",), 127, "obs-sse-guard run: no-such-script.py: No such file or directory"),
+        pytest.param(("./upload.txt",), 126, "obs-sse-guard run: ./upload.txt: Permission denied", marks=posix),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line(words: tuple[str, ...], status: int, line: str, tmp_path: Path) -> None:
+    (tmp_path / "upload.txt").write_text("text", encoding="utf-8")
+    done = run(*GUARD, *words, cwd=tmp_path)
+    assert done.returncode == status
+    assert done.stderr.splitlines()[-1] == line
+    assert "Traceback" not in done.stderr
+
+
+def test_help_tells_of_its_limits() -> None:
+    done = run(*GUARD, "--help")
+    assert done.returncode == 0
+    for word in ("-m MODULE", "SCRIPT.py", "-I, -E or -S", "127", "126"):
+        assert word in " ".join(done.stdout.split())
+
+
+# ------------------------------------------------------------------------- exit status and signals
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_exit_status_is_the_programs(status: int) -> None:
+    assert run(*GUARD, sys.executable, "-c", f"raise SystemExit({status})").returncode == status
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGPIPE", "SIGXFSZ"])
+def test_a_program_that_a_signal_kills_is_seen_so_by_its_parent(name: str, tmp_path: Path) -> None:
+    # Python ignores the last two, and what it becomes would inherit that.
+    number = signal.Signals[name]
+    assert run(*GUARD, "sh", "-c", f"kill -{number:d} $$; echo alive", cwd=tmp_path).returncode == -number
+
+
+WAITS = """
+import os, signal, sys, time
+signal.signal(int(sys.argv[1]), lambda number, _: sys.exit(number + 40))
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_the_program(number: signal.Signals) -> None:
+    command = [*GUARD, sys.executable, "-c", WAITS, str(int(number))]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert int(process.stdout.readline()) == process.pid
+            process.send_signal(number)
+            assert process.wait(SECONDS) == number + 40
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ((sys.executable, "-c", "import sys; sys.exit(3 + 2 * ('obs_sse_guard' in sys.modules))"), 5),
+        (("no-such-program",), 127),
+    ],
+)
+def test_where_exec_does_not_wait_a_child_is_run(words: tuple[str, ...], status: int) -> None:
+    code = "import sys; from obs_sse_guard import _cli, _run; _run._start = _run._wait; sys.exit(_cli.main())"
+    assert run(sys.executable, "-c", code, "run", *words).returncode == status
+
+
+@posix
+def test_where_a_child_is_run_ctrl_c_is_its_own_affair() -> None:
+    code = "import sys; from obs_sse_guard import _cli, _run; _run._start = _run._wait; sys.exit(_cli.main())"
+    command = [sys.executable, "-c", code, "run", sys.executable, "-c", WAITS, str(int(signal.SIGINT))]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            process.stdout.readline()
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            assert process.wait(SECONDS) == signal.SIGINT + 40
+        finally:
+            process.kill()
+
+
+# ------------------------------------------------------------------------------------ PYTHONPATH
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, ()),
+        ("", ()),
+        ("/a", ("/a",)),
+        (os.pathsep.join(("/a", "/b")), ("/a", "/b")),
+        (os.pathsep.join(("", "/a")), ("", "/a")),  # an entry of the user's for the working directory
+    ],
+)
+def test_pythonpath_gains_one_entry_and_loses_none(before: str | None, after: tuple[str, ...]) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables.update({} if before is None else {"PYTHONPATH": before})
+    tell = "import os; print(os.environ['PYTHONPATH'])"
+    done = run(*GUARD, sys.executable, "-S", "-c", tell, env=variables, cwd=HOME)
+    assert done.stdout.strip().split(os.pathsep) == [_run.BOOTSTRAP, *after]
+
+
+def test_a_run_within_a_run_adds_nothing() -> None:
+    assert _run._python_path(os.pathsep.join(("/a", _run.BOOTSTRAP))) == os.pathsep.join((_run.BOOTSTRAP, "/a"))
+
+
+def test_the_folder_holds_nothing_that_a_program_could_import_by_mistake() -> None:
+    assert [path.name for path in Path(_run.BOOTSTRAP).glob("*.*")] == ["sitecustomize.py"]
+
+
+# --------------------------------------------------------------------- the sitecustomize behind it
+
+SEEN = """
+import json, sys
+before = dict(vars(sys.modules.get("sitecustomize", sys)))
+try:
+    import sitecustomize
+except ImportError as error:
+    seen = [type(error).__name__, error.name, str(error)]
+else:
+    seen = [sitecustomize.__name__, sitecustomize.__file__, sitecustomize.__spec__.origin, sitecustomize.__package__]
+path = [entry for entry in sys.path if not entry.endswith("_bootstrap")]
+print(json.dumps([before.get("marker"), before["__name__"], seen, path, "sitecustomize" in sys.modules]))
+"""
+
+
+def behind(path: Path) -> tuple[str, ...]:
+    """A launcher that lets a program find modules here, and `run` not, for it is a Python program too."""
+    return ("sh", "-c", 'PYTHONPATH="$PYTHONPATH:$0" exec "$@"', str(path))
+
+
+@posix
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "marker = 'set'",
+        "import sys\nsys.path.insert(0, '/their/own')\nmarker = __name__",
+        "import no_such_module",
+        "raise ImportError('never mind', name='sitecustomize')",
+        "raise RuntimeError('broken')",
+        "raise SystemExit(7)",
+        "a syntax error",
+    ],
+)
+def test_a_sitecustomize_of_the_users_is_run_as_python_would(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "sitecustomize.py").write_text(text, encoding="utf-8")
+    command = (sys.executable, "-c", SEEN)
+    plain = run(*behind(tmp_path), *command)
+    armed = run(*GUARD, *behind(tmp_path), *command)
+    assert armed.stdout == plain.stdout
+    assert armed.returncode == plain.returncode
+    assert _errors(armed) == _errors(plain)
+    assert bool(_errors(plain)) is ("broken" in str(text) or "no_such" in str(text) or "syntax" in str(text))
+
+
+def _errors(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return re.findall(r"^Error in sitecustomize.*\n.*", done.stderr, re.MULTILINE)
+
+
+def test_children_stay_guarded_whose_pythonpath_is_made_of_sys_path() -> None:
+    code = """
+    import os, subprocess, sys
+    child = [sys.executable, "-c", "import sys; print('obs_sse_guard' in sys.modules)"]
+    subprocess.run(child, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+    """
+    assert run(*GUARD, sys.executable, "-c", textwrap.dedent(code)).stdout == "True\n"
+
+
+# -------------------------------------------------------------------- where the guard is not at hand
+
+
+def test_another_python_without_the_guard_runs_unguarded_and_says_so(tmp_path: Path) -> None:
+    venv.create(tmp_path, symlinks=os.name != "nt")
+    python = tmp_path / ("Scripts" if os.name == "nt" else "bin") / "python"
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = run(*GUARD, python, "-c", "print('ran')", env=variables, cwd=HOME)
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert done.stderr.count("NOT GUARDED") == 1
+    assert f"obs-sse-guard run: NOT GUARDED: {python}: ModuleNotFoundError: No module named" in done.stderr
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> tuple[str, ...]:
+    """A launcher of a program in which the guard cannot be imported."""
+    (tmp_path / "wrapt.py").write_text("raise ImportError('no wrapt,\\nnot here')", encoding="utf-8")
+    (tmp_path / "sitecustomize.py").write_text("marker = 'set'", encoding="utf-8")
+    return behind(tmp_path)
+
+
+RAN = (sys.executable, "-c", "import sitecustomize; print(sitecustomize.marker)")
+
+
+@posix
+def test_a_guard_that_fails_is_one_line_and_the_program_runs(broken: tuple[str, ...]) -> None:
+    done = run(*GUARD, *broken, *RAN)
+    line = f"obs-sse-guard run: NOT GUARDED: {sys.executable}: ImportError: no wrapt, not here\n"
+    assert (done.returncode, done.stdout) == (0, "set\n"), done.stderr
+    assert line in done.stderr
+
+
+@posix
+def test_a_guard_that_fails_with_nobody_to_tell_breaks_nothing_either(broken: tuple[str, ...]) -> None:
+    done = run(*GUARD, *broken, "sh", "-c", 'exec "$@" 2>&-', "sh", *RAN)
+    assert (done.returncode, done.stdout) == (0, "set\n")

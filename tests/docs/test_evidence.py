@@ -1,0 +1,163 @@
+"""What writes the pages of evidence reads its figures right; and the gates, the layers and the pages are complete."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import obs_sse_guard
+from tests.evidence import matrix, mutation, nightly, sabotage
+from tests.support.hook_groups import GATES, hooks
+
+# -------------------------------------------------------------------------------------- the gates
+
+
+def test_every_hook_belongs_to_one_gate() -> None:
+    names = obs_sse_guard.status()
+    assert Counter(name for gate in GATES for name in hooks(gate, names)) == Counter([*names])
+
+
+def test_some_layer_claims_to_see_each_gate() -> None:
+    assert {gate for gate, layers in sabotage.CLAIMS.items() if layers} == {sabotage.NONE, sabotage.ALL, *GATES}
+    assert {layer for layers in sabotage.CLAIMS.values() for layer in layers} == {*sabotage.LAYERS}
+
+
+@pytest.mark.parametrize(("gate", "layers"), sabotage.CLAIMS.items())
+def test_every_layer_has_tests(gate: str, layers: tuple[str, ...]) -> None:
+    for layer in layers:
+        assert all(Path(tests).is_file() for tests in sabotage.tests_of(gate, layer))
+
+
+def test_the_page_of_the_gates() -> None:
+    found = {
+        (sabotage.NONE, "rows"): "",
+        (sabotage.NONE, "ways"): "tests/hooks/obs/test_ways.py::test_flaky",
+        (sabotage.ALL, "rows"): "tests/hooks/obs/test_rows.py::test_over_http",
+        (sabotage.ALL, "ways"): "",
+    }
+    rows = sabotage.page(found, "2030-01-02").splitlines()
+    assert "| none: the control | passes | **fails** |" in " ".join(rows)
+    assert "| all | fails | **blind** |" in " ".join(rows)
+
+
+# ------------------------------------------------------------------------------------- the matrix
+
+
+def _environment(output: str, **more: Any) -> dict[str, Any]:
+    return {
+        "python": {"version": "3.9.18 (main)"},
+        "installed_packages": ["esdk-obs-python==3.20.11", "pytest==8.4.2", "wrapt==2.0.0"],
+        "test": [{"output": output}],
+        "result": {"success": True},
+        **more,
+    }
+
+
+def test_what_tox_tells_becomes_rows() -> None:
+    results = {
+        "py310-obs32011": {},  # there could be one; it did not run
+        "py39-obs32011": _environment("....\n4 passed, 2 skipped in 1.00s\n"),
+        "py39-boto1": _environment("2 failed, 3 passed in 1.00s\n", result={"success": False}),
+        "py39-aio3": {"result": {"success": False}},  # could not be made
+    }
+    found = matrix.outcomes({"testenvs": results})
+    assert [(one.name, one.passed, one.skipped, one.result) for one in found] == [
+        ("py39-aio3", 0, 0, "**failed**"),
+        ("py39-boto1", 3, 0, "**failed**"),
+        ("py39-obs32011", 4, 2, "passed"),
+    ]
+    page = matrix.page(found, "2030-01-02")
+    assert "| 3.9.18 | 3.20.11 |  |  |  |  | 2.0.0 | 4 | 2 | passed |" in page
+    assert "3 environments" in page
+    assert "; 1 passed" in page
+
+
+# ------------------------------------------------------------------------------ the property tests
+
+_SAID = """
+============================= Hypothesis Statistics =============================
+
+tests/hooks/obs/test_properties.py::test_any_way:
+
+  - during reuse phase (0.01 seconds):
+    - Typical runtimes: ~ 1ms, of which < 1ms in data generation
+    - 1 passing examples, 0 failing examples, 0 invalid examples
+
+  - during generate phase (12.34 seconds):
+    - Typical runtimes: ~ 1-2 ms, of which < 1ms in data generation
+    - 3999 passing examples, 0 failing examples, 12 invalid examples
+
+  - Stopped because settings.max_examples=4000
+
+
+tests/hooks/botocore/test_properties.py::test_any_call:
+
+  - during generate phase (56.78 seconds):
+    - Typical runtimes: ~ 1-2 ms, of which < 1ms in data generation
+    - 4000 passing, 1 failing, and 0 invalid test cases
+    - Found 1 distinct error in this phase
+
+  - Stopped because settings.max_examples=4000
+"""
+
+
+def test_what_hypothesis_tells_becomes_rows() -> None:
+    found = nightly.properties(_SAID)
+    assert [tuple(one) for one in found] == [
+        ("tests/hooks/obs/test_properties.py::test_any_way", "12.34", 3999, 0, 12),
+        ("tests/hooks/botocore/test_properties.py::test_any_call", "56.78", 4000, 1, 0),
+    ]
+    assert "| **all** | 7,999 | 1 | 12 | |" in nightly.page(found, "2030-01-02")
+
+
+# ------------------------------------------------------------------------------------- the mutants
+
+
+def test_what_mutmut_tells_becomes_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "MUTANTS", tmp_path)
+    monkeypatch.setattr(mutation, "version", lambda _: "3.8.0")
+    codes = {"a.x_f__mutmut_1": 1, "a.x_f__mutmut_2": 0, "a.x_f__mutmut_3": 36, "a.x_f__mutmut_4": 33}
+    (tmp_path / "a.py.meta").write_text(json.dumps({"exit_code_by_key": codes}))
+    found = mutation.outcomes()
+    alive = [mutation.Mutant("obs_sse_guard.a.x_f__mutmut_2", "x = 1", "x = 2")]
+    page = mutation.page(found, alive, "2030-01-02")
+    assert "| `a.py` | 4 | 1 | 1 | 1 | 1 |" in page
+    assert "50.0% of the mutants were noticed" in page
+    assert "- `a.f`: `x = 1` → `x = 2`. **Not explained.**" in page
+
+
+# --------------------------------------------------------------------------------------- the pages
+
+
+@pytest.mark.parametrize("name", ["gates", "matrix", "mutation", "nightly", "performance"])
+def test_the_committed_pages_are_dated_and_good(name: str) -> None:
+    page = Path(f"docs/{name}.md").read_text("utf-8")
+    assert re.search(r"on 20\d\d-\d\d-\d\d", page)
+    assert not re.search(r"\*\*(blind|fails|failed|Not explained\.)\*\*", page)
+
+
+def test_the_committed_matrix_has_every_environment_of_its_label() -> None:
+    environments = int(re.findall(r"In each of the (\d+) environments", Path("docs/matrix.md").read_text("utf-8"))[0])
+    assert environments == len(_expanded(Path("tox.ini").read_text("utf-8")))
+
+
+def _expanded(tox_ini: str) -> list[str]:
+    label = tox_ini.split("matrix = ")[1].split("\n[", maxsplit=1)[0].replace("\\\n", " ")
+    names = [name.strip() for name in re.split(r",(?![^{]*\})", label) if name.strip()]
+    return [expanded for name in names for expanded in _alternatives(name)]
+
+
+def _alternatives(name: str) -> list[str]:
+    braces = re.search(r"\{([^}]*)\}", name)
+    if not braces:
+        return [name]
+    return [
+        expanded
+        for choice in braces[1].split(",")
+        for expanded in _alternatives(name[: braces.start()] + choice + name[braces.end() :])
+    ]

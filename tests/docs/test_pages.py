@@ -1,0 +1,382 @@
+"""The documentation says only what is true now: its examples run, and nothing is missing or left over."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard._cli import main as _cli
+from obs_sse_guard._hooks.obs import ESDK
+from obs_sse_guard._policy import findings as _findings
+from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._policy.findings import Action, Case, findings
+from obs_sse_guard._policy.request import Facts, KeyPlace
+from obs_sse_guard.rules import RULES, SSE_OBS_RULES, Encryption, Rule
+from tests.support import documents
+from tests.support.documents import PAGES, README, README_ZH, ROOT, Block, Command, ExampleServers
+from tests.support.servers import authority
+
+DOCS = ROOT / "docs"
+SETTINGS = [value for name, value in vars(_settings).items() if name.isupper() and str(value).startswith("OBS_SSE_")]
+TRUSTED_HOST = "trusted-host"
+"""What the settings excuse: named in reports, and no case of the policies."""
+
+every_page = pytest.mark.parametrize("page", [*PAGES, README, README_ZH], ids=lambda page: page.name)
+
+
+# ------------------------------------------------------------------------------------- examples
+
+
+def _missing(modules: set[str]) -> list[str]:
+    return [name for name in sorted(modules) if importlib.util.find_spec(name) is None]
+
+
+def _needs(blocks: list[Block]) -> None:
+    """Skip where the SDKs of these examples are missing, or older than the examples."""
+    modules = set().union(*map(documents.modules, blocks))
+    missing = _missing(modules)
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+    if "obs" in modules:
+        from obs import ObsClient
+
+        if not hasattr(ObsClient, "modifyFile"):
+            pytest.skip("the examples are for esdk-obs-python 3.26.6 and newer")
+    if "boto3" in modules:
+        _warm_up()
+
+
+def _warm_up() -> None:
+    # Some releases warn of the Python that they are going to drop, once; nothing that an example is about.
+    import boto3.compat
+
+    boto3.compat.filter_python_deprecation_warnings()
+
+
+@pytest.fixture
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExampleServers]:
+    """A folder, an environment and servers as the examples presume them; all of it is put back."""
+    (tmp_path / "ca.pem").write_bytes(Path(authority().ca).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for variable in SETTINGS:  # an example may set them, and what it leaves is undone
+        monkeypatch.setenv(variable, "")
+    for variable, value in {
+        "AWS_CA_BUNDLE": "ca.pem",
+        "AWS_ACCESS_KEY_ID": "access key",
+        "AWS_SECRET_ACCESS_KEY": "secret key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    handler = signal.getsignal(signal.SIGUSR1) if hasattr(signal, "SIGUSR1") else None
+    with documents.example_servers() as servers, documents.example_names(servers):
+        yield servers
+    if handler is not None:
+        signal.signal(signal.SIGUSR1, handler)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # the example of unverified TLS
+@every_page
+def test_the_python_examples_do_what_they_say(
+    page: Path, servers: ExampleServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    _needs(documents.blocks(page, "python"))
+    documents.run(page, caplog)
+
+
+def test_a_statement_that_does_something_else_is_noticed(
+    tmp_path: Path, servers: ExampleServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    preamble = documents.blocks(DOCS / "findings.md", "python")[0]
+    _needs([preamble])
+    call = 's3_http.list_parts(Bucket="bucket", Key="object", UploadId="id", **customer)'
+    for said in ("", "  # refused: table-1/PutObject", "  # logged: key-in-clear"):
+        page = tmp_path / "page.md"
+        page.write_text(f"```python\n{preamble.text}{call}{said}\n```\n", encoding="utf-8")
+        with pytest.raises(AssertionError, match=r"page\.md:"):
+            documents.run(page, caplog)
+
+
+@pytest.fixture
+def processes(tmp_path: Path, servers: ExampleServers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for commands: what they are called by, and where the examples' names lead in them."""
+    programs, names = tmp_path / "bin", tmp_path / "names"
+    for folder in (programs, names):
+        folder.mkdir()
+    (names / "sitecustomize.py").write_text(documents.IN_A_PROCESS, encoding="utf-8")
+    for name, words in {"python": "", "obs-sse-guard": "-m obs_sse_guard "}.items():
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    sources = str(Path(obs_sse_guard.__file__).parent.parent)
+    monkeypatch.setenv("PATH", os.pathsep.join((str(programs), os.environ["PATH"])))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(names), sources)))
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # of the SDKs', of Python's releases
+    monkeypatch.delenv("PYTHONDEVMODE", raising=False)
+    monkeypatch.setenv("EXAMPLE_PORT", str(servers.http.port))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a POSIX shell")
+@pytest.mark.parametrize("page", [page for page in PAGES if documents.commands(page)], ids=lambda page: page.name)
+def test_the_commands_print_what_is_shown(page: Path, processes: None) -> None:
+    files = [block for block in documents.blocks(page, "python") if block.file]
+    _needs(documents.blocks(DOCS / "findings.md", "python"))
+    for block in files:
+        Path(block.file).write_text(block.text, encoding="utf-8")
+    for command in documents.commands(page):
+        printed = _printed(command)
+        assert documents.is_as_shown(printed, command.shown), f"{page.name}: $ {command.text}\n{printed}"
+    typed = "".join(command.text for command in documents.commands(page))
+    assert all(block.file in typed for block in files)
+
+
+def _printed(command: Command) -> str:
+    return subprocess.run(
+        ["/bin/sh", "-c", command.text],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "expected"),
+    [
+        ("one\ntwo\n", "one\ntwo", True),
+        ("one\ntwo\n", "one", False),
+        ("one (1.5)\ntwo\nthree", "one (…)\n…\nthree", True),
+        ("one\nthree", "…two…", False),
+        ("at 2025-01-06 10:00:00", "at 2026-11-22 19:57:08", True),
+    ],
+)
+def test_output_is_compared(printed: str, shown: str, expected: bool) -> None:
+    assert documents.is_as_shown(printed, shown) is expected
+
+
+def _command_lines() -> list[tuple[Path, str]]:
+    found = []
+    for page in (*PAGES, README, README_ZH):
+        typed = [block.text for block in documents.blocks(page, "sh")]
+        typed += [command.text for command in documents.commands(page)]
+        lines = re.findall(r"(?:^|[ /])obs-sse-guard (.*)$", "\n".join(typed), re.MULTILINE)
+        found += [(page, line) for line in lines]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), _command_lines(), ids=lambda value: getattr(value, "name", value))
+def test_every_command_line_is_understood(page: Path, line: str) -> None:
+    words = shlex.split(line)
+    if _cli._passed_on(words) is None:
+        _cli._parser().parse_args(words)
+
+
+@pytest.mark.parametrize("command", [command.name for command in _cli.COMMANDS])
+def test_every_command_is_told(command: str) -> None:
+    for pages in (PAGES, (README,), (README_ZH,)):
+        assert any(f"obs-sse-guard {command}" in documents.read(page) for page in pages), pages
+
+
+@every_page
+def test_no_command_is_made_up(page: Path) -> None:
+    named = set(re.findall(r"`obs-sse-guard (\w+)", documents.prose(page)))
+    assert named <= {command.name for command in _cli.COMMANDS}
+
+
+# ------------------------------------------------------------------------------------- findings
+
+
+def rows_table() -> str:
+    """Every row, with what the policies do over plaintext. Run this module to print the tables."""
+    lines = [
+        "| id | request | the row allows | `documented` | `strict` |",
+        "|---|---|---|---|---|",
+        *(f"| {_anchor(rule)} | {rule.subject} | {rule.demand} | {_actions(rule)} |" for rule in RULES),
+    ]
+    return "\n".join(lines)
+
+
+def later_rows_table() -> str:
+    """The same for the rows of the 2025-04 edition."""
+    lines = ["| id | the row allows | found as | `documented` | `strict` |", "|---|---|---|---|---|"]
+    for rule in SSE_OBS_RULES:
+        found = findings(_request(rule))
+        name = f"`{found[0].name}`" if found else "nothing"
+        lines.append(f"| {_anchor(rule)} | {rule.demand} | {name} | {_actions(rule)} |")
+    return "\n".join(lines)
+
+
+def _anchor(rule: Rule) -> str:
+    return f'<a id="{rule.id}"></a>`{rule.id}`'
+
+
+def _request(rule: Rule) -> Facts:
+    """The row's usual call over plaintext: with SSE-C on either side, it carries the key."""
+    key = KeyPlace.HEADER if Encryption.SSE_C in (rule.source, rule.target) else KeyPlace.NOWHERE
+    return Facts(
+        ESDK, "", rule.operation.value, secure=False, host="h", source=rule.source, target=rule.target, key=key
+    )
+
+
+def _actions(rule: Rule) -> str:
+    found = findings(_request(rule))
+    case = found[0].case if found else Case(Action.ALLOW, Action.ALLOW, "")
+    return f"{case.documented.value} | {case.strict.value}"
+
+
+def _marked(page: Path, name: str) -> str:
+    match = re.search(rf"<!-- {name} -->\n(.*?)\n?<!-- /{name} -->", documents.read(page), re.DOTALL)
+    assert match, f"{page.name} has no block {name}"
+    return match[1].strip()
+
+
+def test_every_row_has_its_place() -> None:
+    page = DOCS / "findings.md"
+    assert _marked(page, "rows") == rows_table()
+    assert _marked(page, "later rows") == later_rows_table()
+
+
+def test_every_finding_has_its_section_and_no_other_has() -> None:
+    text = documents.prose(DOCS / "findings.md")
+    beside = text.partition("\n## Findings beside the rows\n")[2]
+    sections = re.findall(r"^### (.*)$", beside, re.MULTILINE)
+    assert sections == [*_findings.CASES, TRUSTED_HOST]
+    for section in re.split(r"^### ", beside, flags=re.MULTILINE)[1:]:
+        assert section.count("**Cause.**") == section.count("**Remedy.**") == 1, section
+
+
+def test_the_policies_are_the_code() -> None:
+    lines = documents.prose(DOCS / "findings.md").splitlines()
+    for name, case in _findings.CASES.items():
+        [line] = [line for line in lines if line.startswith(f"| [`{name}`](#{name}) |")]
+        assert line.endswith(f"| {case.documented.value} | {case.strict.value} |")
+    cases = (_findings.ROW_DEMANDS_HTTPS, _findings.ROW_ALLOWS_KEY, _findings.ROW_ALLOWS, _findings.SSE_OBS_ROW)
+    shown = [line.split(" | ")[-2:] for line in lines if line.startswith("| [`table-…`]")]
+    assert shown == [[case.documented.value, f"{case.strict.value} |"] for case in cases]
+
+
+@every_page
+def test_no_finding_is_made_up(page: Path) -> None:
+    known = {rule.id for rule in (*RULES, *SSE_OBS_RULES)}
+    assert set(re.findall(r"table-\d/[\w→-]+\w", documents.read(page))) <= known
+
+
+def test_an_example_of_every_finding_is_run() -> None:
+    text = "".join(block.text for block in documents.blocks(DOCS / "findings.md", "python"))
+    shown = set(re.findall(r"# (?:refused|logged): (\S+)", text))
+    assert shown >= {*_findings.CASES, TRUSTED_HOST}
+
+
+# ------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize("variable", SETTINGS)
+def test_every_setting_is_told(variable: str) -> None:
+    text = documents.prose(DOCS / "settings.md")
+    assert f"\n## {variable}\n" in text
+    assert f"| [`{variable}`](#{variable.lower()}) |" in text
+    assert f"| `{variable}` |" in documents.read(README_ZH)
+
+
+@every_page
+def test_no_setting_is_made_up(page: Path) -> None:
+    assert set(re.findall(r"\bOBS_SSE_GUARD\w*", documents.read(page))) <= set(SETTINGS)
+
+
+def test_every_word_of_the_settings_is_told() -> None:
+    text = documents.prose(DOCS / "settings.md")
+    for word in (*_settings._MODE_WORDS, *_settings._POLICY_WORDS):
+        assert f"`{word}`" in text
+
+
+def _kinds_of_trusted_hosts() -> list[tuple[str, str]]:
+    section = (
+        documents.prose(DOCS / "settings.md").partition(f"\n## {_settings.TRUSTED_HOSTS}\n")[2].partition("\n## ")[0]
+    )
+    return re.findall(r"^\| (`.*) \| (.*) \|$", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("row", _kinds_of_trusted_hosts(), ids=lambda row: row[0])
+def test_every_kind_of_trusted_host_is_one(row: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for entry in re.findall(r"`(.*?)`", row[0]):
+        monkeypatch.setenv(_settings.TRUSTED_HOSTS, entry)
+        trusted = _settings.read().trusted  # a warning would be an error
+        assert trusted.trusts(entry.replace("*", "any").partition("/")[0])
+        assert not any(trusted.trusts(host) for host in re.findall(r"not `(.*?)`", row[1]))
+
+
+# ---------------------------------------------------------------------------------------- links
+
+
+def _slug(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _anchors(page: Path) -> set[str]:
+    text = documents.prose(page)
+    return {*map(_slug, re.findall(r"^#+ (.*)$", text, re.MULTILINE)), *re.findall(r'<a id="(.*?)">', text)}
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((.*?)\)", documents.prose(page)):
+        if re.match(r"\w+:", link):
+            assert link.startswith("https://")
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    for page in PAGES:
+        assert f"](docs/{page.name})" in documents.read(README_ZH), page.name
+
+
+# ------------------------------------------------------------------------------ README.zh-CN.md
+
+ACTIONS = {"refuse": "拒绝", "log": "记录", "allow": "放行"}
+
+
+def test_the_chinese_readme_shows_the_same() -> None:
+    for language in ("sh", "python", "text"):
+        english, chinese = ([block.text for block in documents.blocks(page, language)] for page in (README, README_ZH))
+        assert chinese == english
+    assert _marked(README_ZH, "rules") == _marked(README, "rules")
+
+
+def test_the_chinese_readme_has_the_same_parts() -> None:
+    english, chinese = (re.findall(r"^(#+) ", documents.prose(page), re.MULTILINE) for page in (README, README_ZH))
+    assert chinese == english
+    english, chinese = (_tables(page) for page in (README, README_ZH))
+    assert chinese == english
+
+
+def _tables(page: Path) -> list[tuple[int, int]]:
+    """The size of every table of a page."""
+    tables = re.findall(r"^\|.*?\|\n(?!\|)", documents.prose(page), re.DOTALL | re.MULTILINE)
+    return [(len(rows), rows[1].count("|")) for rows in (table.splitlines() for table in tables)]
+
+
+def test_the_chinese_policies_are_the_code() -> None:
+    lines = documents.read(README_ZH).splitlines()
+    for name, case in _findings.CASES.items():
+        [line] = [line for line in lines if line.startswith(f"| `{name}`")]
+        assert line.endswith(f"| {ACTIONS[case.documented.value]} | {ACTIONS[case.strict.value]} |")
+
+
+if __name__ == "__main__":
+    print(rows_table(), later_rows_table(), sep="\n\n")  # noqa: T201

@@ -1,0 +1,218 @@
+"""OpenTelemetry: the counter and the event, as its own SDK sees them; nothing where it is absent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+import obs
+import pytest
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from obs_sse_guard import SSETransportError, __version__
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.servers import RecordingServer, leaks
+
+
+class Telescope:
+    """What an application's OpenTelemetry collected."""
+
+    def __init__(self) -> None:
+        self.reader, self.exporter = InMemoryMetricReader(), InMemorySpanExporter()
+        self.meters = MeterProvider([self.reader])
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer = self.tracers.get_tracer("application")
+
+    def points(self) -> list[Any]:
+        """Every data point of every metric."""
+        data: Any = self.reader.get_metrics_data()
+        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
+        ours = [scope for scope in scopes if scope.scope.name == "obs_sse_guard"]  # some releases count themselves
+        assert all(scope.scope.version == __version__ for scope in ours)
+        found = [metric for scope in ours for metric in scope.metrics]
+        assert all((metric.name, metric.unit) == ("obs_sse_guard.findings", "{finding}") for metric in found)
+        return [point for metric in found for point in metric.data.data_points]
+
+    def events(self) -> list[Any]:
+        """Every event of every span that has ended."""
+        return [event for span in self.exporter.get_finished_spans() for event in span.events]
+
+
+@pytest.fixture
+def telescope(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telescope]:
+    """OpenTelemetry as an application sets it up; a process can do that once, so it is handed over by hand."""
+    seen = Telescope()
+    monkeypatch.setattr(metrics, "get_meter", seen.meters.get_meter)
+    yield seen
+    seen.meters.shutdown()
+    seen.tracers.shutdown()
+
+
+def _put(client: Any) -> Any:
+    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
+
+
+COUNTED = {
+    "obs_sse_guard.rule": "table-1/PutObject",
+    "obs_sse_guard.verdict": "refused",
+    "obs_sse_guard.sdk": "esdk-obs-python",
+    "obs_sse_guard.operation": "PutObject",
+    "url.scheme": "http",
+}
+
+
+def test_a_refusal_is_counted_and_noted_on_the_span(http: RecordingServer, telescope: Telescope) -> None:
+    with open_client("v2", http) as client:
+        for _ in range(2):
+            with telescope.tracer.start_as_current_span("order"), pytest.raises(SSETransportError):
+                _put(client)
+    [point] = telescope.points()
+    assert (point.value, dict(point.attributes)) == (2, COUNTED)
+    event, _ = telescope.events()
+    assert event.name == "obs_sse_guard.finding"
+    noted = dict(event.attributes)
+    assert noted.pop("code.line.number") > 0
+    assert noted == {
+        **COUNTED,
+        "obs_sse_guard.mode": "enforce",
+        "obs_sse_guard.policy": "documented",
+        "obs_sse_guard.target": "SSE-C",
+        "obs_sse_guard.source": "none",
+        "server.address": "127.0.0.1",
+        "server.port": http.port,
+        "code.file.path": __file__,
+        "code.function.name": "_put",
+    }
+    assert not leaks(repr([*telescope.events(), *telescope.points()]), KEY)
+
+
+def test_every_call_in_warn_mode_counts_though_the_log_is_spared(
+    http: RecordingServer, telescope: Telescope, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    with open_client("v2", http) as client, telescope.tracer.start_as_current_span("order"):
+        for _ in range(5):
+            assert _put(client).status == 200
+    [point] = telescope.points()
+    assert (point.value, point.attributes["obs_sse_guard.verdict"]) == (5, "would-refuse")
+    assert len(telescope.events()) == 5
+    assert len(caplog.records) == 1
+
+
+def test_what_is_trusted_counts_and_what_is_allowed_does_not(
+    http: RecordingServer, telescope: Telescope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kms = {"x-amz-server-side-encryption": "kms"}
+    with open_client("v2", http) as client, telescope.tracer.start_as_current_span("order"):
+        client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders=kms)
+        assert telescope.points() == []
+        monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
+        _put(client)
+    [point] = telescope.points()
+    assert (point.attributes["obs_sse_guard.rule"], point.attributes["obs_sse_guard.verdict"]) == (
+        "trusted-host",
+        "trusted",
+    )
+
+
+def test_without_a_span_it_is_counted_alone(http: RecordingServer, telescope: Telescope) -> None:
+    with open_client("v2", http) as client, pytest.raises(SSETransportError):
+        _put(client)
+    assert [point.value for point in telescope.points()] == [1]
+
+
+def test_a_thread_without_a_call_site_says_nothing_of_code(http: RecordingServer, telescope: Telescope) -> None:
+    headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+    with open_client("v2", http) as client, ThreadPoolExecutor(1) as pool:
+        with telescope.tracer.start_as_current_span("order"):
+            put = partial(client.putContent, BUCKET, OBJECT, CONTENT, headers=headers)
+            refusal = pool.submit(copy_context().run, put).exception(30)
+        assert isinstance(refusal, SSETransportError)
+    [event] = telescope.events()
+    assert event.attributes["server.address"] == "127.0.0.1"
+    assert not [name for name in event.attributes if name.startswith("code.")]
+
+
+# ------------------------------------------------------------------------ processes of their own
+
+_CALL = f"""
+    import obs, obs_sse_guard, sys
+    client = obs.ObsClient(access_key_id="a", secret_access_key="b", server="http://127.0.0.1:9", signature="v2")
+    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance({KEY!r}))
+    def put():
+        try:
+            client.putContent("bucket", "object", "content", headers=header)
+        except obs_sse_guard.SSETransportError:
+            print("refused")
+"""
+
+
+def _run(code: str) -> list[str]:
+    command = [sys.executable, "-c", textwrap.dedent(_CALL) + textwrap.dedent(code)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stderr == ""
+    return result.stdout.splitlines()
+
+
+@pytest.mark.parametrize("first", ["", "from opentelemetry import metrics"], ids=["the call", "the API"])
+def test_the_counter_follows_a_provider_that_is_set_later(first: str) -> None:
+    out = _run(f"""
+        {first}
+        put()
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        put()
+        [resource] = reader.get_metrics_data().resource_metrics
+        [ours] = [scope for scope in resource.scope_metrics if scope.scope.name == "obs_sse_guard"]
+        print(ours.metrics[0].data.data_points[0].value)
+    """)
+    assert out == ["refused", "refused", "1"]
+
+
+def test_it_is_never_imported() -> None:
+    """Nobody would collect; and a process may be forked in the middle of an import."""
+    out = _run("""
+        put()
+        print("opentelemetry" in sys.modules)
+    """)
+    assert out == ["refused", "False"]
+
+
+def test_an_application_that_only_traces_has_its_event() -> None:
+    out = _run("""
+        from opentelemetry import trace
+        sys.modules.pop("opentelemetry.metrics", None)
+        class Span:
+            def is_recording(self):
+                return True
+            def add_event(self, name, attributes):
+                print(name, attributes["obs_sse_guard.rule"])
+        trace.get_current_span = Span
+        put()
+    """)
+    assert out == ["obs_sse_guard.finding table-1/PutObject", "refused"]
+
+
+def test_where_it_is_absent_nothing_is_missed() -> None:
+    out = _run("""
+        sys.modules["opentelemetry"] = None
+        put()
+        put()
+    """)
+    assert out == ["refused", "refused"]

@@ -1,0 +1,251 @@
+"""Against chance, as in `test_property`, for botocore and aiobotocore: calls, event handlers, signatures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import oracle
+from tests.support.oracle import Said
+from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
+from tests.support.strategies import (
+    Heard,
+    assert_judged,
+    assert_private,
+    attempt,
+    each_example_cleans_up,
+    environment,
+    header_names,
+    keys,
+    listening,
+    value,
+)
+
+pytest.importorskip("boto3")
+from tests import boto_calls  # it imports boto3
+
+# ------------------------------------------------------------------------------ what is drawn
+
+
+class Setting(NamedTuple):
+    """How the client and the guard are set up."""
+
+    sdk: str
+    scheme: str
+    signature: str
+    verified: bool
+    mode: str
+    policy: str
+    trusted: bool
+
+    @property
+    def secure(self) -> bool:
+        """Whether the client speaks TLS."""
+        return self.scheme == "https"
+
+    @property
+    def tls_gap(self) -> str:
+        """What the client's TLS leaves unverified."""
+        return "unverified-tls" if self.secure and not self.verified else ""
+
+
+set_ups = st.builds(
+    Setting,
+    sdk=st.sampled_from(boto_calls.SDKS),
+    scheme=st.sampled_from(["http", "https"]),
+    signature=st.sampled_from(["s3", "s3v4"]),
+    verified=st.booleans(),
+    mode=st.sampled_from(["enforce", "enforce", "enforce", "warn", "off"]),
+    policy=st.sampled_from(["documented", "strict"]),
+    trusted=st.sampled_from([False, False, False, True]),
+)
+
+_NEEDED: dict[str, tuple[str, dict[str, Any]]] = {
+    **boto_calls.METHODS,
+    "": ("list_parts", {"Bucket": boto_calls.BUCKET, "Key": boto_calls.OBJECT, "UploadId": boto_calls.UPLOAD_ID}),
+}
+
+
+class Asked(NamedTuple):
+    """A call, and how it names encryption."""
+
+    operation: str
+    target: str
+    source: str
+
+    def arguments(self, key: str) -> dict[str, Any]:
+        """The call's arguments, with this key."""
+        method, needed = _NEEDED[self.operation]
+        named = boto_calls.customer(self.target, key)
+        if self.source == "SSE-C":
+            named |= boto_calls.customer(self.source, key, prefix="CopySource")
+        return {**needed, **{name: said for name, said in named.items() if name in boto_calls.members(method)}}
+
+    def said(self) -> Said:
+        """What it says to the service, as far as the operation has parameters for it."""
+        arguments = self.arguments("k" * 32)
+        source = "SSE-C" if "CopySourceSSECustomerKey" in arguments else "none"
+        named = "SSECustomerKey" in arguments or "ServerSideEncryption" in arguments
+        holds = "SSECustomerKey" in arguments or source == "SSE-C"
+        return Said(self.operation, source, self.target if named else "none", "header" if holds else "")
+
+
+calls = st.builds(
+    Asked,
+    operation=st.sampled_from(sorted(_NEEDED)),
+    target=st.sampled_from(["none", "SSE-C", "SSE-KMS", "SSE-OBS"]),
+    source=st.sampled_from(["none", "SSE-C"]),
+)
+smuggled = st.lists(
+    st.tuples(header_names(), st.integers(0, 3)), min_size=1, max_size=3, unique_by=lambda n: n[0].lower()
+)
+
+# ---------------------------------------------------------------------------------- the stage
+
+
+Stage = tuple[RecordingServer, dict[str, Any], Heard]
+
+
+@contextlib.contextmanager
+def _stage(setting: Setting, key: str) -> Iterator[Stage]:
+    """A server and a client's options. Whatever is done there, no key may show where none belongs."""
+    server_class = TlsRecordingServer if setting.secure else RecordingServer
+    heard = Heard()
+    with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server:
+        warnings.simplefilter("ignore")  # urllib3's, of TLS that is not verified
+        options: dict[str, Any] = {"signature_version": setting.signature}
+        if not setting.verified:
+            options["verify"] = False
+        yield server, options, heard
+    assert not leaks("\n".join(heard.text), key), "in a log"
+    if not setting.secure and setting.mode == "enforce" and not setting.trusted:
+        assert_private(server, key, setting.policy)
+
+
+def _make(setting: Setting, stage: Stage, call: Callable[[Any], Any]) -> None:
+    """Make a call, and raise what it raised. What is logged while the client is made is of no interest, and a lot."""
+    server, options, heard = stage
+
+    async def make() -> Any:
+        async with boto_calls.aio_client(server, **options) as client:
+            with listening(heard):
+                return await boto_calls.aio_outcome(call, client)
+
+    if setting.sdk == "aiobotocore":
+        result = asyncio.run(make())
+    else:
+        with boto_calls.boto3_client(server, **options) as client, listening(heard):
+            result = boto_calls._outcome(call, client)
+    if isinstance(result, Exception):
+        raise result
+
+
+@each_example_cleans_up
+@given(asked=calls, setting=set_ups, key=keys)
+def test_any_call(asked: Asked, setting: Setting, key: str) -> None:
+    method, _ = _NEEDED[asked.operation]
+    with _stage(setting, key) as stage:
+
+        def call(client: Any) -> Any:
+            return getattr(client, method)(**asked.arguments(key))
+
+        error = attempt(lambda: _make(setting, stage, call), key)
+        assert_judged(setting, asked.said(), error, stage[2])
+        if error is None:
+            [arrived] = stage[0].requests
+            assert oracle.said_by(arrived)[1:] == asked.said()[1:], "what arrives is what was meant"
+        else:
+            assert not stage[0].wire, "a refused call sends nothing"
+
+
+# ----------------------------------------------------------------- what event handlers smuggle in
+
+
+def _smuggling(event: str, headers: dict[str, str], arguments: dict[str, Any], method: str) -> Callable[[Any], Any]:
+    def before_call(params: Any, **_: Any) -> None:
+        params["headers"].update(headers)
+
+    def before_sign(request: Any, **_: Any) -> None:
+        for name, said in headers.items():
+            request.headers[name] = said
+
+    handlers: dict[str, Callable[..., None]] = {
+        "before-call": before_call,
+        "before-sign": before_sign,
+        "before-send": before_sign,
+    }
+
+    def call(client: Any) -> Any:
+        client.meta.events.register(f"{event}.s3", handlers[event])
+        return getattr(client, method)(**arguments)
+
+    return call
+
+
+@each_example_cleans_up
+@given(
+    operation=st.sampled_from(sorted(_NEEDED)),
+    named=smuggled,
+    setting=set_ups,
+    key=keys,
+    event=st.sampled_from(["before-call", "before-sign", "before-send"]),
+)
+def test_any_header_of_an_event_handler(
+    operation: str, named: list[tuple[str, int]], setting: Setting, key: str, event: str
+) -> None:
+    headers = {name: value(name, key, choice) for name, choice in named}
+    source, target, holds = oracle.sides(headers.items())
+    said = Said(operation, source, target, "header" if holds else "")
+    method, needed = _NEEDED[operation]
+    with _stage(setting, key) as stage:
+        call = _smuggling(event, headers, needed, method)
+        error = attempt(lambda: _make(setting, stage, call), key)
+        assert_judged(setting, said, error, stage[2])
+        assert len(stage[0].requests) == (error is None)
+
+
+# --------------------------------------------------------------------------- whatever is signed
+
+
+@each_example_cleans_up
+@given(asked=calls, setting=set_ups, key=keys)
+def test_any_url_that_is_signed(asked: Asked, setting: Setting, key: str) -> None:
+    method, _ = _NEEDED[asked.operation]
+    arguments = {name: said for name, said in asked.arguments(key).items() if name not in ("Body", "MultipartUpload")}
+    said = asked.said()
+    if said.key and setting.signature == "s3":  # it writes every header of the family into the URL
+        said = said._replace(key="url")
+    with _stage(setting, key) as stage:
+
+        def call(client: Any) -> Any:
+            return client.generate_presigned_url(method, Params=arguments)
+
+        error = attempt(lambda: _make(setting, stage, call), key)
+        assert_judged(setting._replace(verified=True), said, error, stage[2])
+        assert not stage[0].wire
+
+
+@each_example_cleans_up
+@given(named=smuggled, setting=set_ups, key=keys, listed=st.booleans())
+def test_any_form_that_is_signed(named: list[tuple[str, int]], setting: Setting, key: str, listed: bool) -> None:
+    fields = {name: value(name, key, choice) for name, choice in named}
+    source, target, holds = oracle.sides(fields.items())
+    said = Said("PostObject", source, target, "policy" if holds else "")
+    conditions = [["eq", f"${name}", said] if listed else {name: said} for name, said in fields.items()]
+    with _stage(setting, key) as stage:
+
+        def call(client: Any) -> Any:
+            return client.generate_presigned_post(
+                boto_calls.BUCKET, boto_calls.OBJECT, Fields=dict(fields), Conditions=conditions
+            )
+
+        error = attempt(lambda: _make(setting, stage, call), key)
+        assert_judged(setting._replace(verified=True), said, error, stage[2])
+        assert not stage[0].wire

@@ -1,0 +1,269 @@
+"""The findings beside the tables, that ObsClient's methods show, under both policies."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import obs
+import pytest
+
+from obs_sse_guard import SSETransportError
+from tests.support import obs_calls as sdk_calls
+from tests.support import oracle
+from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
+from tests.support.obs_calls import (
+    BUCKET,
+    CONTENT,
+    KEY,
+    OBJECT,
+    ROWLESS,
+    ROWLESS_ROW,
+    SOURCE_BUCKET,
+    SOURCE_OBJECT,
+    Way,
+)
+from tests.support.records import rules
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
+
+needs_https = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+POLICY = "OBS_SSE_GUARD_POLICY"
+KEY_HEADER = "x-obs-server-side-encryption-customer-key"
+ENCODED = base64.b64encode(KEY.encode()).decode()
+
+
+@pytest.fixture(params=["documented", "strict"])
+def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv(POLICY, request.param)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_strict_demands_https_wherever_encryption_is_named(
+    row: Row, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    with sdk_calls.open_client("v2", http) as client:
+        if not sdk_calls.PLAIN[row.operation].available(client):
+            pytest.skip("this release of the SDK cannot say it")
+        if oracle.verdict(row, "http", "strict") == oracle.REFUSED:
+            with pytest.raises(SSETransportError, match="strict") as caught:
+                sdk_calls.drive(client, row)
+            assert caught.value.rule == row.id
+            assert_silent(http)
+        else:
+            sdk_calls.drive(client, row)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("row", ROWS_OF_2025, ids=lambda row: row.id)
+def test_the_later_rows_count_under_strict_alone(row: Row, policy: str, http: RecordingServer) -> None:
+    """A row whose SSE-OBS is a source alone decides as the same row without: it never matters."""
+
+    def side(encryption: str) -> Any:
+        if encryption == "SSE-OBS":
+            return obs.SseKmsHeader.getInstance(None, "AES256")
+        return sdk_calls.sse(encryption, KEY)
+
+    without = oracle.row_of(row.operation, "none" if row.source == "SSE-OBS" else row.source, row.target)
+    verdict = oracle.verdict(without, "http", policy) if without else oracle.SILENT
+    if without is None and policy == "strict" and "http" not in row.allowed:
+        verdict = oracle.REFUSED
+    if without is None and row.source == "SSE-C":
+        verdict = oracle.REFUSED  # key-in-clear: no row of the 32, and a key
+    with sdk_calls.open_client("v2", http) as client:
+        call = _copy if row.operation == "CopyObject" else _copy_part
+        if verdict == oracle.REFUSED:
+            with pytest.raises(SSETransportError):
+                call(client, side(row.source), side(row.target))
+            assert_silent(http)
+        else:
+            call(client, side(row.source), side(row.target))
+            assert len(http.calls) == 1
+
+
+def _copy(client: Any, source: Any, target: Any) -> Any:
+    headers = obs.CopyObjectHeader(sourceSseHeader=source, destSseHeader=target)
+    return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=headers)
+
+
+def _copy_part(client: Any, source: Any, target: Any) -> Any:
+    return client.copyPart(BUCKET, OBJECT, 1, "id", "/source/object", sourceSseHeader=source, destSseHeader=target)
+
+
+@pytest.mark.parametrize("kind", sdk_calls.KINDS)
+@pytest.mark.parametrize("way", ROWLESS, ids=lambda way: way.id)
+def test_key_in_clear_is_refused_where_no_row_speaks(
+    way: Way, kind: str, policy: str, http: RecordingServer, tmp_path: Path
+) -> None:
+    with sdk_calls.open_client(kind, http) as client:
+        if not way.available(client):
+            pytest.skip("this release of the SDK has no such way")
+        with pytest.raises(SSETransportError) as caught:
+            way.call(client, ROWLESS_ROW, KEY, tmp_path)
+    assert caught.value.rule == ("key-misplaced" if way.misplaces else "key-in-clear")
+    assert_silent(http)
+
+
+def test_kms_without_a_row_is_logged(policy: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    headers = {"x-amz-server-side-encryption": "aws:kms"}
+    with sdk_calls.open_client("v2", http) as client:
+        if not sdk_calls.passes_raw_headers(client):
+            pytest.skip("this release of the SDK passes no raw headers")
+        if policy == "strict":
+            with pytest.raises(SSETransportError, match=r"\[kms-in-clear\]"):
+                client.restoreObject(BUCKET, OBJECT, 1, extensionHeaders=headers)
+            assert_silent(http)
+        else:
+            client.restoreObject(BUCKET, OBJECT, 1, extensionHeaders=headers)
+            assert rules(caplog) == ["kms-in-clear"]
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("method", ["modifyFile", "renameFile"])
+@pytest.mark.parametrize(
+    "sse",
+    [
+        pytest.param(lambda: obs.SseCHeader.getInstance(KEY), id="object"),
+        pytest.param(lambda: {"encryption": "AES256", "key": KEY}, id="dict"),
+    ],
+)
+def test_key_misplaced_is_refused_over_any_transport(method: str, scheme: str, sse: Any, policy: str) -> None:
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, sdk_calls.open_client("obs", server) as client:
+        if not hasattr(client, method):
+            pytest.skip("this release of the SDK has no such method")
+        arguments = {"headers": {"sseHeader": sse()}}
+        with pytest.raises(SSETransportError) as caught:
+            if method == "modifyFile":
+                client.modifyFile(BUCKET, OBJECT, 0, CONTENT, **arguments)
+            else:
+                client.renameFile(BUCKET, OBJECT, "new", **arguments)
+        assert_silent(server)
+        row_speaks = method == "modifyFile" and scheme == "http" and isinstance(sse(), obs.SseCHeader)
+        assert caught.value.rule == ("table-1/PutObject" if row_speaks else "key-misplaced")
+
+
+@pytest.mark.parametrize("name", [f" {KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
+def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) -> None:
+    with sdk_calls.open_client("obs", http) as client, pytest.raises(SSETransportError) as caught:
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={name: ENCODED})
+    assert caught.value.rule in ("key-misplaced", "table-1/PutObject")
+    assert_no_key(http, KEY)
+
+
+@needs_https
+def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServer) -> None:
+    with sdk_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED})
+    assert_no_key(https, KEY)
+
+
+@pytest.mark.parametrize("signer", ["createSignedUrl", "createV2SignedUrl", "createV4SignedUrl"])
+def test_key_in_url_over_https(
+    signer: str, policy: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sdk_calls.open_client("v2", https) as client:
+        call = getattr(client, signer)
+        assert call("GET", BUCKET, OBJECT, headers={KEY_HEADER: ENCODED}).signedUrl
+        assert not caplog.records
+        if policy == "strict":
+            with pytest.raises(SSETransportError, match=r"\[key-in-url\]") as caught:
+                call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED})
+            assert ENCODED not in str(caught.value)
+        else:
+            assert call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED}).signedUrl
+            assert rules(caplog) == ["key-in-url"]
+
+
+@pytest.mark.parametrize("signer", ["createPostSignature", "createV4PostSignature"])
+def test_key_in_a_post_policy_over_https(
+    signer: str, policy: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sdk_calls.open_client("v2", https) as client:
+        call = getattr(client, signer)
+        if policy == "strict":
+            with pytest.raises(SSETransportError, match=r"\[key-in-url\]"):
+                call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED})
+        else:
+            assert call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED}).policy
+            assert rules(caplog) == ["key-in-url"]
+        assert call(BUCKET, OBJECT, formParams={"x-obs-server-side-encryption": "kms"}).policy
+
+
+_DROPPED = {
+    "a dict": lambda client: client.putContent(
+        BUCKET, OBJECT, CONTENT, headers={"sseHeader": {"encryption": "AES256", "key": KEY}}
+    ),
+    "the base class": lambda client: client.putContent(
+        BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=_base_class(encryption="AES256", key=KEY))
+    ),
+    "a dict argument": lambda client: client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader={"encryption": "kms"}),
+    "the wrong item": lambda client: client.putContent(
+        BUCKET, OBJECT, CONTENT, headers={"destSseHeader": obs.SseCHeader.getInstance(KEY)}
+    ),
+    "a raw header in headers=": lambda client: client.putContent(
+        BUCKET, OBJECT, CONTENT, headers={KEY_HEADER: ENCODED}
+    ),
+    "a copy's sseHeader": lambda client: client.copyObject(
+        SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers={"sseHeader": obs.SseKmsHeader.getInstance()}
+    ),
+}
+
+
+def _base_class(**values: str) -> Any:
+    return obs.model.SseHeader(**values)
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("case", _DROPPED)
+def test_sse_dropped(case: str, scheme: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, sdk_calls.open_client("v2", server) as client:
+        if policy == "strict":
+            with pytest.raises(SSETransportError, match=r"\[sse-dropped\]"):
+                _DROPPED[case](client)
+            assert_silent(server)
+        else:
+            _DROPPED[case](client)
+            assert_no_key(server, KEY)
+            assert rules(caplog) == ["sse-dropped"]
+
+
+def test_kms_that_modify_file_drops(https: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with sdk_calls.open_client("v2", https) as client:
+        if not hasattr(client, "modifyFile"):
+            pytest.skip("this release of the SDK has no such method")
+        client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers={"sseHeader": obs.SseKmsHeader.getInstance()})
+    assert rules(caplog) == ["sse-dropped"]
+
+
+@pytest.mark.parametrize("value", ["AES256", "aws:AES256"])
+def test_sse_obs_passes(value: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with sdk_calls.open_client("v2", http) as client:
+        header = obs.SseKmsHeader.getInstance(None, value)
+        client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=header))
+        client.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders={"x-amz-server-side-encryption": value})
+    assert len(http.calls) == 2
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+def test_a_mention_is_no_finding(scheme: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
+    mention = f"{KEY_HEADER}: {ENCODED}"
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, sdk_calls.open_client("obs", server) as client:
+        client.putContent(BUCKET, mention, content=mention, metadata={"note": mention, "server-side-encryption": "no"})
+        client.putContent(BUCKET, OBJECT, content=mention, headers=obs.PutObjectHeader(contentType="text/plain"))
+        client.deleteObject(BUCKET, mention, versionId=mention)
+        assert len(server.calls) == 3
+    assert not caplog.records
+
+
+@needs_https
+def test_an_empty_argument_asks_for_nothing(https: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with sdk_calls.open_client("v2", https) as client:
+        client.putContent(BUCKET, OBJECT, CONTENT, headers={"sseHeader": {}})
+        client.uploadPart(BUCKET, OBJECT, 1, "id", CONTENT, sseHeader="")
+    assert not caplog.records

@@ -1,0 +1,188 @@
+"""The SDK's own log prints customer keys; with the guard armed it does not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import obs
+import pytest
+from obs.ilog import LogClient, LogConf
+
+import obs_sse_guard
+from obs_sse_guard._hooks.redaction import masked
+from tests.support import obs_calls as sdk_calls
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
+from tests.support.servers import RecordingServer, leaks
+
+ENCODED = base64.b64encode(KEY.encode()).decode()
+MD5 = base64.b64encode(hashlib.md5(KEY.encode()).digest()).decode()  # noqa: S324  # what the protocol sends
+NAME = "x-obs-server-side-encryption-customer-key"
+_TRANSPORTS = [
+    pytest.param(name, marks=pytest.mark.skipif(not sdk_calls.has_transport(name), reason="not in this release"))
+    for name in ("http.client", "requests")
+]
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def log(request: pytest.FixtureRequest) -> Iterator[_Lines]:
+    handler = _Lines()
+    logger = logging.getLogger(f"obs-sdk-{request.node.name}")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def _attach(client: Any, request: pytest.FixtureRequest) -> None:
+    client.log_client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
+
+
+def _everything(client: Any) -> None:
+    sse = obs.SseCHeader.getInstance(KEY)
+    client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse))
+    copy = obs.CopyObjectHeader(destSseHeader=sse, sourceSseHeader=sse)
+    client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=copy)
+    client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={NAME.upper(): ENCODED})
+    if not client.is_signature_negotiation:  # a private request would find no signature negotiated
+        client._make_get_request(BUCKET, OBJECT, pathArgs={NAME: ENCODED})
+    in_use = sdk_calls.prefix_of(client) + NAME[len("x-obs-") :]
+    client.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={in_use: ENCODED})
+
+
+@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@pytest.mark.parametrize("transport", _TRANSPORTS)
+@pytest.mark.parametrize("kind", sdk_calls.KINDS)
+def test_no_key_in_the_sdks_log(
+    kind: str, transport: str, https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
+) -> None:
+    with open_client(kind, https, transport=transport) as client:
+        _attach(client, request)
+        _everything(client)
+        client.log_client = obs.ilog.NoneLogClient()
+    assert not leaks("\n".join(log.lines), KEY)
+    assert "******" in "\n".join(log.lines)
+
+
+@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+def test_without_the_guard_the_keys_are_there(
+    https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
+) -> None:
+    obs_sse_guard.uninstall()
+    with open_client("v2", https) as client:
+        _attach(client, request)
+        _everything(client)
+        client.log_client = obs.ilog.NoneLogClient()
+    assert leaks("\n".join(log.lines), KEY)
+
+
+@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+def test_no_key_in_a_log_that_flows_to_the_root_logger(
+    https: RecordingServer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    """Applications that gather all logs in one place let the SDK's logger propagate; its own handlers are none then."""
+    logger = logging.getLogger(f"obs-sdk-{request.node.name}")
+    with open_client("v2", https) as client, caplog.at_level(logging.DEBUG):
+        _attach(client, request)
+        logger.propagate = True
+        _everything(client)
+        client.log_client = obs.ilog.NoneLogClient()
+    assert not leaks(caplog.text, KEY)
+    assert "******" in caplog.text
+
+
+def test_in_warn_mode_a_misplaced_key_is_masked_too(
+    http: RecordingServer, log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    with open_client("v2", http) as client:
+        if not hasattr(client, "modifyFile"):
+            pytest.skip("not in this release of the SDK")
+        _attach(client, request)
+        client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers={"sseHeader": obs.SseCHeader.getInstance(KEY)})
+        client.log_client = obs.ilog.NoneLogClient()
+    assert not leaks("\n".join(log.lines), KEY)
+
+
+def test_everything_else_of_the_log_is_unchanged(log: _Lines, request: pytest.FixtureRequest) -> None:
+    client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
+
+    def says() -> None:
+        client.log(logging.DEBUG, "method:%s, header:%s", "PUT", {"Host": "h", NAME.replace("key", "algorithm"): "A"})
+        client.log(logging.WARNING, "a plain line")
+        client.log("ERROR", "a level that the SDK itself gets wrong")
+
+    says()
+    guarded, log.lines = log.lines, []
+    obs_sse_guard.uninstall()
+    says()
+    assert guarded == log.lines
+    assert len(guarded) == 2
+
+
+def test_nothing_is_done_for_lines_that_nobody_writes(
+    log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_: object) -> None:
+        raise AssertionError("masked a line that no handler writes")
+
+    log.setLevel(logging.INFO)
+    client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
+    monkeypatch.setattr("obs_sse_guard._hooks.obs.masked", never)
+    client.log(logging.DEBUG, NAME)
+    assert log.lines == []
+
+
+def test_a_bug_of_ours_does_not_lose_a_line(
+    log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("obs_sse_guard._hooks.obs.masked")
+    LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk").log(logging.INFO, "kept")
+    assert log.lines[0].endswith("kept")
+
+
+@pytest.mark.parametrize(
+    "name", [NAME, NAME.replace("obs", "amz"), f"{NAME}-MD5", NAME.upper(), "x-obs-copy-source-" + NAME[6:]]
+)
+@pytest.mark.parametrize("value", [ENCODED, MD5, ENCODED.replace("=", "%3D").replace("+", "%2B")])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{name}:{value}\nx-obs-date:today",
+        "{{'{name}': '{value}', 'a': 'b'}}",
+        '{{"{name}": "{value}"}}',
+        "/k?{name}={value}&a=b",
+        "{{'{name}': ['{value}'], 'a': 'b'}}",
+        "('{name}', '{value}')",
+        "{{'{name}': b'{value}'}}",
+        '{{\\"{name}\\": \\"{value}\\"}}',
+    ],
+)
+def test_the_value_goes_and_the_rest_stays(name: str, value: str, line: str) -> None:
+    text = line.format(name=name, value=value)
+    [shown] = masked((text,))
+    assert shown == text.replace(value, "******")
+
+
+def test_a_dict_is_masked_in_a_copy() -> None:
+    headers = {NAME: "raw 'key' with, anything;", "Host": "h"}
+    [shown] = masked((headers,))
+    assert shown == {NAME: "******", "Host": "h"}
+    assert headers[NAME].startswith("raw")
+
+
+@pytest.mark.parametrize("value", [1, 1.5, None, {"a": "b"}, "plain", [1], f"SignedHeaders=host;{NAME};range"])
+def test_what_holds_no_key_is_the_same_object(value: Any) -> None:
+    [shown] = masked((value,))
+    assert shown is value or shown == value

@@ -1,0 +1,112 @@
+"""Reading header names and values: any dialect, letter case, type and order."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from obs_sse_guard._policy.headers import Named, encryption_of, header_names, named_by
+from obs_sse_guard.rules import Encryption
+
+NONE, SSE_C, SSE_KMS, SSE_OBS = Encryption
+PREFIXES = ("x-obs-", "x-amz-", "X-OBS-", "X-Amz-")
+KEY = "server-side-encryption-customer-key"
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        (KEY, "k", (SSE_C, NONE, True)),
+        (KEY, b"k", (SSE_C, NONE, True)),
+        (KEY, ["k"], (SSE_C, NONE, True)),
+        (KEY, ("", "k"), (SSE_C, NONE, True)),
+        (KEY, "", (SSE_C, NONE, False)),
+        (KEY, " ", (SSE_C, NONE, False)),
+        (KEY, None, (SSE_C, NONE, False)),
+        (f"{KEY}-MD5", "m", (SSE_C, NONE, False)),
+        ("server-side-encryption-customer-algorithm", "AES256", (SSE_C, NONE, False)),
+        (f"copy-source-{KEY}", "k", (NONE, SSE_C, True)),
+        (f"copy-source-{KEY}-md5", "m", (NONE, SSE_C, False)),
+        ("server-side-encryption", "kms", (SSE_KMS, NONE, False)),
+        ("server-side-encryption", "aws:kms", (SSE_KMS, NONE, False)),
+        ("server-side-encryption", b"AWS:KMS:DSSE", (SSE_KMS, NONE, False)),
+        ("server-side-encryption", "AES256", (SSE_OBS, NONE, False)),
+        ("server-side-encryption", "anything", (SSE_OBS, NONE, False)),
+        ("server-side-encryption-kms-key-id", "id", (SSE_KMS, NONE, False)),
+        ("server-side-encryption-aws-kms-key-id", "id", (SSE_KMS, NONE, False)),
+    ],
+)
+def test_a_header_names_its_encryption(
+    prefix: str, name: str, value: object, expected: tuple[Encryption, Encryption, bool]
+) -> None:
+    for spelled in (prefix + name, (prefix + name).encode(), f" {prefix}{name} "):
+        named = named_by([("Host", "h"), (spelled, value)])
+        assert (named.target, named.source, named.key) == expected
+        assert named.headers == ((prefix + name).lower(),)
+        assert not named.metadata_key
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-amz-meta-server-side-encryption-customer-key",
+        "x-obs-meta-my-server-side-encryption-customer-key",
+        "x-obs-server-side-data-encryption",
+        "x-other-server-side-encryption",
+        "server-side-encryption",
+        "x-obs-meta-server-side-encryption",
+        "x-obs-server-side-encryption-customer-key-note",
+        "a x-obs-server-side-encryption",
+        "x-obs-server-side-encryption\nx",
+    ],
+)
+def test_another_name_names_nothing(name: str) -> None:
+    assert named_by([(name, "kms")]) == Named(NONE, NONE, key=False, metadata_key=False, headers=())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-obs-meta-x-amz-server-side-encryption-customer-key",
+        "x-amz-meta-%20x-obs-server-side-encryption-customer-key",
+        "X-Amz-Meta-X-Obs-Copy-Source-Server-Side-Encryption-Customer-Key",
+    ],
+)
+def test_a_key_under_a_metadata_name_is_seen(name: str) -> None:
+    named = named_by([(name, "k")])
+    assert (named.target, named.key, named.metadata_key) == (NONE, False, True)
+
+
+def test_the_most_demanding_counts_in_any_order() -> None:
+    headers = [
+        ("x-obs-server-side-encryption", "AES256"),
+        ("x-obs-server-side-encryption-kms-key-id", "id"),
+        (f"x-obs-{KEY}", "k"),
+        (f"x-obs-copy-source-{KEY}", ""),
+    ]
+    for order in itertools.permutations(headers):
+        named = named_by(order)
+        assert (named.target, named.source, named.key) == (SSE_C, SSE_C, True)
+    for order in itertools.permutations(headers[:2]):
+        assert named_by(order).target is SSE_OBS, "the algorithm decides, and not the id of a key"
+    for order in itertools.permutations([*headers[:2], ("x-amz-server-side-encryption", "aws:kms")]):
+        assert named_by(order).target is SSE_KMS
+
+
+@pytest.mark.parametrize("value", ["kms", "aws:kms", "aws:kms:dsse", "KMS"])
+def test_kms_has_several_spellings(value: str) -> None:
+    assert encryption_of(value) is SSE_KMS
+
+
+@pytest.mark.parametrize("value", ["AES256", "aws:AES256", "obs", "", None])
+def test_everything_else_leaves_the_keys_to_the_service(value: object) -> None:
+    assert encryption_of(value) is SSE_OBS
+
+
+def test_what_is_shown_is_what_would_be_sent() -> None:
+    for target, source in itertools.product(Encryption, Encryption):
+        named = named_by((name, "kms") for name in header_names(target, source, "x-obs-"))
+        expected_target = SSE_KMS if target is SSE_OBS else target  # one header, told apart by its value
+        assert (named.target, named.source) == (expected_target, SSE_C if source is SSE_C else NONE)

@@ -1,0 +1,110 @@
+"""The settings as they are understood, and how the guard complains about those that are not."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import pytest
+
+from obs_sse_guard import SSEGuardWarning
+from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._policy.settings import Mode, Policy
+from obs_sse_guard._util.once import Once
+
+MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
+
+
+def _trusts(value: str, host: str) -> bool:
+    trusted, complaints = _settings._trusted_hosts(value)
+    assert complaints == ()
+    return trusted.trusts(host)
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("10.1.2.3/8", "10.9.9.9"),  # a network by one of its addresses
+        ("10.0.0.0/8", "10.9.9.9"),
+        ("::1", "[::1]"),
+        ("fd00::/8", "fd00::7"),
+        ("Host.Test.", "host.test"),
+        (" a.test , b.test ", "b.test"),
+        ("*.test", "a.b.test"),
+        ("sidecar_1", "SIDECAR_1"),
+    ],
+)
+def test_a_host_is_trusted(value: str, host: str) -> None:
+    assert _trusts(value, host)
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("10.0.0.0/8", "11.0.0.1"),
+        ("*.test", "test"),
+        ("*.test", "eviltest"),
+        ("a.test", "b.a.test"),
+        ("a.test", "a.test.evil"),
+        ("", "\0"),
+        ("", ""),
+        ("a.test,b.test", "a.test,b.test"),
+    ],
+)
+def test_another_host_is_not(value: str, host: str) -> None:
+    assert not _trusts(value, host)
+
+
+@pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
+def test_what_is_not_understood_is_said_in_full(entry: str) -> None:
+    trusted, [complaint] = _settings._trusted_hosts(f"a.test,{entry}")
+    assert complaint.variable == TRUSTED
+    assert complaint.message == (
+        f"{TRUSTED}: {entry!r} is not understood and trusts nothing. Valid are "
+        "host names, *.suffix, IP addresses and networks, without scheme, port or path."
+    )
+    assert trusted == (frozenset({"a.test"}), (), ())
+
+
+def test_an_unknown_word_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODE, " Loud ")
+    monkeypatch.setenv(POLICY, "loud")
+    settings, complaints = _settings.understand()
+    assert (settings.mode, settings.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
+    assert [complaint.variable for complaint in complaints] == [MODE, POLICY]
+    assert complaints[0].message == (
+        f"{MODE}='loud' is not understood and counts as unset: the guard stays armed. "
+        "Valid are: enforce, warn, off, 1, true, yes, on, 0, false, no."
+    )
+    assert complaints[1].message.endswith("Valid are: documented, strict.")
+
+
+# ----------------------------------------------------------------------------------- complaining
+
+
+def test_each_complaint_is_made_once() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for what in ("one", "one", "another"):
+            _settings.warn(what)
+    assert [str(warning.message) for warning in caught] == ["one", "another"]
+
+
+def test_a_complaint_points_at_its_place() -> None:
+    with pytest.warns(SSEGuardWarning) as caught:
+        _settings.warn("here")
+    assert caught[0].filename == __file__
+
+
+def test_a_complaint_that_would_raise_is_logged_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SSEGuardWarning)
+        _settings.warn("100 %s of it")
+    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
+        ("obs_sse_guard", logging.WARNING, "100 %s of it")
+    ]
+
+
+def test_no_more_is_remembered_than_a_thousand_things() -> None:
+    once = Once()
+    assert [once(str(number)) for number in range(1025)] == [True] * 1024 + [False]

@@ -1,0 +1,140 @@
+"""The law against its independent transcription."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from obs_sse_guard import rules
+from obs_sse_guard.rules import RULES, SSE_OBS_RULES, Encryption, Operation, check
+from tests.support import expected_rules as law
+
+SCHEMES = ("http", "https")
+
+
+def _as_law(rule: rules.Rule) -> law.Row:
+    return law.Row(rule.table, rule.operation.value, rule.source.value, rule.target.value, rule.transports)
+
+
+def test_the_32_rows_are_the_documents_in_its_order() -> None:
+    assert [_as_law(rule) for rule in RULES] == list(law.ROWS)
+    assert len(RULES) == 32
+    assert [rule.id for rule in RULES] == [row.id for row in law.ROWS]
+
+
+def test_the_later_rows_are_marked_as_their_edition() -> None:
+    assert [_as_law(rule) for rule in SSE_OBS_RULES] == list(law.ROWS_OF_2025)
+    assert {rule.edition for rule in SSE_OBS_RULES} == {"2025-04"}
+    assert {rule.edition for rule in RULES} == {""}
+    assert "2025-04" in SSE_OBS_RULES[0].text
+
+
+def test_a_row_is_frozen_and_names_its_page() -> None:
+    row = RULES[0]
+    assert (row.page, str(row)) == ("obs_04_0108", "table-1/PutObject")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        row.table = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("row", law.ROWS, ids=lambda row: row.id)
+def test_every_row_decides(row: law.Row, scheme: str) -> None:
+    verdict = check(row.operation, scheme, target=row.target, source=row.source)
+    assert verdict.allowed is (scheme in row.allowed)
+    assert verdict.rule is not None
+    assert verdict.rule.id == row.id
+    assert row.operation in verdict.reason
+    assert "obs_04_0108" in verdict.reason
+    as_enums = check(
+        Operation(row.operation), scheme.upper(), target=Encryption(row.target), source=Encryption(row.source)
+    )
+    assert as_enums == verdict
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("row", law.ROWS_OF_2025, ids=lambda row: row.id)
+def test_a_later_row_decides_only_when_asked(row: law.Row, scheme: str) -> None:
+    assert check(row.operation, scheme, target=row.target, source=row.source).rule is None
+    verdict = check(row.operation, scheme, target=row.target, source=row.source, sse_obs_edition=True)
+    assert verdict.allowed is (scheme in row.allowed)
+    assert verdict.rule is not None
+    assert verdict.rule.id == row.id
+
+
+def test_what_has_no_row_is_a_third_answer() -> None:
+    known = {row[1:4] for row in law.ROWS}
+    operations = [*law.OPERATIONS, "ListParts", "SelectObjectContent", "GetObjectAttributes", ""]
+    for operation, source, target in itertools.product(operations, Encryption, Encryption):
+        verdict = check(operation, "http", target=target, source=source)
+        assert (verdict.rule is None) is ((operation, source.value, target.value) not in known)
+        if verdict.rule is None:
+            assert verdict.allowed
+            assert "no row" in verdict.reason
+
+
+@pytest.mark.parametrize("name", ["AppendObject", "ModifyObject", "modifyFile", "appendObject"])
+@pytest.mark.parametrize("target", ["SSE-C", "SSE-KMS"])
+def test_an_upload_by_another_name_is_an_upload(name: str, target: str) -> None:
+    assert check(name, "http", target=target)[:2] == check("PutObject", "http", target=target)[:2]
+
+
+@pytest.mark.parametrize("name", ["putObject", "PUTOBJECT", "putobject"])
+def test_letter_case_of_an_operation_opens_no_gap(name: str) -> None:
+    assert not check(name, "http", target="SSE-C").allowed
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "", "http:", " http", None, "httpss"])
+def test_an_unknown_scheme_lists_the_valid(scheme: str) -> None:
+    with pytest.raises(ValueError, match="valid are http, https"):
+        check("PutObject", scheme, target="none")
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("value", ["sse-c", "AES256", "", "kms", None])
+def test_an_unknown_encryption_lists_the_valid(side: str, value: str) -> None:
+    sides: dict[str, Any] = {"source": "none", "target": "none", side: value}
+    with pytest.raises(ValueError, match=rf"{side}.*none, SSE-C, SSE-KMS, SSE-OBS"):
+        check("PutObject", "http", **sides)
+
+
+def test_the_module_needs_the_standard_library_alone() -> None:
+    tree = ast.parse(inspect.getsource(rules))
+    imported = {
+        (node.module or "").partition(".")[0] if isinstance(node, ast.ImportFrom) else alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    names = getattr(sys, "stdlib_module_names", imported)  # since Python 3.10
+    assert imported <= {*names}
+    assert "obs_sse_guard" not in imported
+
+
+def test_the_values_are_strings_and_print_as_such() -> None:
+    assert Operation("PutObject") == "PutObject"
+    assert f"{Encryption('SSE-C')} {Operation('GetObject')}" == "SSE-C GetObject"
+
+
+def test_the_tables_can_be_read_with_nothing_armed() -> None:
+    code = (
+        "import sys, os; os.environ['OBS_SSE_GUARD'] = 'off'; from obs_sse_guard import rules; "
+        "print(rules.check('PutObject', 'http', target='SSE-C').allowed, 'wrapt' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_what_is_made_while_the_module_is_imported() -> None:
+    """Made again, for mutants of these functions to be seen: mutmut switches them on after the import."""
+    first, last = SSE_OBS_RULES[0], SSE_OBS_RULES[-1]
+    for row in (first, last):
+        assert rules._later(row.table, row.operation, row.source, row.target, row.transports) == row
+    assert rules._index(RULES) == rules._ROWS
+    assert list(rules._index(RULES).values()) == list(RULES)

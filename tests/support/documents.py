@@ -1,0 +1,207 @@
+"""Reading the documentation and running its examples.
+
+A page's Python blocks run one after the other in one namespace, as a reader would type them. A
+statement with ``# refused: ID`` behind it must be refused by that rule or finding, one with
+``# logged: ID`` must log it, and a statement without must do neither. Names under example.com
+lead to the tests' own servers, so that the examples can say what a reader would write.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from obs_sse_guard import SSETransportError
+from tests.support.servers import LOOPBACK, RecordingServer, TlsRecordingServer
+
+if TYPE_CHECKING:
+    import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
+README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_EXPECTED = re.compile(r"# (refused|logged): (\S+)")
+_FILE = re.compile(r"# (\w+\.py)\n")
+_ANYTHING = "…"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+
+
+class Block(NamedTuple):
+    """A fenced block.
+
+    Attributes:
+        page: the file.
+        line: the number of the line before its first one.
+        language: what the fence names.
+        text: what is inside.
+    """
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str:
+        """The name of the file that it shows, if it is one: its first line says so."""
+        match = _FILE.match(self.text)
+        return match[1] if match else ""
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[Block]:
+    """The fenced blocks of a language, in order."""
+    text = read(page)
+    found = (Block(page, text.count("\n", 0, match.start()) + 1, match[1], match[2]) for match in _FENCE.finditer(text))
+    return [block for block in found if block.language == language]
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return _FENCE.sub("", read(page))
+
+
+def modules(block: Block) -> set[str]:
+    """The top-level modules that a block of Python imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.Import):
+            found.update(name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+# ------------------------------------------------------------------------------- running Python
+
+
+def run(page: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Run the page's Python, and hold each statement to what is said behind it."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page, "python"):
+        if not block.file:
+            _run_block(block, namespace, caplog)
+
+
+def _run_block(block: Block, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    lines = block.text.splitlines()
+    for statement in ast.parse(block.text).body:
+        shown = " ".join(lines[statement.lineno - 1 : statement.end_lineno])
+        ast.increment_lineno(statement, block.line)
+        code = compile(ast.Module([statement], []), str(block.page), "exec")
+        assert _outcome(code, namespace, caplog) == _EXPECTED.findall(shown), f"{block.page.name}:{statement.lineno}"
+
+
+def _outcome(code: Any, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    caplog.clear()
+    refused = []
+    try:
+        with caplog.at_level(logging.WARNING, "obs_sse_guard"):
+            exec(code, namespace)  # noqa: S102  # our own pages
+    except SSETransportError as error:
+        refused.append(("refused", error.rule))
+    return [*(("logged", record.__dict__["rule"]) for record in _records(caplog)), *refused]
+
+
+def _records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "obs_sse_guard"]
+
+
+# ------------------------------------------------------------------------------- running commands
+
+
+class Command(NamedTuple):
+    """A command of a console block, with what it prints; ``…`` stands for anything."""
+
+    block: Block
+    text: str
+    shown: str
+
+
+def commands(page: Path) -> list[Command]:
+    """What the page types at a prompt, ``$``, in order."""
+    found = []
+    for block in blocks(page, "console"):
+        for session in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            text, _, shown = session.partition("\n")
+            found.append(Command(block, text, shown.strip()))
+    return found
+
+
+def is_as_shown(printed: str, shown: str) -> bool:
+    """Whether the output of a command is what the page shows, but for the time."""
+    printed, shown = (_MOMENT.sub("<a time>", text.strip()) for text in (printed, shown))
+    pattern = ".*?".join(re.escape(part) for part in shown.split(_ANYTHING))
+    return re.fullmatch(pattern, printed, re.DOTALL) is not None
+
+
+# ----------------------------------------------------------------------------------- the servers
+
+
+class ExampleServers(NamedTuple):
+    """What answers under the names of the examples, by http and by https."""
+
+    http: RecordingServer
+    https: TlsRecordingServer
+
+
+@contextlib.contextmanager
+def example_servers() -> Iterator[ExampleServers]:
+    """Object stores that know the objects of the examples: what they are called tells what happens."""
+    with RecordingServer() as http, TlsRecordingServer() as https:
+        for server, moved in ((http, "http"), (https, "https")):
+            server.answer(
+                lambda r: r.path.endswith("/moved"), 307, {"Location": f"{moved}://elsewhere.example.com/bucket/object"}
+            )
+            server.answer(
+                lambda r: r.path.endswith("/downgraded"), 307, {"Location": "http://obs.example.com/bucket/object"}
+            )
+            server.answer(
+                lambda r: r.path.endswith("/kms"),
+                headers={"x-obs-server-side-encryption": "kms", "x-amz-server-side-encryption": "aws:kms"},
+            )
+        yield ExampleServers(http, https)
+
+
+@contextlib.contextmanager
+def example_names(servers: ExampleServers) -> Iterator[None]:
+    """Let the examples' names and ports lead to these servers, and no other name anywhere."""
+    real = socket.getaddrinfo
+    ports = {443: servers.https, 80: servers.http, 9000: servers.http}
+
+    def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if name.endswith("example.com") or (name in (LOOPBACK, "localhost") and port in ports):
+            return real(LOOPBACK, ports[int(port)].port, *args, **kwargs)
+        return real(host, port, *args, **kwargs)
+
+    socket.getaddrinfo = getaddrinfo
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = real
+
+
+IN_A_PROCESS = """
+import os, socket
+
+real = socket.getaddrinfo
+
+def getaddrinfo(host, port, *args, **kwargs):
+    here = str(host).endswith("example.com")
+    return real("127.0.0.1" if here else host, int(os.environ["EXAMPLE_PORT"]) if here else port, *args, **kwargs)
+
+socket.getaddrinfo = getaddrinfo
+"""
+"""A ``sitecustomize`` that does the same in a process of its own, for http."""

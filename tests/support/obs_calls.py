@@ -1,0 +1,903 @@
+"""Every way an application can say "server-side encryption" to ObsClient.
+
+`drive` says each row of the law in the plainest way. `ALTERNATIVES` say the same rows in all the
+other ways: other methods, raw headers, user metadata that turns into headers, signed URLs, and
+other spellings of the same argument. A guard that knows only the plain way knows little.
+
+Old releases lack some methods: ask `Way.available` before driving.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import hashlib
+import inspect
+import io
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Union
+from unittest import mock
+
+import obs
+import obs.client
+from obs import const
+
+from tests.support.expected_rules import OPERATIONS, Row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.servers import RecordingServer
+
+BUCKET = "bucket"
+OBJECT = "folder/object"
+SOURCE_BUCKET = "source"
+SOURCE_OBJECT = "folder/source"
+UPLOAD_ID = "begun-elsewhere"
+"""An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
+CONTENT = "what is stored"
+KEY = "k3y&for/SSE-C +32 bytes=of secret"[:32]
+"""A customer key with all the characters that quoting changes."""
+KMS_KEY_ID = "region:domain:key/0c6e1f1e"
+ACCESS_KEY = "ACCESSKEYOFTHETEST"
+SECRET_KEY = "secret-key-of-the-test"
+
+Key = Union[str, bytes]
+
+
+# ------------------------------------------------------------------------------------ clients
+
+KINDS = ("obs", "v2", "v4")
+TRANSPORTS: dict[str, dict[str, bool]] = {
+    "http.client": {},
+    "requests": {"use_http_conns": True},
+    "long": {"long_conn_mode": True},
+}
+
+
+def has_transport(name: str) -> bool:
+    """Whether this release knows the transport's option."""
+    known = inspect.signature(obs.client._BasicClient.__init__).parameters
+    return all(option in known for option in TRANSPORTS[name])
+
+
+def https_works() -> bool:
+    """Releases before 3.24 hand http.client an argument that Python 3.12 took away."""
+    release = tuple(int(part) for part in const.OBS_SDK_VERSION.split("."))
+    return release >= (3, 24) or sys.version_info < (3, 12)
+
+
+def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any) -> Any:
+    """An ObsClient for this server.
+
+    ``"obs"`` needs an endpoint with a name, else ObsClient falls back to v2: it negotiates, uses
+    virtual hosting, and must be used inside `tests.support.servers.loopback_names`. ``"v2"`` and ``"v4"``
+    take the address and path style. Certificates are verified if the server has any.
+    """
+    settings: dict[str, Any] = {
+        "access_key_id": ACCESS_KEY,
+        "secret_access_key": SECRET_KEY,
+        "server": server.named_url if kind == "obs" else server.url,
+        "signature": kind,
+        "ssl_verify": server.ca or False,
+        "timeout": 10,
+        **TRANSPORTS[transport],
+        **options,
+    }
+    with warnings.catch_warnings():  # it builds its TLS context in ways that are deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return obs.ObsClient(**settings)
+
+
+def close_client(client: Any) -> None:
+    """Close what `ObsClient.close` closes, and the session of the requests transport as well."""
+    client.close()
+    session = getattr(client, "session", None)
+    if session is not None:
+        session.session.close()
+
+
+@contextlib.contextmanager
+def open_client(
+    kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any
+) -> Iterator[Any]:
+    """`make_client` for a ``with`` statement."""
+    client = make_client(kind, server, transport=transport, **options)
+    try:
+        yield client
+    finally:
+        close_client(client)
+
+
+@contextlib.contextmanager
+def without_backoff() -> Iterator[list[float]]:
+    """Let the SDK retry and follow redirects without sleeping; gives the sleeps it asked for."""
+    asked: list[float] = []
+    clock = SimpleNamespace(time=time.time, sleep=asked.append)
+    with mock.patch.object(obs.client, "time", clock):
+        yield asked
+
+
+def prefix_of(client: Any) -> str:
+    """``x-obs-`` or ``x-amz-``: the dialect of the client's signature."""
+    return str(client.ha._get_header_prefix())
+
+
+# ------------------------------------------------------------------- the encryption, as object
+
+Make = Callable[[str, Key], Any]
+
+
+def sse(encryption: str, key: Key) -> Any:
+    """The SDK's object for an encryption; SSE-OBS is the KMS class with another algorithm."""
+    if encryption == "SSE-C":
+        return obs.SseCHeader(encryption="AES256", key=key)
+    if encryption == "SSE-KMS":
+        return obs.SseKmsHeader(encryption="kms", key=KMS_KEY_ID)
+    if encryption == "SSE-OBS":
+        return obs.SseKmsHeader(encryption="AES256")
+    return None
+
+
+class OwnSseCHeader(obs.SseCHeader):  # type: ignore[misc,name-defined,unused-ignore]
+    """An application's own class."""
+
+
+class OwnSseKmsHeader(obs.SseKmsHeader):  # type: ignore[misc,name-defined,unused-ignore]
+    """An application's own class."""
+
+
+def _subclassed(encryption: str, key: Key) -> Any:
+    plain = sse(encryption, key)
+    own = OwnSseCHeader if encryption == "SSE-C" else OwnSseKmsHeader
+    return None if plain is None else own(**plain)
+
+
+def _by_attributes(encryption: str, key: Key) -> Any:
+    plain = sse(encryption, key)
+    if plain is None:
+        return None
+    late = type(plain)()
+    late.encryption, late.key = plain.encryption, plain.key
+    return late
+
+
+def _by_items(encryption: str, key: Key) -> Any:
+    plain = sse(encryption, key)
+    if plain is None:
+        return None
+    late = type(plain)()
+    for name, value in plain.items():
+        late[name] = value
+    return late
+
+
+def _with_bytes(encryption: str, key: Key) -> Any:
+    return sse(encryption, key.encode() if isinstance(key, str) else key)
+
+
+SHAPES: dict[str, Make] = {
+    "a subclass": _subclassed,
+    "attributes set later": _by_attributes,
+    "items set later": _by_items,
+    "the key as bytes": _with_bytes,
+}
+
+
+# --------------------------------------------------------------- the argument that holds it
+
+Fill = Callable[..., Any]
+
+
+def _construct(cls: Any, **values: Any) -> Any:
+    return cls(**values)
+
+
+def _set_attributes(cls: Any, **values: Any) -> Any:
+    header = cls()
+    for name, value in values.items():
+        setattr(header, name, value)
+    return header
+
+
+def _set_items(cls: Any, **values: Any) -> Any:
+    header = cls()
+    header.update(values)
+    return header
+
+
+class OwnHeaders(dict[str, Any]):
+    """No class of the SDK's, yet good enough for it."""
+
+    range = None
+
+
+def _own_dict(_: Any, **values: Any) -> Any:
+    return OwnHeaders(values)
+
+
+FILLS: dict[str, Fill] = {
+    "headers by attribute": _set_attributes,
+    "headers by item": _set_items,
+    "headers of a foreign class": _own_dict,
+}
+
+
+# ------------------------------------------------------------------ the encryption, as headers
+
+SPELLINGS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "x-obs-": ("x-obs-", str),
+    "x-amz-": ("x-amz-", str),
+    "X-OBS-": ("x-obs-", str.upper),
+    "X-Amz-": ("x-amz-", str.title),
+}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _customer_headers(stem: str, key: Key) -> dict[str, str]:
+    raw = key.encode() if isinstance(key, str) else key
+    return {
+        f"{stem}server-side-encryption-customer-algorithm": "AES256",
+        f"{stem}server-side-encryption-customer-key": _base64(raw),
+        f"{stem}server-side-encryption-customer-key-MD5": _base64(hashlib.md5(raw).digest()),  # noqa: S324
+    }
+
+
+def raw_headers(row: Row, key: Key, prefix: str = "x-obs-") -> dict[str, str]:
+    """The headers that say a row. A source under SSE-KMS has none: the service knows it."""
+    headers: dict[str, str] = {}
+    if row.target == "SSE-C":
+        headers.update(_customer_headers(prefix, key))
+    elif row.target == "SSE-KMS":
+        vendor = "" if prefix == "x-obs-" else "aws-"
+        headers[f"{prefix}server-side-encryption"] = "kms" if prefix == "x-obs-" else "aws:kms"
+        headers[f"{prefix}server-side-encryption-{vendor}kms-key-id"] = KMS_KEY_ID
+    elif row.target == "SSE-OBS":
+        headers[f"{prefix}server-side-encryption"] = "AES256"
+    if row.source == "SSE-C":
+        headers.update(_customer_headers(f"{prefix}copy-source-", key))
+    return headers
+
+
+def spelled_headers(row: Row, key: Key, spelling: str) -> dict[str, str]:
+    """`raw_headers` in one of the `SPELLINGS`."""
+    prefix, spell = SPELLINGS[spelling]
+    return {spell(name): value for name, value in raw_headers(row, key, prefix).items()}
+
+
+# ------------------------------------------------------------------------------------- ways
+
+ALL = frozenset({"none", "SSE-C", "SSE-KMS"})
+CUSTOMER = frozenset({"SSE-C"})
+NAMED_BY_HEADERS = frozenset({"none", "SSE-C"})
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to say an operation with encryption.
+
+    Attributes:
+        name: for test ids.
+        operation: the law's operation whose rows it says.
+        call: does it: ``call(client, row, key, folder)``, ``folder`` being an empty one.
+        targets: the encryptions of the target that it can say.
+        sources: the same for the source of a copy.
+        requests: the operations that are sent, in order; ``""`` for one that has no name in
+            the law. Empty if the way only signs: then the key is in what ``call`` returns.
+        drops: encryptions of the target that the SDK is told of, but never sends.
+        misplaces: the SDK sends the key as user metadata.
+        needs: methods that the release must have.
+        raw: needs a release that passes on any ``extensionHeaders``.
+    """
+
+    name: str
+    operation: str
+    call: Callable[[Any, Row, Key, Path], Any]
+    targets: frozenset[str] = ALL
+    sources: frozenset[str] = ALL
+    requests: tuple[str, ...] = ()
+    drops: frozenset[str] = frozenset()
+    misplaces: bool = False
+    needs: tuple[str, ...] = ()
+    raw: bool = False
+
+    @property
+    def id(self) -> str:
+        """Name for pytest."""
+        return f"{self.operation}:{self.name}" if self.operation else self.name
+
+    @property
+    def only_signs(self) -> bool:
+        """Nothing is sent: somebody else will send what was signed."""
+        return not self.requests
+
+    def says(self, row: Row) -> bool:
+        """Whether it can say this row."""
+        return row.operation == self.operation and row.target in self.targets and row.source in self.sources
+
+    def available(self, client: Any) -> bool:
+        """Whether the SDK's release is able to do it."""
+        return all(hasattr(client, name) for name in self.needs) and (not self.raw or passes_raw_headers(client))
+
+
+def passes_raw_headers(client: Any) -> bool:
+    """Releases before 3.23.5 drop every name from ``extensionHeaders`` but two of their own."""
+    return bool(client.convertor.trans_get_extension_headers({"x-obs-any": "1"}))
+
+
+# ---------------------------------------------------------------------------- the plain ways
+
+
+def _put(client: Any, row: Row, key: Key, make: Make = sse, fill: Fill = _construct) -> Any:
+    headers = fill(obs.PutObjectHeader, sseHeader=make(row.target, key))
+    return client.putContent(BUCKET, OBJECT, content=CONTENT, headers=headers)
+
+
+def _post(client: Any, row: Row, key: Key) -> Any:
+    form = raw_headers(row, key, prefix_of(client))
+    return client.createPostSignature(BUCKET, OBJECT, expires=300, formParams=form)
+
+
+def _initiate(client: Any, row: Row, key: Key, make: Make = sse) -> Any:
+    return client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=make(row.target, key))
+
+
+def _head(client: Any, row: Row, key: Key, make: Make = sse) -> Any:
+    return client.getObjectMetadata(BUCKET, OBJECT, sseHeader=make(row.target, key))
+
+
+def _get(client: Any, row: Row, key: Key, make: Make = sse, fill: Fill = _construct) -> Any:
+    headers = fill(obs.GetObjectHeader, sseHeader=make(row.target, key))
+    return client.getObject(BUCKET, OBJECT, headers=headers, loadStreamInMemory=True)
+
+
+def _part(client: Any, row: Row, key: Key, make: Make = sse) -> Any:
+    sse_header = make(row.target, key)
+    return client.uploadPart(BUCKET, OBJECT, 1, UPLOAD_ID, content=CONTENT, sseHeader=sse_header)
+
+
+def _parts() -> Any:
+    return obs.CompleteMultipartUploadRequest([obs.CompletePart(1, "etag")])
+
+
+def _complete(client: Any, row: Row, key: Key) -> Any:
+    """The method has no argument for encryption, so the headers are given raw."""
+    headers = raw_headers(row, key, prefix_of(client))
+    return client.completeMultipartUpload(BUCKET, OBJECT, UPLOAD_ID, _parts(), extensionHeaders=headers)
+
+
+def _sides(row: Row, key: Key, make: Make) -> dict[str, Any]:
+    return {
+        "destSseHeader": make(row.target, key),
+        "sourceSseHeader": make(row.source, key),
+    }
+
+
+def _copy(client: Any, row: Row, key: Key, make: Make = sse, fill: Fill = _construct) -> Any:
+    headers = fill(obs.CopyObjectHeader, **_sides(row, key, make))
+    return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=headers)
+
+
+_SOURCE = f"{SOURCE_BUCKET}/{SOURCE_OBJECT}"
+
+
+def _copy_part(client: Any, row: Row, key: Key, make: Make = sse) -> Any:
+    return client.copyPart(BUCKET, OBJECT, 1, UPLOAD_ID, _SOURCE, **_sides(row, key, make))
+
+
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "PutObject": _put,
+    "PostObject": _post,
+    "InitiateMultipartUpload": _initiate,
+    "HeadObject": _head,
+    "GetObject": _get,
+    "UploadPart": _part,
+    "CompleteMultipartUpload": _complete,
+    "CopyObject": _copy,
+    "UploadPartCopy": _copy_part,
+}
+_DROPS_KMS = ("HeadObject", "GetObject", "UploadPart")
+
+
+def drive(client: Any, row: Row, key: Key = KEY) -> Any:
+    """Say a row in the plainest way and return what the SDK returns."""
+    return _PLAIN[row.operation](client, row, key)
+
+
+def _ignoring_folder(call: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
+    return lambda client, row, key, _folder: call(client, row, key, **fixed)
+
+
+def _plain_way(operation: str, name: str = "plain", **fixed: Any) -> Way:
+    """The plain way, perhaps with another shape of the object or of what holds it."""
+    return Way(
+        name,
+        operation,
+        _ignoring_folder(_PLAIN[operation], **fixed),
+        requests=() if operation == "PostObject" else (operation,),
+        drops=frozenset({"SSE-KMS"}) if operation in _DROPS_KMS else frozenset(),
+        raw=operation == "CompleteMultipartUpload",
+    )
+
+
+PLAIN: dict[str, Way] = {operation: _plain_way(operation) for operation in OPERATIONS}
+
+
+# ----------------------------------------------------------- other shapes of the same argument
+
+_WITH_OBJECT = tuple(o for o in OPERATIONS if o not in ("PostObject", "CompleteMultipartUpload"))
+_WITH_HEADERS = ("PutObject", "GetObject", "CopyObject")
+
+
+def _shape_ways() -> Iterator[Way]:
+    for operation in _WITH_OBJECT:
+        for name, make in SHAPES.items():
+            yield _plain_way(operation, name, make=make)
+    for operation in _WITH_HEADERS:
+        for name, fill in FILLS.items():
+            yield _plain_way(operation, name, fill=fill)
+    for operation in ("PutObject", "CopyObject"):
+        yield _plain_way(operation, "headers as plain dict", fill=lambda _, **values: values)
+
+
+# ------------------------------------------------------------------------------- raw headers
+
+
+def _raw_callers() -> dict[str, dict[str, Callable[[Any, dict[str, str]], Any]]]:
+    """Per operation the methods that can be handed ``extensionHeaders``."""
+    return {
+        "PutObject": {
+            "putContent": lambda c, h: c.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=h),
+            "putObject": lambda c, h: c.putObject(BUCKET, OBJECT, CONTENT, extensionHeaders=h),
+        },
+        "InitiateMultipartUpload": {
+            "initiateMultipartUpload": lambda c, h: c.initiateMultipartUpload(BUCKET, OBJECT, extensionHeaders=h),
+        },
+        "HeadObject": {
+            "getObjectMetadata": lambda c, h: c.getObjectMetadata(BUCKET, OBJECT, extensionHeaders=h),
+            "headObject": lambda c, h: c.headObject(BUCKET, OBJECT, extensionHeaders=h),
+        },
+        "GetObject": {
+            "getObject": lambda c, h: c.getObject(BUCKET, OBJECT, loadStreamInMemory=True, extensionHeaders=h),
+        },
+        "UploadPart": {
+            "uploadPart": lambda c, h: c.uploadPart(BUCKET, OBJECT, 1, UPLOAD_ID, CONTENT, extensionHeaders=h),
+        },
+        "CompleteMultipartUpload": {
+            "completeMultipartUpload": lambda c, h: c.completeMultipartUpload(
+                BUCKET, OBJECT, UPLOAD_ID, _parts(), extensionHeaders=h
+            ),
+        },
+        "CopyObject": {
+            "copyObject": lambda c, h: c.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, extensionHeaders=h),
+        },
+        "UploadPartCopy": {
+            "copyPart": lambda c, h: c.copyPart(BUCKET, OBJECT, 1, UPLOAD_ID, _SOURCE, extensionHeaders=h),
+        },
+    }
+
+
+def _raw_ways() -> Iterator[Way]:
+    for operation, callers in _raw_callers().items():
+        for method, send in callers.items():
+            for spelling in SPELLINGS:
+                yield Way(
+                    f"{method} with raw {spelling}",
+                    operation,
+                    functools.partial(_send_raw, send, spelling),
+                    sources=NAMED_BY_HEADERS,
+                    requests=(operation,),
+                    raw=True,
+                )
+
+
+def _send_raw(
+    send: Callable[[Any, dict[str, str]], Any],
+    spelling: str,
+    client: Any,
+    row: Row,
+    key: Key,
+    _folder: Path,
+) -> Any:
+    return send(client, spelled_headers(row, key, spelling))
+
+
+# ---------------------------------------------------------------------------------- metadata
+
+
+def _active_metadata(client: Any, row: Row, key: Key) -> dict[str, str]:
+    """Metadata under the client's own prefix is sent as it is: the SDK takes it for headers."""
+    return {name.title(): value for name, value in raw_headers(row, key, prefix_of(client)).items()}
+
+
+def _put_metadata(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.putContent(BUCKET, OBJECT, CONTENT, metadata=_active_metadata(client, row, key))
+
+
+def _initiate_metadata(client: Any, row: Row, key: Key, _: Path) -> Any:
+    metadata = _active_metadata(client, row, key)
+    return client.initiateMultipartUpload(BUCKET, OBJECT, metadata=metadata)
+
+
+def _copy_metadata(client: Any, row: Row, key: Key, _: Path) -> Any:
+    metadata = _active_metadata(client, row, key)
+    return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, metadata=metadata)
+
+
+def _metadata_ways() -> Iterator[Way]:
+    calls = {
+        "PutObject": _put_metadata,
+        "InitiateMultipartUpload": _initiate_metadata,
+        "CopyObject": _copy_metadata,
+    }
+    for operation, call in calls.items():
+        yield Way(
+            "metadata that is headers",
+            operation,
+            call,
+            sources=NAMED_BY_HEADERS,
+            requests=(operation,),
+        )
+
+
+# -------------------------------------------------------------------------------- signatures
+
+_SIGNED: dict[str, tuple[str, str | None, dict[str, str]]] = {
+    "PutObject": ("PUT", None, {}),
+    "InitiateMultipartUpload": ("POST", "uploads", {}),
+    "HeadObject": ("HEAD", None, {}),
+    "GetObject": ("GET", None, {}),
+    "UploadPart": ("PUT", None, {"partNumber": "1", "uploadId": UPLOAD_ID}),
+    "CompleteMultipartUpload": ("POST", None, {"uploadId": UPLOAD_ID}),
+    "CopyObject": ("PUT", None, {}),
+    "UploadPartCopy": ("PUT", None, {"partNumber": "1", "uploadId": UPLOAD_ID}),
+}
+
+
+def _sign_headers(signer: str, client: Any, row: Row, key: Key, _folder: Path) -> Any:
+    method, special, query = _SIGNED[row.operation]
+    prefix = prefix_of(client)
+    headers = raw_headers(row, key, prefix)
+    if row.table in (3, 4):
+        headers[f"{prefix}copy-source"] = f"/{_SOURCE}"
+    return getattr(client, signer)(method, BUCKET, OBJECT, special, 300, headers, query)
+
+
+def _sign_query(signer: str, client: Any, row: Row, key: Key, _folder: Path) -> Any:
+    """The key in the URL itself: no header to hide it in."""
+    method, special, query = _SIGNED[row.operation]
+    prefix = prefix_of(client)
+    params = {**query, **raw_headers(row, key, prefix)}
+    if row.table in (3, 4):
+        params[f"{prefix}copy-source"] = f"/{_SOURCE}"
+    return getattr(client, signer)(method, BUCKET, OBJECT, special, 300, queryParams=params)
+
+
+def _sign_form(signer: str, spelling: str, client: Any, row: Row, key: Key, _: Path) -> Any:
+    form = spelled_headers(row, key, spelling)
+    return getattr(client, signer)(BUCKET, OBJECT, 300, form)
+
+
+def _signing_ways() -> Iterator[Way]:
+    for signer in ("createSignedUrl", "createV2SignedUrl", "createV4SignedUrl"):
+        for operation in _SIGNED:
+            for where, sign in (("headers", _sign_headers), ("query", _sign_query)):
+                call = functools.partial(sign, signer)
+                yield Way(f"{signer} with {where}", operation, call, sources=NAMED_BY_HEADERS)
+    for signer in ("createPostSignature", "createV4PostSignature"):
+        for spelling in ("x-obs-", "X-OBS-"):
+            call = functools.partial(_sign_form, signer, spelling)
+            yield Way(f"{signer} with {spelling}", "PostObject", call)
+
+
+# ------------------------------------------------------------------------------ other methods
+
+
+def _file(folder: Path, name: str = "local.txt") -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(CONTENT)
+    return str(path)
+
+
+def _put_header(row: Row, key: Key) -> Any:
+    return obs.PutObjectHeader(sseHeader=sse(row.target, key))
+
+
+def _put_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.putContent(BUCKET, OBJECT, CONTENT, None, _put_header(row, key))
+
+
+def _put_unbound(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = _put_header(row, key)
+    return obs.ObsClient.putContent(client, BUCKET, OBJECT, CONTENT, headers=headers)
+
+
+def _put_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = _put_header(row, key)
+    return client.bucketClient(BUCKET).putContent(OBJECT, CONTENT, headers=headers)
+
+
+def _put_chunked(client: Any, row: Row, key: Key, _: Path) -> Any:
+    stream = io.BytesIO(CONTENT.encode())
+    return client.putContent(BUCKET, OBJECT, stream, headers=_put_header(row, key))
+
+
+def _put_stream(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = _put_header(row, key)
+    headers.contentLength = len(CONTENT)
+    return client.putContent(BUCKET, OBJECT, io.BytesIO(CONTENT.encode()), headers=headers)
+
+
+def _put_object(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.putObject(BUCKET, OBJECT, CONTENT, headers=_put_header(row, key))
+
+
+def _put_object_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.putObject(BUCKET, OBJECT, CONTENT, None, _put_header(row, key))
+
+
+def _put_file(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    return client.putFile(BUCKET, OBJECT, _file(folder), headers=_put_header(row, key))
+
+
+def _put_folder(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    _file(folder, "tree/one.txt")
+    _file(folder, "tree/two.txt")
+    headers = _put_header(row, key)
+    return client.putFile(BUCKET, "tree", str(folder / "tree"), headers=headers)
+
+
+def _append(client: Any, row: Row, key: Key, _: Path) -> Any:
+    content = obs.AppendObjectContent(content=CONTENT, position=0)
+    headers = obs.AppendObjectHeader(sseHeader=sse(row.target, key))
+    return client.appendObject(BUCKET, OBJECT, content, headers=headers)
+
+
+def _append_file(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    content = obs.AppendObjectContent(content=_file(folder), position=0, isFile=True)
+    headers = obs.AppendObjectHeader(sseHeader=sse(row.target, key))
+    return client.appendObject(BUCKET, OBJECT, content, None, headers)
+
+
+def _modify_raw(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = raw_headers(row, key, prefix_of(client))
+    return client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=headers)
+
+
+def _modify(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=_put_header(row, key))
+
+
+def _initiate_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    sse_header = sse(row.target, key)
+    return client.initiateMultipartUpload(BUCKET, OBJECT, None, None, None, None, None, sse_header)
+
+
+def _initiate_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    sse_header = sse(row.target, key)
+    return client.bucketClient(BUCKET).initiateMultipartUpload(OBJECT, sseHeader=sse_header)
+
+
+def _upload_header(row: Row, key: Key) -> Any:
+    return obs.UploadFileHeader(sseHeader=sse(row.target, key))
+
+
+def _upload_file(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    return client.uploadFile(BUCKET, OBJECT, _file(folder), headers=_upload_header(row, key))
+
+
+def _upload_file_resumable(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    headers = _upload_header(row, key)
+    return client.uploadFile(BUCKET, OBJECT, _file(folder), taskNum=2, enableCheckpoint=True, headers=headers)
+
+
+def _upload_file_raw(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    headers = raw_headers(row, key, prefix_of(client))
+    return client.uploadFile(BUCKET, OBJECT, _file(folder), extensionHeaders=headers)
+
+
+def _upload_file_async(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    task = client.uploadFileAsync(BUCKET, OBJECT, _file(folder), headers=_upload_header(row, key))
+    return task.wait_for_completion(timeout=10)
+
+
+def _head_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.getObjectMetadata(BUCKET, OBJECT, None, sse(row.target, key))
+
+
+def _head_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    return client.bucketClient(BUCKET).getObjectMetadata(OBJECT, sseHeader=sse(row.target, key))
+
+
+def _get_header(row: Row, key: Key) -> Any:
+    return obs.GetObjectHeader(sseHeader=sse(row.target, key))
+
+
+def _get_to_file(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    path = str(folder / "got.txt")
+    return client.getObject(BUCKET, OBJECT, path, None, _get_header(row, key))
+
+
+def _get_stream(client: Any, row: Row, key: Key, _: Path) -> Any:
+    result = client.getObject(BUCKET, OBJECT, headers=_get_header(row, key))
+    if result.status < 300:
+        result.body.response.close()
+    return result
+
+
+def _get_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = _get_header(row, key)
+    return client.bucketClient(BUCKET).getObject(OBJECT, headers=headers, loadStreamInMemory=True)
+
+
+def _download_file(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    path = str(folder / "got.txt")
+    return client.downloadFile(BUCKET, OBJECT, path, header=_get_header(row, key))
+
+
+def _download_files(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    return client.downloadFiles(BUCKET, "folder/", str(folder), headers=_get_header(row, key))
+
+
+def _part_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    sse_header = sse(row.target, key)
+    return client.uploadPart(BUCKET, OBJECT, 1, UPLOAD_ID, CONTENT, False, None, 0, sse_header)
+
+
+def _part_of_file(client: Any, row: Row, key: Key, folder: Path) -> Any:
+    sse_header = sse(row.target, key)
+    path = _file(folder)
+    return client.uploadPart(BUCKET, OBJECT, 1, UPLOAD_ID, path, isFile=True, sseHeader=sse_header)
+
+
+def _part_chunked(client: Any, row: Row, key: Key, _: Path) -> Any:
+    stream, sse_header = io.BytesIO(CONTENT.encode()), sse(row.target, key)
+    return client.uploadPart(BUCKET, OBJECT, 1, UPLOAD_ID, stream, sseHeader=sse_header)
+
+
+def _part_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    bucket = client.bucketClient(BUCKET)
+    return bucket.uploadPart(OBJECT, 1, UPLOAD_ID, CONTENT, sseHeader=sse(row.target, key))
+
+
+def _copy_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = obs.CopyObjectHeader(**_sides(row, key, sse))
+    return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, None, headers)
+
+
+def _copy_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = obs.CopyObjectHeader(**_sides(row, key, sse))
+    bucket = client.bucketClient(BUCKET)
+    return bucket.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, destObjectKey=OBJECT, headers=headers)
+
+
+def _copy_part_positional(client: Any, row: Row, key: Key, _: Path) -> Any:
+    target, source = _sides(row, key, sse).values()
+    return client.copyPart(BUCKET, OBJECT, 1, UPLOAD_ID, _SOURCE, None, target, source)
+
+
+def _copy_part_bound_bucket(client: Any, row: Row, key: Key, _: Path) -> Any:
+    bucket = client.bucketClient(BUCKET)
+    return bucket.copyPart(OBJECT, 1, UPLOAD_ID, _SOURCE, **_sides(row, key, sse))
+
+
+_UPLOAD = ("", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+_KMS = frozenset({"SSE-KMS"})
+
+
+def _other_put_ways() -> Iterator[Way]:
+    put = functools.partial(Way, operation="PutObject", requests=("PutObject",))
+    yield put("putContent by position", call=_put_positional)
+    yield put("putContent of the class", call=_put_unbound)
+    yield put("BucketClient.putContent", call=_put_bound_bucket)
+    yield put("putContent of a stream, chunked", call=_put_chunked)
+    yield put("putContent of a stream", call=_put_stream)
+    yield put("putObject", call=_put_object)
+    yield put("putObject by position", call=_put_object_positional)
+    yield put("putFile", call=_put_file)
+    yield put("putFile of a folder", call=_put_folder, requests=("PutObject", "PutObject"))
+    yield put("appendObject", call=_append)
+    yield put("appendObject of a file", call=_append_file)
+    yield put("modifyFile with raw headers", call=_modify_raw, needs=("modifyFile",))
+    yield put("modifyFile", call=_modify, needs=("modifyFile",), misplaces=True, drops=ALL - {"none"})
+
+
+def _other_upload_ways() -> Iterator[Way]:
+    initiate = functools.partial(Way, operation="InitiateMultipartUpload")
+    alone = ("InitiateMultipartUpload",)
+    yield initiate("by position", call=_initiate_positional, requests=alone)
+    yield initiate("BucketClient", call=_initiate_bound_bucket, requests=alone)
+    yield initiate("uploadFile", call=_upload_file, requests=_UPLOAD)
+    yield initiate("uploadFile, resumable", call=_upload_file_resumable, requests=_UPLOAD)
+    yield initiate("uploadFile with raw headers", call=_upload_file_raw, requests=_UPLOAD, raw=True)
+    asynchronous = functools.partial(initiate, needs=("uploadFileAsync",))
+    yield asynchronous("uploadFileAsync", call=_upload_file_async, requests=_UPLOAD)
+    part = functools.partial(Way, operation="UploadPart", requests=("UploadPart",), drops=_KMS)
+    yield part("by position", call=_part_positional)
+    yield part("of a file", call=_part_of_file)
+    yield part("of a stream, chunked", call=_part_chunked)
+    yield part("BucketClient", call=_part_bound_bucket)
+
+
+def _other_read_ways() -> Iterator[Way]:
+    head = functools.partial(Way, operation="HeadObject", requests=("HeadObject",), drops=_KMS)
+    yield head("by position", call=_head_positional)
+    yield head("BucketClient", call=_head_bound_bucket)
+    get = functools.partial(Way, operation="GetObject", requests=("GetObject",), drops=_KMS)
+    yield get("to a file, by position", call=_get_to_file)
+    yield get("as a stream", call=_get_stream)
+    yield get("BucketClient", call=_get_bound_bucket)
+    yield get("downloadFile", call=_download_file, requests=("HeadObject", "GetObject"))
+    yield get("downloadFiles", call=_download_files, requests=("", "GetObject"))
+
+
+def _other_copy_ways() -> Iterator[Way]:
+    copy = functools.partial(Way, operation="CopyObject", requests=("CopyObject",))
+    yield copy("by position", call=_copy_positional)
+    yield copy("BucketClient", call=_copy_bound_bucket)
+    part = functools.partial(Way, operation="UploadPartCopy", requests=("UploadPartCopy",))
+    yield part("by position", call=_copy_part_positional)
+    yield part("BucketClient", call=_copy_part_bound_bucket)
+
+
+def _alternatives() -> dict[str, tuple[Way, ...]]:
+    ways = [
+        *_shape_ways(),
+        *_raw_ways(),
+        *_metadata_ways(),
+        *_signing_ways(),
+        *_other_put_ways(),
+        *_other_upload_ways(),
+        *_other_read_ways(),
+        *_other_copy_ways(),
+    ]
+    return {name: tuple(way for way in ways if way.operation == name) for name in OPERATIONS}
+
+
+ALTERNATIVES: dict[str, tuple[Way, ...]] = _alternatives()
+
+
+# ---------------------------------------------------------------- requests that no row speaks of
+
+
+def _rowless_ways() -> Iterator[Way]:
+    calls: dict[str, Callable[[Any, dict[str, str]], Any]] = {
+        "deleteObject": lambda c, h: c.deleteObject(BUCKET, OBJECT, extensionHeaders=h),
+        "listParts": lambda c, h: c.listParts(BUCKET, OBJECT, UPLOAD_ID, extensionHeaders=h),
+        "abortMultipartUpload": lambda c, h: c.abortMultipartUpload(BUCKET, OBJECT, UPLOAD_ID, extensionHeaders=h),
+        "restoreObject": lambda c, h: c.restoreObject(BUCKET, OBJECT, 1, extensionHeaders=h),
+        "setObjectMetadata": lambda c, h: c.setObjectMetadata(BUCKET, OBJECT, extensionHeaders=h),
+        "headBucket": lambda c, h: c.headBucket(BUCKET, extensionHeaders=h),
+        "listObjects": lambda c, h: c.listObjects(BUCKET, extensionHeaders=h),
+    }
+    for method, send in calls.items():
+        call = functools.partial(_send_raw, send, "x-obs-")
+        yield Way(f"{method} with raw headers", "", call, targets=CUSTOMER, requests=("",), raw=True)
+    rename = functools.partial(Way, operation="", targets=CUSTOMER, requests=("",))
+    yield rename("renameFile with raw headers", call=_rename_raw, needs=("renameFile",))
+    yield rename("renameFile", call=_rename, needs=("renameFile",), misplaces=True, drops=CUSTOMER)
+
+
+def _rename_raw(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = raw_headers(row, key, prefix_of(client))
+    return client.renameFile(BUCKET, OBJECT, "renamed", headers=headers)
+
+
+def _rename(client: Any, row: Row, key: Key, _: Path) -> Any:
+    headers = {"sseHeader": sse(row.target, key)}
+    return client.renameFile(BUCKET, OBJECT, "renamed", headers=headers)
+
+
+ROWLESS: tuple[Way, ...] = tuple(_rowless_ways())
+ROWLESS_ROW = Row(0, "", "none", "SSE-C", frozenset())
+"""What to hand to a way of `ROWLESS` as its row."""

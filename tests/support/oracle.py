@@ -1,0 +1,175 @@
+"""What must happen to a request, told from the law alone: an oracle that shares no code with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
+
+if TYPE_CHECKING:
+    from tests.support.servers import Request
+
+REFUSED = "refused"
+LOGGED = "logged"
+SILENT = "silent"
+
+
+def verdict(row: Row, scheme: str, policy: str = "documented") -> str:
+    """The reaction to a request of this row in ``enforce`` mode."""
+    if scheme == "https":
+        return SILENT
+    if scheme not in row.allowed:
+        return REFUSED
+    named = {row.source, row.target} != {"none"}
+    if policy == "strict":
+        return REFUSED if named else SILENT
+    return LOGGED if carries_key(row) else SILENT
+
+
+def carries_key(row: Row) -> bool:
+    """Whether a customer key travels in a header of the request."""
+    return "SSE-C" in (row.source, row.target)
+
+
+def row_of(operation: str, source: str, target: str) -> Row | None:
+    """The document's row for what is sent, if it has one."""
+    return next((row for row in ROWS if row[1:4] == (operation, source, target)), None)
+
+
+# --------------------------------------------------------------- what a request says, read anew
+
+
+class Said(NamedTuple):
+    """What a request says of encryption.
+
+    Attributes:
+        operation: the operation by the law's name; empty if no table names it.
+        source: encryption of a copy's source.
+        target: encryption of the object.
+        key: where a customer key stands: ``header``, ``url``, ``policy``, ``metadata``, or nowhere.
+    """
+
+    operation: str
+    source: str = "none"
+    target: str = "none"
+    key: str = ""
+
+
+# Written from the API reference, operation by operation. A parameter that is not here changes nothing.
+_OTHER_OPERATIONS = frozenset({
+    "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
+    "rename", "renameObject", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy",
+    "tagging", "torrent", "truncate", "uploadId", "uploads", "x-obs-accesslabel",
+})  # fmt: skip
+_OF_AN_OBJECT = {
+    "PUT": "PutObject",
+    "PUT modify": "PutObject",
+    "POST append": "PutObject",
+    "PUT partNumber uploadId": "UploadPart",
+    "POST uploads": "InitiateMultipartUpload",
+    "POST uploadId": "CompleteMultipartUpload",
+    "GET": "GetObject",
+    "GET partNumber": "GetObject",
+    "HEAD": "HeadObject",
+    "HEAD partNumber": "HeadObject",
+}
+_OF_A_COPY = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
+
+
+def operation_of(method: str, key: str, parameters: Iterable[str], headers: Iterable[str]) -> str:
+    """The operation of a request, by what it consists of; empty if no table names it."""
+    if not key:
+        return "PostObject" if method == "POST" and not [*parameters] else ""
+    choice = sorted(name for name in parameters if name in _OTHER_OPERATIONS)
+    operation = _OF_AN_OBJECT.get(" ".join([method, *choice]), "")
+    copies = any(name.lower() in ("x-obs-copy-source", "x-amz-copy-source") for name in headers)
+    return _OF_A_COPY.get(operation, operation) if copies else operation
+
+
+_WEAKEST_FIRST = ("none", "SSE-OBS", "SSE-KMS", "SSE-C")
+
+
+def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
+    """Encryption of the source and of the target, and whether a customer key is there, by header names."""
+    target, source, key, key_id = ["none"], "none", False, False
+    for given, value in headers:
+        name = given.lower()
+        if name[:6] not in ("x-obs-", "x-amz-"):
+            continue
+        name = name[6:]
+        copied = name.startswith("copy-source-")
+        name = name[len("copy-source-") :] if copied else name
+        if name in (f"server-side-encryption-customer-{last}" for last in ("algorithm", "key", "key-md5")):
+            key = key or (name.endswith("-key") and bool(value.strip()))
+            if copied:
+                source = "SSE-C"
+            else:
+                target.append("SSE-C")
+        elif name == "server-side-encryption":
+            target.append("SSE-KMS" if "kms" in value.lower() else "SSE-OBS")
+        elif name in (f"server-side-encryption-{last}" for last in ("kms-key-id", "aws-kms-key-id", "context")):
+            key_id = True
+    if key_id and target == ["none"]:
+        target = ["SSE-KMS"]
+    return source, max(target, key=_WEAKEST_FIRST.index), key
+
+
+def said_by(request: Request) -> Said:
+    """What a request said that has arrived."""
+    query = list(request.query.items())
+    operation = operation_of(request.method, request.key, request.query, [name for name, _ in request.headers])
+    source, target, key = sides([*request.headers, *query])
+    place = "url" if sides(query)[2] else "header"
+    return Said(operation, source, target, place if key else "")
+
+
+def may_carry_key(request: Request) -> bool:
+    """Whether a row allows this request over plaintext although a key travels in it."""
+    return set(judge(said_by(request), secure=False, policy="documented").values()) == {LOGGED}
+
+
+def judge(
+    said: Said, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
+) -> dict[str, str]:
+    """Every finding about a request and the reaction to it, as the contract's table has them.
+
+    Args:
+        said: the request.
+        secure: whether its transport is TLS, or a plaintext hop that is trusted.
+        policy: ``documented`` or ``strict``.
+        tls_gap: the name of the finding about its TLS, if there is one.
+        dropped: whether an SSE argument was ignored.
+        redirected: whether the application asked for https, and a redirect led here.
+    """
+    strict = policy == "strict"
+    usual = REFUSED if strict else LOGGED
+    found: dict[str, str] = {} if secure else _in_clear(said, strict=strict)
+    named = said.key or not {said.source, said.target}.isdisjoint({"SSE-C", "SSE-KMS"})
+    if redirected and not secure and named and REFUSED not in found.values():
+        found = {"downgraded-redirect": REFUSED}
+    if said.key == "metadata":
+        found["key-misplaced"] = REFUSED
+    if secure and said.key in ("url", "policy"):
+        found["key-in-url"] = usual
+    if secure and said.key and tls_gap:
+        found[tls_gap] = LOGGED if tls_gap == "unverified-host" else usual
+    if dropped:
+        found["sse-dropped"] = usual
+    return found
+
+
+def _in_clear(said: Said, *, strict: bool) -> dict[str, str]:
+    row = row_of(said.operation, "none" if said.source == "SSE-OBS" else said.source, said.target)
+    later = next((row for row in ROWS_OF_2025 if row[1:4] == (said.operation, said.source, said.target)), None)
+    if row and "http" not in row.allowed:
+        return {row.id: REFUSED}
+    if row and said.key:
+        return {row.id: REFUSED if strict else LOGGED}
+    if said.key and said.key != "metadata":
+        return {"key-in-clear": REFUSED}
+    if row and {row.source, row.target} != {"none"}:
+        return {row.id: REFUSED} if strict else {}
+    if said.target == "SSE-KMS":
+        return {"kms-in-clear": REFUSED if strict else LOGGED}
+    return {later.id: REFUSED} if strict and later and "http" not in later.allowed else {}

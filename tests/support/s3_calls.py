@@ -1,0 +1,350 @@
+"""Every row of the law as the botocore family says it: boto3, and aiobotocore over its own transport.
+
+The family shares one service model, so one table of parameters serves both; what differs is how a
+client is made and that aiobotocore's calls are awaited. `outcomes` hides that: it opens a client,
+makes the calls in order, and tells what each returned or raised.
+
+Nothing leaves the loopback: the endpoints are the tests' own servers, credentials are given and made
+up, and `session` is made while the environment names no configuration (see conftest).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import functools
+import hashlib
+import inspect
+import io
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import boto3.session
+import botocore.session
+import pytest
+from botocore import xform_name
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+import obs_sse_guard
+from obs_sse_guard import SSETransportError
+from tests.support.expected_rules import Row
+from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
+
+BUCKET = "bucket"
+OBJECT = "folder/object"
+SOURCE = {"Bucket": "source", "Key": "folder/source"}
+UPLOAD_ID = "begun-elsewhere"
+"""An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
+CONTENT = b"what is stored"
+KEY = "k3y&for/SSE-C +32 bytes=of secret"[:32]
+"""A customer key with all the characters that quoting changes."""
+ENCODED = base64.b64encode(KEY.encode()).decode()
+MD5 = base64.b64encode(hashlib.md5(KEY.encode()).digest()).decode()  # noqa: S324  # what the protocol sends
+KMS_KEY_ID = "0c6e1f1e-0000-4000-8000-000000000000"
+ACCESS_KEY = "ACCESSKEYOFTHETEST"
+SECRET_KEY = "secret-key-of-the-test"
+REGION = "us-east-1"
+
+Call = Callable[[Any], Any]
+"""A call on a client. On aiobotocore's it returns something to await."""
+
+SDKS = tuple(name for name in ("boto3", "aiobotocore") if find_spec(name))
+each_sdk = pytest.mark.parametrize(
+    "sdk",
+    [
+        "boto3",
+        pytest.param(
+            "aiobotocore",
+            marks=pytest.mark.skipif("aiobotocore" not in SDKS, reason="aiobotocore is not installed here"),
+        ),
+    ],
+)
+NAMES = {"boto3": "botocore", "aiobotocore": "aiobotocore"}
+"""By test id, what the guard calls the SDK."""
+STYLES = {"path": "s3v4", "virtual": "s3"}
+"""The addressing styles, each with one of the signatures: they do not meet in botocore's code."""
+
+
+# -------------------------------------------------------------------------- what is asked for
+
+
+def customer(encryption: str = "SSE-C", key: str = KEY, *, prefix: str = "") -> dict[str, str]:
+    """The parameters for an encryption; ``prefix`` is ``"CopySource"`` for a copy's source.
+
+    The service knows by itself that a source is encrypted with SSE-KMS: nothing says so.
+    """
+    if encryption == "SSE-C":
+        return {f"{prefix}SSECustomerAlgorithm": "AES256", f"{prefix}SSECustomerKey": key}
+    if encryption == "SSE-KMS":
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KMS_KEY_ID}
+    return {"ServerSideEncryption": "AES256"} if encryption == "SSE-OBS" else {}
+
+
+def raw_headers(encryption: str, stem: str = "x-amz-") -> dict[str, str]:
+    """The headers for an encryption, as an application's own code would write them."""
+    if encryption == "SSE-C":
+        start = f"{stem}server-side-encryption-customer-"
+        return {f"{start}algorithm": "AES256", f"{start}key": ENCODED, f"{start}key-MD5": MD5}
+    return {f"{stem}server-side-encryption": "aws:kms"} if encryption == "SSE-KMS" else {}
+
+
+_OBJECT = {"Bucket": BUCKET, "Key": OBJECT}
+_PART = {**_OBJECT, "UploadId": UPLOAD_ID, "PartNumber": 1}
+
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "PutObject": ("put_object", {**_OBJECT, "Body": CONTENT}),
+    "InitiateMultipartUpload": ("create_multipart_upload", _OBJECT),
+    "HeadObject": ("head_object", _OBJECT),
+    "GetObject": ("get_object", _OBJECT),
+    "UploadPart": ("upload_part", {**_PART, "Body": CONTENT}),
+    "CompleteMultipartUpload": (
+        "complete_multipart_upload",
+        {**_OBJECT, "UploadId": UPLOAD_ID, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": "etag"}]}},
+    ),
+    "CopyObject": ("copy_object", {**_OBJECT, "CopySource": SOURCE}),
+    "UploadPartCopy": ("upload_part_copy", {**_PART, "CopySource": SOURCE}),
+}
+"""By the law's name of the operation, the client's method and what it needs besides encryption."""
+
+
+def parameters(row: Row) -> dict[str, str]:
+    """The parameters that say a row's encryptions."""
+    return {**customer(row.target), **(customer(row.source, prefix="CopySource") if row.source == "SSE-C" else {})}
+
+
+def saying(row: Row, **more: Any) -> Call:
+    """The call that says a row."""
+    if row.operation == "PostObject":
+        return posting(raw_headers(row.target))
+    method, needed = METHODS[row.operation]
+    return lambda client: getattr(client, method)(**{**needed, **parameters(row), **more})
+
+
+def posting(fields: dict[str, str]) -> Call:
+    """The call that signs a form with these fields."""
+    conditions = [{name: value} for name, value in fields.items()]
+    return lambda client: client.generate_presigned_post(BUCKET, OBJECT, Fields=fields, Conditions=conditions)
+
+
+def asking(operation: str, target: str = "none", source: str = "none", **more: Any) -> Call:
+    """The call for an operation with encryption, be there a row for it or not."""
+    return saying(Row(0, operation, source, target, frozenset()), **more)
+
+
+def can_say(row: Row) -> bool:
+    """Whether the service model has parameters for all that the row names.
+
+    Free form fields say anything. Of a copy's source no parameter says more than its customer key.
+    """
+    if row.source in ("SSE-KMS", "SSE-OBS"):
+        return False
+    if row.operation == "PostObject":
+        return True
+    return parameters(row).keys() <= members(METHODS[row.operation][0])
+
+
+@functools.lru_cache(maxsize=1)
+def service_model() -> Any:
+    """The S3 model of the installed botocore, read without any configuration."""
+    return ServiceModel(Loader().load_service_model("s3", "service-2"), "s3")
+
+
+def members(method: str) -> set[str]:
+    """The parameters that a client's method knows."""
+    operation = next(name for name in service_model().operation_names if xform_name(name) == method)
+    return set(service_model().operation_model(operation).input_shape.members)
+
+
+# ------------------------------------------------------------------------------------ clients
+
+SERVERS: dict[str, type[RecordingServer]] = {"http": RecordingServer, "https": TlsRecordingServer}
+
+
+@functools.lru_cache(maxsize=1)
+def session() -> Any:
+    """One session for all clients of boto3: it reads the service model, which takes a while."""
+    return botocore.session.Session()
+
+
+@functools.lru_cache(maxsize=1)
+def boto3_session() -> Any:
+    """The same as boto3 has it."""
+    return boto3.session.Session(botocore_session=session())
+
+
+@functools.lru_cache(maxsize=1)
+def aio_session() -> Any:
+    """The same for aiobotocore."""
+    from aiobotocore.session import AioSession
+
+    return AioSession()
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+class OwnTransport:
+    """A transport of the application's own, in place of botocore's. It says nothing of certificates."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, request: Any) -> AWSResponse:
+        """Remember a request and answer that all is well."""
+        self.sent.append(request)
+        return AWSResponse(request.url, 200, {"content-length": "0"}, _Raw())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def options_for(server: RecordingServer, *, style: str = "path", **options: Any) -> dict[str, Any]:
+    """What a client for this server is made with; options of botocore's `Config` are told apart by name."""
+    settings = {
+        "signature_version": STYLES[style],
+        "s3": {"addressing_style": style},
+        "retries": {"max_attempts": 0},
+        "connect_timeout": 5,
+        "read_timeout": 10,
+    }
+    of_config = {name: options.pop(name) for name in list(options) if name in Config.OPTION_DEFAULTS}
+    return {
+        "region_name": REGION,
+        "endpoint_url": server.url if style == "path" else server.named_url,
+        "aws_access_key_id": ACCESS_KEY,
+        "aws_secret_access_key": SECRET_KEY,
+        "verify": server.ca,
+        "config": Config(**{**settings, **of_config}),
+        **options,
+    }
+
+
+@contextlib.contextmanager
+def boto3_client(server: RecordingServer, **options: Any) -> Iterator[Any]:
+    """A client of boto3 for this server."""
+    with contextlib.closing(boto3_session().client("s3", **options_for(server, **options))) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def boto3_resource(server: RecordingServer, **options: Any) -> Iterator[Any]:
+    """A resource of boto3 for this server."""
+    resource = boto3_session().resource("s3", **options_for(server, **options))
+    with contextlib.closing(resource.meta.client):
+        yield resource
+
+
+@contextlib.asynccontextmanager
+async def aio_client(server: RecordingServer, **options: Any) -> AsyncIterator[Any]:
+    """A client of aiobotocore for this server."""
+    async with aio_session().create_client("s3", **options_for(server, **options)) as client:
+        yield client
+
+
+def refused(error: Any, rule: str) -> SSETransportError:
+    """The refusal, once it is sure that it is one: itself, for this reason, and without the key."""
+    assert isinstance(error, SSETransportError), repr(error)
+    assert error.rule == rule
+    assert error.__cause__ is None
+    assert not leaks(repr(vars(error)) + str(error), KEY)
+    return error
+
+
+def succeeded(result: Any) -> bool:
+    """Whether a call went through."""
+    assert isinstance(result, dict), repr(result)
+    return bool(result["ResponseMetadata"]["HTTPStatusCode"] < 300)
+
+
+def outcomes(sdk: str, server: RecordingServer, *calls: Call, **options: Any) -> list[Any]:
+    """Make the calls with one client and tell what each returned, or the exception that it raised.
+
+    Bodies are read to their end, so that the connection is free for the next call.
+    """
+    if sdk == "boto3":
+        with boto3_client(server, **options) as client:
+            return [_outcome(call, client) for call in calls]
+    return asyncio.run(_outcomes(server, calls, options))
+
+
+def outcome(sdk: str, server: RecordingServer, call: Call, **options: Any) -> Any:
+    """What one call with a client of its own returned, or the exception that it raised."""
+    [result] = outcomes(sdk, server, call, **options)
+    return result
+
+
+def _outcome(call: Call, client: Any) -> Any:
+    try:
+        result = call(client)
+        if isinstance(result, dict) and hasattr(result.get("Body"), "read"):
+            result["Body"] = result["Body"].read()
+        _close_events(result)
+    except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
+        return error
+    return result
+
+
+def _close_events(result: Any) -> None:
+    """Close the stream of events that SelectObjectContent answers with; nobody is going to read it."""
+    if isinstance(result, dict) and "Payload" in result:
+        result["Payload"].close()
+
+
+async def _outcomes(server: RecordingServer, calls: tuple[Call, ...], options: dict[str, Any]) -> list[Any]:
+    async with aio_client(server, **options) as client:
+        return [await aio_outcome(call, client) for call in calls]
+
+
+async def aio_outcome(call: Call, client: Any) -> Any:
+    """What a call of aiobotocore returned, or the exception that it raised."""
+    try:
+        result = call(client)
+        if inspect.isawaitable(result):
+            result = await result
+        if isinstance(result, dict) and hasattr(result.get("Body"), "read"):
+            async with result["Body"] as body:
+                result["Body"] = await body.read()
+        _close_events(result)
+    except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
+        return error
+    return result
+
+
+@contextlib.contextmanager
+def unguarded() -> Iterator[None]:
+    """Without the guard: what would happen, and what must not change."""
+    obs_sse_guard.uninstall()
+    try:
+        yield
+    finally:
+        obs_sse_guard.install()
+
+
+# ----------------------------------------------------------------------------- what was heard
+
+_VARIES = re.compile(r"(?i)authorization|date|x-amz-date|amz-sdk-invocation-id|expires")
+_IN_TARGET = re.compile(r"(?i)(?<=signature=)[^&]+|(?<=expires=)\d{9,}|(?<=date=)[^&]+|(?<=credential=)[^&]+")
+
+
+def steady(url: str) -> str:
+    """A signed URL without what depends on the time."""
+    return _IN_TARGET.sub("", url)
+
+
+def normal(server: RecordingServer) -> list[str]:
+    """The requests without what depends on the time or on chance, in an order of their own: workers race."""
+    requests = []
+    for call in server.requests:
+        headers = [(name, value) for name, value in call.headers if not _VARIES.fullmatch(name)]
+        body = call.body if len(call.body) < 1000 else hashlib.sha256(call.body).hexdigest()
+        request = (call.method, steady(call.target), headers, body)
+        requests.append(repr(request).replace(str(server.port), "PORT"))
+    return sorted(requests)

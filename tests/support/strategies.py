@@ -1,0 +1,191 @@
+"""What the property tests share: what they draw, what they hear, and what must hold of every example."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import os
+import pickle
+import string
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from obs_sse_guard import SSETransportError
+from tests.support import oracle
+from tests.support.oracle import REFUSED, Said
+from tests.support.records import forget
+from tests.support.servers import RecordingServer, leaks
+
+each_example_cleans_up = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+# ------------------------------------------------------------------------------ what is drawn
+
+# With everything that quoting changes.
+keys = st.text(string.ascii_letters + string.digits + "+/=&%?#:;,'\"\\{}[]<> ~é", min_size=32, max_size=32).filter(
+    lambda key: len(set(key)) > 8  # else it may be found by chance
+)
+
+
+def any_case(name: str) -> st.SearchStrategy[str]:
+    """A name with its letters in any case."""
+    flips = st.lists(st.booleans(), min_size=len(name), max_size=len(name))
+    return flips.map(lambda ups: "".join(c.upper() if up else c for c, up in zip(name, ups)))
+
+
+_ENDS = (
+    "server-side-encryption-customer-algorithm",
+    "server-side-encryption-customer-key",
+    "server-side-encryption-customer-key",
+    "server-side-encryption-customer-key-MD5",
+    "server-side-encryption",
+    "server-side-encryption-kms-key-id",
+    "server-side-encryption-aws-kms-key-id",
+    "server-side-encryption-context",
+    "copy-source-server-side-encryption-customer-key",
+    "copy-source-server-side-encryption-customer-algorithm",
+    # None of these names encryption, however much they look like it.
+    "server-side-data-encryption",
+    "server-side-encryption-customer-keys",
+    "meta-note",
+)
+
+
+@st.composite
+def header_names(draw: st.DrawFn) -> str:
+    """A name that names encryption, or only looks like it."""
+    prefix, end = draw(st.sampled_from(["x-obs-", "x-amz-"])), draw(st.sampled_from(_ENDS))
+    return draw(any_case(prefix + end))
+
+
+def value(name: str, key: str, choice: int) -> str:
+    """A value that fits the name: the key, an algorithm, or nothing at all."""
+    encoded = base64.b64encode(key.encode()).decode()
+    if name.lower().endswith("customer-key"):
+        return (encoded, encoded, encoded, "")[choice]
+    return ("AES256", "kms", "aws:kms", "aws:kms:dsse")[choice]
+
+
+# ------------------------------------------------------------------------------ what is heard
+
+
+class Heard(logging.Handler):
+    """Everything that anybody logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.rules: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what a record tells."""
+        if record.name.startswith("urllib3") and "?" in record.getMessage():
+            return  # requests' own log has every URL: a key in one is a finding of its own, key-in-url
+        self.text += [record.getMessage(), repr(record.args), repr(record.msg)]
+        if record.name == "obs_sse_guard":
+            self.text.append(repr(vars(record)))
+            self.rules.append(vars(record)["rule"])
+
+
+class Setting(Protocol):
+    """How the client and the guard are set up."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether the client speaks TLS."""
+
+    @property
+    def tls_gap(self) -> str:
+        """The name of the finding about its TLS."""
+
+    @property
+    def mode(self) -> str:
+        """The guard's mode."""
+
+    @property
+    def policy(self) -> str:
+        """The guard's policy."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the server counts as a trusted hop."""
+
+
+_ENVIRONMENT = ("OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS")
+
+
+@contextlib.contextmanager
+def environment(setting: Setting) -> Iterator[None]:
+    """The environment of one example, and no memory of those before."""
+    forget()
+    hosts = "127.0.0.1,*.obs.test,obs.test" if setting.trusted else ""
+    os.environ.update(zip(_ENVIRONMENT, (setting.mode, setting.policy, hosts)))
+    try:
+        yield
+    finally:
+        for name in _ENVIRONMENT:
+            del os.environ[name]
+
+
+@contextlib.contextmanager
+def listening(heard: Heard) -> Iterator[None]:
+    """Hear everything that is logged meanwhile."""
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(heard)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        root.removeHandler(heard)
+
+
+def attempt(call: Any, key: str) -> SSETransportError | None:
+    """Make a call, and see that nothing which it raises tells the key."""
+    refusal = None
+    try:
+        call()
+    except SSETransportError as error:
+        refusal = error
+    except Exception:  # noqa: BLE001  # the SDK's own trouble with what it was given
+        return None
+    if refusal is not None:
+        assert not leaks(pickle.dumps(refusal), key)
+        told = (str(refusal), refusal, vars(refusal), refusal.__cause__, refusal.__context__)
+        assert not leaks(repr(told), key)
+    return refusal
+
+
+def assert_private(server: RecordingServer, key: str, policy: str) -> None:
+    """No key crossed in clear, but where the documented rows allow it."""
+    carried = [request for request in server.requests if leaks(repr(request), key)]
+    assert policy == "documented" or not carried
+    assert all(oracle.may_carry_key(request) for request in carried)
+    if not carried:
+        assert not leaks(server.wire, key)
+
+
+def due(said: Said, setting: Setting) -> dict[str, str]:
+    """The findings that are due, by the oracle, each with its reaction."""
+    private = setting.secure or setting.trusted
+    return oracle.judge(said, secure=private, policy=setting.policy, tls_gap=setting.tls_gap)
+
+
+def assert_judged(setting: Setting, said: Said, error: SSETransportError | None, heard: Heard) -> None:
+    """The reaction is the oracle's: refused by the gravest finding, and every other one logged."""
+    expected = due(said, setting)
+    trusted = ["trusted-host"] if setting.trusted and not setting.secure else []
+    logged = [rule for rule in heard.rules if rule not in trusted]
+    if setting.mode == "off":
+        assert (error, heard.rules) == (None, [])
+    elif setting.mode == "enforce" and REFUSED in expected.values():
+        assert error is not None
+        assert error.rule == next(name for name, reaction in expected.items() if reaction == REFUSED)
+        assert logged == []
+    else:
+        assert error is None
+        assert sorted(logged) == sorted(expected)
