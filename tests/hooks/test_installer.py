@@ -32,21 +32,16 @@ from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks import obs as obs_hooks
 from obs_sse_guard._hooks.installer import Patcher, Target, is_hook
 from tests.support.expected_rules import ROWS
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client, put_sse_c
 from tests.support.servers import RecordingServer, assert_silent
 
 SDKS = (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
 OPTIONAL = {target.name for target in obs_hooks.TARGETS if target.optional}
 
 
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
-
-
 def _is_guarded(client: Any) -> bool:
     try:
-        _put(client)
+        put_sse_c(client)
     except SSETransportError:
         return True
     return False
@@ -218,7 +213,7 @@ def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
         assert not is_hook(vars(owner)[name])
         assert not hasattr(vars(owner)[name], "__obs_sse_guard__")
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         obs_sse_guard.install()
         assert _is_guarded(client)
 
@@ -270,7 +265,7 @@ def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: Reco
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is above
         assert not is_hook(above)
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         obs_sse_guard.install()
         assert vars(obs.ObsClient)["putContent"] is above
         assert _is_guarded(client)
@@ -285,7 +280,7 @@ def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> No
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is below
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
 
 
 def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingServer) -> None:

@@ -11,8 +11,7 @@ from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.settings import Mode, Policy
 from obs_sse_guard._util.once import Once
-
-MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
+from tests.support.guard import MODE, POLICY, TRUSTED
 
 
 def _trusts(value: str, host: str) -> bool:
