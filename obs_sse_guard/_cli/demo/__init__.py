@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001  # every command 
     if obstacle:
         sys.stderr.write(f"{obstacle}\n")
         return 2
-    return int(importlib.import_module("obs_sse_guard._cli.main.demo.programme").perform())
+    return int(importlib.import_module("obs_sse_guard._cli.demo.programme").perform())
 
 
 def _obstacle() -> str:
