@@ -12,18 +12,18 @@ import pytest
 
 import obs_sse_guard
 from tests.evidence import matrix, mutation, nightly, sabotage
-from tests.support.hook_groups import GATES, hooks
+from tests.support.hook_groups import HOOK_GROUPS, hooks
 
 # -------------------------------------------------------------------------------------- the gates
 
 
 def test_every_hook_belongs_to_one_gate() -> None:
     names = obs_sse_guard.status()
-    assert Counter(name for gate in GATES for name in hooks(gate, names)) == Counter([*names])
+    assert Counter(name for gate in HOOK_GROUPS for name in hooks(gate, names)) == Counter([*names])
 
 
 def test_some_layer_claims_to_see_each_gate() -> None:
-    assert {gate for gate, layers in sabotage.CLAIMS.items() if layers} == {sabotage.NONE, sabotage.ALL, *GATES}
+    assert {gate for gate, layers in sabotage.CLAIMS.items() if layers} == {sabotage.NONE, sabotage.ALL, *HOOK_GROUPS}
     assert {layer for layers in sabotage.CLAIMS.values() for layer in layers} == {*sabotage.LAYERS}
 
 

@@ -25,11 +25,10 @@ import obs
 import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
-from obs_sse_guard._enforcement import audit as _audit
-from obs_sse_guard._enforcement import enforce as _reaction
+from obs_sse_guard._enforcement import audit as audit_module
+from obs_sse_guard._enforcement import enforce
 from obs_sse_guard._enforcement.callsite import call_site
-from tests.support import obs_calls as sdk_calls
-from tests.support import s3_calls as boto_calls
+from tests.support import ROOT, obs_calls, s3_calls
 from tests.support.expected_rules import ROWS
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.support.records import audited, rules
@@ -37,7 +36,6 @@ from tests.support.servers import RecordingServer, assert_silent, leaks
 
 MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
 AUDIT = "OBS_SSE_GUARD_AUDIT"
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -183,7 +181,7 @@ def test_long_and_odd_names_make_one_short_line(http: RecordingServer, audit: Pa
     [line] = audited(audit)
     assert line["rule"] == "key-misplaced"
     assert (len(line["headers"]), max(map(len, line["headers"]))) == (50, 1000)
-    assert audit.stat().st_size < _audit.LONGEST_LINE
+    assert audit.stat().st_size < audit_module.LONGEST_LINE
     assert not leaks(audit.read_bytes(), KEY)
 
 
@@ -228,8 +226,8 @@ def test_an_override_in_a_subclass_is_the_application(http: RecordingServer, aud
 
 def test_a_helper_module_of_the_application_is_the_application(http: RecordingServer, audit: Path) -> None:
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        sdk_calls.drive(client, ROWS[0])
-    assert _site(audit)["file"] == sdk_calls.__file__
+        obs_calls.drive(client, ROWS[0])
+    assert _site(audit)["file"] == obs_calls.__file__
 
 
 _CALLER = "def call(function):\n    return function()\n\nasync def wait(function):\n    return function()\n"
@@ -290,11 +288,11 @@ def test_a_thread_of_the_sdks_own_has_no_call_site(
     assert {(line["rule"], line["site"]) for line in parts} == {("table-1/UploadPart", None)}
 
 
-@pytest.mark.parametrize("sdk", boto_calls.SDKS)
+@pytest.mark.parametrize("sdk", s3_calls.SDKS)
 def test_the_call_site_of_the_botocore_family(sdk: str, http: RecordingServer, audit: Path) -> None:
-    refusal = boto_calls.outcome(sdk, http, boto_calls.saying(ROWS[0]))
+    refusal = s3_calls.outcome(sdk, http, s3_calls.saying(ROWS[0]))
     assert isinstance(refusal, SSETransportError)
-    assert _site(audit)["file"] == boto_calls.__file__
+    assert _site(audit)["file"] == s3_calls.__file__
 
 
 def test_who_runs_the_event_loop_did_not_make_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,9 +401,9 @@ def test_who_holds_the_lock_and_does_not_go_on_stops_nobody(
 
 
 def test_a_line_that_is_being_written_is_not_taken_for_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_audit, "_PATIENCE", 10_000)
+    monkeypatch.setattr(audit_module, "_PATIENCE", 10_000)
     path = tmp_path / "audit"
-    appending = threading.Thread(target=_audit.append, args=(str(path), b"line\n"))
+    appending = threading.Thread(target=audit_module.append, args=(str(path), b"line\n"))
     with path.open("ab", buffering=0) as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
         writer.write(b"the first half ")
@@ -425,9 +423,9 @@ def test_where_there_are_no_locks_lines_are_written_all_the_same(
         assert error
         raise error
 
-    monkeypatch.setattr(_audit, "fcntl", error and SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
+    monkeypatch.setattr(audit_module, "fcntl", error and SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
     for _ in range(2):
-        _audit.append(str(tmp_path / "audit"), b"line\n")
+        audit_module.append(str(tmp_path / "audit"), b"line\n")
     assert (tmp_path / "audit").read_bytes() == b"line\nline\n"
 
 
@@ -444,7 +442,7 @@ def test_the_lock_is_given_back_though_a_child_has_the_file_open(tmp_path: Path)
         return write(descriptor, data)
 
     with mock.patch.object(os, "write", forking):
-        _audit.append(str(tmp_path / "audit"), b"line\n")
+        audit_module.append(str(tmp_path / "audit"), b"line\n")
     with (tmp_path / "audit").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the child holds it
     for child in forked:
@@ -456,9 +454,9 @@ def test_a_file_that_may_not_be_read_is_written_all_the_same(tmp_path: Path, mon
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    _audit.append(str(tmp_path / "audit"), b"one\n")
+    audit_module.append(str(tmp_path / "audit"), b"one\n")
     monkeypatch.setattr("builtins.open", refuse)
-    _audit.append(str(tmp_path / "audit"), b"two\n")
+    audit_module.append(str(tmp_path / "audit"), b"two\n")
     monkeypatch.undo()
     assert (tmp_path / "audit").read_bytes() == b"one\ntwo\n"
 
@@ -469,7 +467,7 @@ def test_a_bug_in_a_reporter_is_said_once_and_changes_no_verdict(
     def broken(*_: object) -> None:
         raise LookupError(KEY)
 
-    monkeypatch.setattr(_audit, "_record", broken)
+    monkeypatch.setattr(audit_module, "_record", broken)
     with open_client("v2", http) as client:
         for _ in range(2):
             with pytest.raises(SSETransportError):
@@ -485,13 +483,13 @@ def test_a_log_that_raises_breaks_nothing(http: RecordingServer, audit: Path, mo
     def broken(_: logging.LogRecord) -> bool:
         raise LookupError(KEY)
 
-    _reaction.logger.addFilter(broken)
+    enforce.logger.addFilter(broken)
     try:
         monkeypatch.setenv(MODE, "warn")
         with open_client("v2", http) as client:
             assert _put(client).status == 200
     finally:
-        _reaction.logger.removeFilter(broken)
+        enforce.logger.removeFilter(broken)
     assert len(audited(audit)) == 1, "the reporters after it are told all the same"
 
 

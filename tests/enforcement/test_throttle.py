@@ -12,7 +12,7 @@ from typing import Any
 import obs
 import pytest
 
-from obs_sse_guard._enforcement import log as _log
+from obs_sse_guard._enforcement import log as log_module
 from obs_sse_guard._util.throttle import Noise
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.support.records import fields_of
@@ -169,4 +169,4 @@ def test_refusals_that_raise_are_not_logged(http: RecordingServer, caplog: pytes
             with pytest.raises(RuntimeError):
                 _put(client)
     assert not caplog.records
-    assert len(_log.noise) == 0
+    assert len(log_module.noise) == 0

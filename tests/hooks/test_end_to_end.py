@@ -23,12 +23,12 @@ import obs
 import pytest
 
 import obs_sse_guard
-from tests.support import obs_calls as sdk_calls
+from tests.support import obs_calls
 from tests.support.servers import LOOPBACK, Answer, Request, TlsRecordingServer
 
 pytestmark = [
     pytest.mark.skipif(sys.version_info < (3, 10), reason="MiniStack needs 3.10"),
-    pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python"),
+    pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python"),
 ]
 
 BUCKET = "end-to-end"
@@ -435,7 +435,7 @@ _BOTO: tuple[Scenario, ...] = (_boto_objects, _boto_multipart, _boto_transfers, 
 def _obs_client(recorder: Recorder) -> Iterator[Any]:
     options: dict[str, Any] = {"path_style": True, "region": "us-east-1", "max_retry_count": 0, "timeout": 30}
     options.update(access_key_id="test", secret_access_key="test")  # those that MiniStack checks URLs with
-    with sdk_calls.open_client("v4", recorder, **options) as client:
+    with obs_calls.open_client("v4", recorder, **options) as client:
         assert client.createBucket(BUCKET).status == 200
         yield client
 

@@ -247,7 +247,7 @@ def test_a_plaintext_client_may_be_redirected_to_tls(https: TlsRecordingServer, 
 
 
 def test_an_applications_own_aiohttp_is_none_of_ours(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """Even while a call of aiobotocore is under way in the same task's children."""
+    """Even while a call of aiobotocore is under variant in the same task's children."""
     import aiohttp
 
     async def own() -> int:

@@ -10,13 +10,13 @@ import obs
 import pytest
 
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as _obs
-from tests.support import obs_calls as sdk_calls
+from obs_sse_guard._hooks import obs as obs_hooks
+from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_silent
 
-needs_https = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+needs_https = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 
 
 def _put(client: Any) -> Any:
@@ -98,7 +98,7 @@ class _Headers:
 def test_a_header_object_of_another_class_is_read(sse: str, http: RecordingServer, tmp_path: Any) -> None:
     path = tmp_path / "file"
     path.write_text("x")
-    headers = _Headers(sseHeader=sdk_calls.sse(sse, KEY))
+    headers = _Headers(sseHeader=obs_calls.sse(sse, KEY))
     with open_client("v2", http) as client:
         if sse == "none":
             assert client.uploadFile(BUCKET, OBJECT, str(path), headers=headers).status == 200
@@ -133,7 +133,7 @@ def test_warn_mode_lets_a_downgraded_hop_through(
 )
 def test_the_transport_is_the_connections(connection: Any, secure: bool) -> None:
     """What cannot be told counts as plaintext; the classes of ``use_http2`` load on old Pythons only."""
-    assert _obs._is_tls(connection) is secure
+    assert obs_hooks._is_tls(connection) is secure
 
 
 def test_names_that_are_no_text_are_read_too(http: RecordingServer) -> None:

@@ -22,8 +22,7 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from tests.support import obs_calls as sdk_calls
-from tests.support import oracle
+from tests.support import obs_calls, oracle
 from tests.support.obs_calls import BUCKET, KEY, OBJECT
 from tests.support.servers import RecordingServer, leaks
 
@@ -118,7 +117,7 @@ def _cipher() -> Any:
 
 @contextlib.contextmanager
 def _obs_client(kind: str, server: RecordingServer) -> Iterator[Any]:
-    with sdk_calls.open_client(kind, server, max_retry_count=0) as client:
+    with obs_calls.open_client(kind, server, max_retry_count=0) as client:
         yield client
 
 
@@ -229,7 +228,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _in_no_time() -> Iterator[None]:
-    with sdk_calls.without_backoff(), warnings.catch_warnings():
+    with obs_calls.without_backoff(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # how the SDK makes its TLS context
         yield
 
@@ -274,7 +273,7 @@ def test_without_the_guard_the_key_passes(method: str, parameter: str, http: Rec
     obs_sse_guard.uninstall()
     tried = {given.name: given for given in _parameters("ObsClient", method)}
     with _obs_client("v2", http) as client:
-        if parameter == "extensionHeaders" and not sdk_calls.passes_raw_headers(client):
+        if parameter == "extensionHeaders" and not obs_calls.passes_raw_headers(client):
             pytest.skip("this release of the SDK passes no raw headers")
         assert _what_passes(client, http, [*tried.values()], method, tried=[parameter])
 

@@ -14,7 +14,7 @@ from obs.ilog import LogClient, LogConf
 
 import obs_sse_guard
 from obs_sse_guard._hooks.redaction import masked
-from tests.support import obs_calls as sdk_calls
+from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
 from tests.support.servers import RecordingServer, leaks
 
@@ -22,7 +22,7 @@ ENCODED = base64.b64encode(KEY.encode()).decode()
 MD5 = base64.b64encode(hashlib.md5(KEY.encode()).digest()).decode()  # noqa: S324  # what the protocol sends
 NAME = "x-obs-server-side-encryption-customer-key"
 _TRANSPORTS = [
-    pytest.param(name, marks=pytest.mark.skipif(not sdk_calls.has_transport(name), reason="not in this release"))
+    pytest.param(name, marks=pytest.mark.skipif(not obs_calls.has_transport(name), reason="not in this release"))
     for name in ("http.client", "requests")
 ]
 
@@ -57,13 +57,13 @@ def _everything(client: Any) -> None:
     client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={NAME.upper(): ENCODED})
     if not client.is_signature_negotiation:  # a private request would find no signature negotiated
         client._make_get_request(BUCKET, OBJECT, pathArgs={NAME: ENCODED})
-    in_use = sdk_calls.prefix_of(client) + NAME[len("x-obs-") :]
+    in_use = obs_calls.prefix_of(client) + NAME[len("x-obs-") :]
     client.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={in_use: ENCODED})
 
 
-@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 @pytest.mark.parametrize("transport", _TRANSPORTS)
-@pytest.mark.parametrize("kind", sdk_calls.KINDS)
+@pytest.mark.parametrize("kind", obs_calls.KINDS)
 def test_no_key_in_the_sdks_log(
     kind: str, transport: str, https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
 ) -> None:
@@ -75,7 +75,7 @@ def test_no_key_in_the_sdks_log(
     assert "******" in "\n".join(log.lines)
 
 
-@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 def test_without_the_guard_the_keys_are_there(
     https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
 ) -> None:
@@ -87,7 +87,7 @@ def test_without_the_guard_the_keys_are_there(
     assert leaks("\n".join(log.lines), KEY)
 
 
-@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 def test_no_key_in_a_log_that_flows_to_the_root_logger(
     https: RecordingServer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:

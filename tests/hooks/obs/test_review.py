@@ -20,11 +20,11 @@ from obs.ilog import LogClient, LogConf
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as _obs
+from obs_sse_guard._hooks import obs as obs_hooks
 from obs_sse_guard._hooks.redaction import masked
-from obs_sse_guard._util import fork as _fork
+from obs_sse_guard._util import fork
 from obs_sse_guard._util.once import Once
-from tests.support import obs_calls as sdk_calls
+from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
 from tests.support.records import audited, fields_of, rules
 from tests.support.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
@@ -32,8 +32,8 @@ from tests.support.servers import ConnectProxy, RecordingServer, TlsRecordingSer
 ENCODED = base64.b64encode(KEY.encode()).decode()
 KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 TRUSTED = "OBS_SSE_GUARD_TRUSTED_HOSTS"
-needs_https = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-needs_requests = pytest.mark.skipif(not sdk_calls.has_transport("requests"), reason="not in this release of the SDK")
+needs_https = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+needs_requests = pytest.mark.skipif(not obs_calls.has_transport("requests"), reason="not in this release of the SDK")
 
 
 def _sse_c() -> Any:
@@ -228,7 +228,7 @@ def test_a_place_that_failed_may_be_hooked_later() -> None:
 
 def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.register_at_fork", raising=False)
-    _fork.after_fork_in_child(lambda: None)
+    fork.after_fork_in_child(lambda: None)
     assert Once()("said")
 
 
@@ -329,7 +329,7 @@ def test_a_fetch_job_opens_no_connection(http: RecordingServer) -> None:
 def test_read_in_clear_names_the_host_that_was_read(
     https: RecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if not sdk_calls.https_works():
+    if not obs_calls.https_works():
         pytest.skip("HTTPS of this release is broken on this Python")
     monkeypatch.setenv(TRUSTED, "127.0.0.1")
     https.answer("GET", 302, {"Location": f"http://far.obs.test:{http.port}/{BUCKET}/{OBJECT}"})
@@ -357,7 +357,7 @@ def test_a_form_for_a_custom_domain_is_a_form(http: RecordingServer) -> None:
 
 
 def test_a_port_is_left_out_only_where_it_is_the_schemes_own(http: RecordingServer) -> None:
-    facts = _obs._facts
+    facts = obs_hooks._facts
     with open_client("v2", http, server="http://host.test:443") as client:
         assert facts(client, "call", "PutObject").endpoint == "http://host.test:443"
     with open_client("v2", http, server="http://host.test") as client:

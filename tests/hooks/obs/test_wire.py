@@ -18,14 +18,14 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as _obs
+from obs_sse_guard._hooks import obs as obs_hooks
 from obs_sse_guard._policy.kms_uploads import Ledger
-from tests.support import obs_calls as sdk_calls
+from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
 from tests.support.records import audited, rules
 from tests.support.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
 
-pytestmark = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+pytestmark = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 
 ENCODED = base64.b64encode(KEY.encode()).decode()
 KEY_HEADER = "x-amz-server-side-encryption-customer-key"
@@ -34,7 +34,7 @@ POLICY = "OBS_SSE_GUARD_POLICY"
 TRANSPORTS = [
     pytest.param(
         transport,
-        marks=pytest.mark.skipif(not sdk_calls.has_transport(transport), reason="not in this release of the SDK"),
+        marks=pytest.mark.skipif(not obs_calls.has_transport(transport), reason="not in this release of the SDK"),
     )
     for transport in ("http.client", "requests")
 ]
@@ -115,7 +115,7 @@ def test_a_downgrade_is_not_followed_where_the_row_allows_http(
 ) -> None:
     https.answer(lambda request: True, 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     with open_client("v2", https, transport=transport) as client:
-        if call is _complete and not sdk_calls.passes_raw_headers(client):
+        if call is _complete and not obs_calls.passes_raw_headers(client):
             pytest.skip("this release of the SDK passes no raw headers")
         error = _refused_quickly(call, client)
     assert (error.rule, error.scheme) == ("downgraded-redirect", "http")
@@ -242,14 +242,14 @@ class _Late(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
 def test_headers_are_judged_as_they_leave(transport: str, http: RecordingServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        client = _Late(access_key_id="a", secret_access_key="b", server=http.url, **sdk_calls.TRANSPORTS[transport])
+        client = _Late(access_key_id="a", secret_access_key="b", server=http.url, **obs_calls.TRANSPORTS[transport])
     assert _refused_quickly(client.putContent, BUCKET, OBJECT, CONTENT).rule == "table-1/PutObject"
     assert _refused_quickly(client.deleteObject, BUCKET, OBJECT).rule == "key-in-clear"
-    sdk_calls.close_client(client)
+    obs_calls.close_client(client)
     assert_silent(http)
 
 
-@pytest.mark.parametrize("kind", sdk_calls.KINDS)
+@pytest.mark.parametrize("kind", obs_calls.KINDS)
 def test_a_fetch_job_carries_headers_in_its_body(kind: str, http: RecordingServer) -> None:
     headers = {"x-obs-server-side-encryption-customer-key": ENCODED, KEY_HEADER: ENCODED}
     with open_client(kind, http) as client:
@@ -477,14 +477,14 @@ def test_a_part_of_a_kms_upload_takes_no_pooled_plaintext_connection(
 def test_an_ended_upload_is_forgotten(end: str, https: RecordingServer) -> None:
     with open_client("v2", https) as client:
         upload_id = _begin(client, sseHeader=obs.SseKmsHeader.getInstance())
-        assert len(_obs.ledger) == 1
+        assert len(obs_hooks.ledger) == 1
         https.answer(lambda request: "uploadId" in request.query, 404, times=1)
         _end(client, end, upload_id)
-        assert len(_obs.ledger) == 1, "an upload that could not be ended goes on"
+        assert len(obs_hooks.ledger) == 1, "an upload that could not be ended goes on"
         client.listParts(BUCKET, OBJECT, upload_id)
-        assert len(_obs.ledger) == 1
+        assert len(obs_hooks.ledger) == 1
         _end(client, end, upload_id)
-    assert len(_obs.ledger) == 0
+    assert len(obs_hooks.ledger) == 0
 
 
 def _end(client: Any, method: str, upload_id: str) -> None:
@@ -500,7 +500,7 @@ def test_an_upload_of_another_kind_is_not_in_the_ledger(https: RecordingServer) 
         https.answer("POST", 500)
         client.max_retry_count = 0
         client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=obs.SseKmsHeader.getInstance())
-    assert len(_obs.ledger) == 0
+    assert len(obs_hooks.ledger) == 0
 
 
 def test_the_ledger_is_bounded_and_keeps_uploads_apart() -> None:
@@ -578,7 +578,7 @@ def test_a_verified_certificate_of_another_host_is_said(caplog: pytest.LogCaptur
     assert rules(caplog) == ["unverified-host"]
 
 
-@pytest.mark.skipif(not sdk_calls.has_transport("requests"), reason="not in this release of the SDK")
+@pytest.mark.skipif(not obs_calls.has_transport("requests"), reason="not in this release of the SDK")
 def test_a_transport_that_checks_the_name_is_no_finding(
     https: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -608,7 +608,7 @@ def test_a_tunnel_to_https_is_allowed(https: RecordingServer) -> None:
         assert proxy.requests[0].method == "CONNECT"
 
 
-@pytest.mark.skipif(not sdk_calls.has_transport("requests"), reason="not in this release of the SDK")
+@pytest.mark.skipif(not obs_calls.has_transport("requests"), reason="not in this release of the SDK")
 @pytest.mark.parametrize("bypassed", [False, True])
 def test_a_proxy_of_the_environment_is_a_hop_of_its_own(
     bypassed: bool, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
@@ -639,7 +639,7 @@ def test_a_custom_domain_is_judged(http: RecordingServer) -> None:
 @pytest.mark.parametrize("signature", ["obs", "v2"])
 def test_negotiation_may_end_in_either_dialect(signature: str) -> None:
     with RecordingServer(signature=signature) as plain, open_client("obs", plain) as client:
-        if not sdk_calls.passes_raw_headers(client):
+        if not obs_calls.passes_raw_headers(client):
             pytest.skip("this release of the SDK passes no raw headers")
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         for prefix in ("x-obs-", "x-amz-"):
