@@ -44,7 +44,7 @@ def report(decision: Decision) -> None:
     try:
         append(path, _line(decision))
     except OSError as error:
-        warn_once(f"{AUDIT}={ascii(path)} cannot be written ({error.strerror}); findings are missing from it.")
+        warn_once(f"{AUDIT}={path!a} cannot be written ({error.strerror}); findings are missing from it.")
 
 
 def append(path: str, line: bytes) -> None:

@@ -135,7 +135,7 @@ def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> 
     if not word or word in words:
         return words.get(word, default), ()
     used = next(name for name, meaning in words.items() if meaning is default)
-    message = f'{variable}: unknown value {ascii(word)}; using "{used}". Valid values: {", ".join(words)}.'
+    message = f'{variable}: unknown value {word!a}; using "{used}". Valid values: {", ".join(words)}.'
     return default, (Problem(variable, message),)
 
 
@@ -151,7 +151,7 @@ def _parse_trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Problem, ...]]
             names.add(entry)
         else:
             message = (
-                f"{TRUSTED_HOSTS}: unknown entry {ascii(entry)}; it trusts nothing. Valid entries: host names, "
+                f"{TRUSTED_HOSTS}: unknown entry {entry!a}; it trusts nothing. Valid entries: host names, "
                 "*.suffix, IP addresses and networks, without scheme, port or path."
             )
             problems.append(Problem(TRUSTED_HOSTS, message))
