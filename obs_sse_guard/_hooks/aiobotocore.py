@@ -17,6 +17,7 @@ from obs_sse_guard._hooks.botocore.responses import record_response
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
 from obs_sse_guard._hooks.botocore.wire import names_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
+from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.request import SDK
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AIOBOTOCORE", "TARGETS"]
 
-AIOBOTOCORE = SDK("aiobotocore", advise)
+AIOBOTOCORE = SDK("aiobotocore", advise, installer.report_removed_hooks)
 
 
-def _make_call_hook(_: str, function: Function) -> Function:
+def _method_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self operation_name api_params")
 
     async def hook(client: Any, operation_name: Any, api_params: Any) -> Any:
@@ -51,7 +52,7 @@ def _make_call_hook(_: str, function: Function) -> Function:
 _sent: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sent", default=None)
 
 
-def _make_send_hook(_: str, function: Function) -> Function:
+def _send_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request")
 
     async def hook(endpoint: Any, request: Any) -> Any:
@@ -83,7 +84,7 @@ async def _unwrapped(sending: Any, refusal: Callable[[], BaseException | None]) 
         raise
 
 
-def _make_hop_hook(_: str, function: Function) -> Function:
+def _hop_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self method url")
 
     def hook(request: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
@@ -98,7 +99,7 @@ def _make_hop_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _make_url_hook(_: str, function: Function) -> Function:
+def _url_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request_dict operation_name")
 
     async def hook(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
@@ -109,7 +110,7 @@ def _make_url_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _make_form_hook(_: str, function: Function) -> Function:
+def _form_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request_dict fields conditions")
 
     async def hook(  # the SDK's parameters
@@ -123,11 +124,11 @@ def _make_form_hook(_: str, function: Function) -> Function:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("aiobotocore.client", "AioBaseClient._make_api_call", _make_call_hook),
-    Target("aiobotocore.endpoint", "AioEndpoint._send", _make_send_hook),
-    Target("aiobotocore.signers", "AioRequestSigner.generate_presigned_url", _make_url_hook),
-    Target("aiobotocore.signers", "AioS3PostPresigner.generate_presigned_post", _make_form_hook),
+    Target("aiobotocore.client", "AioBaseClient._make_api_call", _method_hook),
+    Target("aiobotocore.endpoint", "AioEndpoint._send", _send_hook),
+    Target("aiobotocore.signers", "AioRequestSigner.generate_presigned_url", _url_hook),
+    Target("aiobotocore.signers", "AioS3PostPresigner.generate_presigned_post", _form_hook),
     # aiohttp's, by the name that it has in aiobotocore: a process without aiobotocore is left alone.
-    Target("aiobotocore.httpsession", "aiohttp.ClientRequest.__init__", _make_hop_hook),
+    Target("aiobotocore.httpsession", "aiohttp.ClientRequest.__init__", _hop_hook),
 )
 """Every place that is hooked in aiobotocore."""

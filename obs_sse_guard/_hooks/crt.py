@@ -6,15 +6,15 @@ not the scheme of a URL.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.client import can_have_findings, only_serialized
 from obs_sse_guard._hooks.hook import Target, never_raises
+from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported, unreported_gap
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import SDK, RequestContext
@@ -36,10 +36,10 @@ def _advise(context: RequestContext, finding_id: str) -> str:
     return "create_s3_crt_client(..., use_ssl=True)   the http comes from use_ssl=False; the CRT ignores a URL's scheme"
 
 
-CRT = SDK("botocore", _advise)
+CRT = SDK("botocore", _advise, installer.report_removed_hooks)
 
 
-def _make_serializer_hook(_: str, function: Function) -> Function:
+def _serializer_hook(_: str, function: Function) -> Function:
     def hook(*args: Any, **kwargs: Any) -> Any:
         token = only_serialized.set(True)
         try:
@@ -50,7 +50,7 @@ def _make_serializer_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _make_tls_context_hook(_: str, function: Function) -> Function:
+def _tls_context_hook(_: str, function: Function) -> Function:
     def hook(context: Any, options: Any) -> None:
         function(context, options)
         if not options.verify_peer:
@@ -59,7 +59,7 @@ def _make_tls_context_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _make_client_hook(_: str, function: Function) -> Function:
+def _client_hook(_: str, function: Function) -> Function:
     def hook(client: Any, **kwargs: Any) -> None:
         function(client, **kwargs)
         from awscrt.s3 import S3RequestTlsMode  # noqa: PLC0415  # it calls us
@@ -72,7 +72,7 @@ def _make_client_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _make_request_hook(_: str, function: Function) -> Function:
+def _request_hook(_: str, function: Function) -> Function:
     def hook(client: Any, **kwargs: Any) -> Any:
         context = _transfer_context(client, **kwargs)
         if context is not None:
@@ -85,7 +85,8 @@ def _make_request_hook(_: str, function: Function) -> Function:
 _OPERATIONS = {"PUT_OBJECT": Operation.PUT_OBJECT, "GET_OBJECT": Operation.GET_OBJECT}
 
 
-def _read_transfer(
+@never_raises("judge a transfer of the CRT")
+def _transfer_context(
     client: Any,
     *,
     type: Any,  # noqa: A002  # the SDK's parameter
@@ -113,12 +114,10 @@ def _read_transfer(
     )
 
 
-_transfer_context = never_raises("check a CRT transfer", _read_transfer)
-
 TARGETS: tuple[Target, ...] = (
-    Target("s3transfer.crt", "BotocoreCRTRequestSerializer.serialize_http_request", _make_serializer_hook),
-    Target("awscrt.io", "ClientTlsContext.__init__", _make_tls_context_hook),
-    Target("awscrt.s3", "S3Client.__init__", _make_client_hook),
-    Target("awscrt.s3", "S3Client.make_request", _make_request_hook),
+    Target("s3transfer.crt", "BotocoreCRTRequestSerializer.serialize_http_request", _serializer_hook),
+    Target("awscrt.io", "ClientTlsContext.__init__", _tls_context_hook),
+    Target("awscrt.s3", "S3Client.__init__", _client_hook),
+    Target("awscrt.s3", "S3Client.make_request", _request_hook),
 )
 """Every place that is hooked in the CRT and its use."""

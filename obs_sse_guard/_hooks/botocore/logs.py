@@ -12,13 +12,13 @@ from obs_sse_guard._hooks.redaction import redacted
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
 
-__all__ = ["make_log_hook"]
+__all__ = ["log_hook"]
 
 _LOGGERS = frozenset(("aiobotocore", "boto3", "botocore", "fsspec", "s3fs", "s3transfer"))
 
 
-def make_log_hook(_: str, function: Function) -> Function:
-    """Return the hook on making a log record; a filter would not reach loggers that are made later."""
+def log_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``Logger.makeRecord``; a filter would not reach loggers that are made later."""
     expect_parameters(function, "self name level fn lno msg args")
 
     def make_record(  # noqa: PLR0913, PLR0917  # logging's parameters

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
     Params = Mapping[str, Any]
 
-__all__ = ["call_context", "make_call_hook", "may_carry_sse"]
+__all__ = ["call_context", "method_hook"]
 
 
-def make_call_hook(_: str, function: Function) -> Function:
-    """Return the hook on a client's operations."""
+def method_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``_make_api_call``."""
     expect_parameters(function, "self operation_name api_params")
 
     def hook(client: Any, operation_name: Any, api_params: Any) -> Any:
@@ -86,7 +86,8 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
     return is_s3(client)
 
 
-def _read_call(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
+@never_raises("judge a call of botocore")
+def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
     endpoint, service = client._endpoint, client._service_model
     if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself
         return None
@@ -113,9 +114,6 @@ def _read_call(sdk: SDK, client: Any, operation: str, params: Params) -> Request
         tls_gap=gap,
     )
     return None if _shows(context) and _is_invalid(client, model, params) else context
-
-
-_call_context = never_raises("check the parameters of a call", _read_call)
 
 
 def _snake_case(operation: str) -> str:

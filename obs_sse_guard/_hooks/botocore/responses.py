@@ -28,12 +28,10 @@ def record_response(sdk: SDK, client: Any, operation: str, params: Params, respo
         _record(sdk, client, operation, params, response)
 
 
-def _record_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
+@never_raises("read a response of botocore")
+def _record(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
     if is_s3(client) and not only_serialized.get():
         _RECORDERS[operation](sdk, client, params, response)
-
-
-_record = never_raises("record the response to a call", _record_response)
 
 
 def _record_begun_upload(_: SDK, client: Any, params: Params, response: Any) -> None:

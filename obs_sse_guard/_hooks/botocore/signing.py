@@ -26,18 +26,19 @@ if TYPE_CHECKING:
     from obs_sse_guard._policy.headers import SSEHeaders
     from obs_sse_guard._policy.request import SDK
 
+    Parts = Mapping[str, Any]
     Enforcing = contextlib.AbstractContextManager[frozenset[str]]
 
 __all__ = [
     "Signing",
     "enforcing_form",
     "enforcing_request",
-    "make_form_hook",
-    "make_form_signer_hook",
-    "make_url_hook",
-    "make_url_signer_hook",
+    "form_hook",
+    "form_signer_hook",
     "signing_form",
     "signing_url",
+    "url_hook",
+    "url_signer_hook",
 ]
 
 
@@ -88,12 +89,12 @@ def signing_form(sdk: SDK) -> Signing:
     return Signing(sdk, "S3.generate_presigned_post")
 
 
-def enforcing_request(signing: Signing, request: Mapping[str, Any]) -> Enforcing:
+def enforcing_request(signing: Signing, request: Parts) -> Enforcing:
     """Enforce the policy on a request that is signed for somebody else to send."""
     return _enforcing(_request_context(signing, request))
 
 
-def enforcing_form(signing: Signing, request: Mapping[str, Any], fields: Any, conditions: Any) -> Enforcing:
+def enforcing_form(signing: Signing, request: Parts, fields: Any, conditions: Any) -> Enforcing:
     """Enforce the policy on a POST form that is signed for somebody else to send."""
     return _enforcing(_form_context(signing, request, fields, conditions))
 
@@ -105,8 +106,8 @@ def _enforcing(context: RequestContext | None) -> Enforcing:
 # --- the hooks on clients ---------------------------------------------------------------------
 
 
-def make_url_hook(_: str, function: Function) -> Function:
-    """Return the hook on a client's signing of URLs."""
+def url_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``RequestSigner.generate_presigned_url``."""
     expect_parameters(function, "self request_dict operation_name")
 
     def hook(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
@@ -117,8 +118,8 @@ def make_url_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def make_form_hook(_: str, function: Function) -> Function:
-    """Return the hook on a client's signing of POST forms."""
+def form_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``S3PostPresigner.generate_presigned_post``."""
     expect_parameters(function, "self request_dict fields conditions")
 
     def hook(  # the SDK's parameters
@@ -134,8 +135,8 @@ def make_form_hook(_: str, function: Function) -> Function:
 # --- the hooks on signers ---------------------------------------------------------------------
 
 
-def make_url_signer_hook(_: str, function: Function) -> Function:
-    """Return the hook on a signer of URLs."""
+def url_signer_hook(_: str, function: Function) -> Function:
+    """Make the hook of a signer of URLs."""
     expect_parameters(function, "self request")
 
     def hook(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -149,8 +150,8 @@ def make_url_signer_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def make_form_signer_hook(_: str, function: Function) -> Function:
-    """Return the hook on a signer of POST forms."""
+def form_signer_hook(_: str, function: Function) -> Function:
+    """Make the hook of a signer of POST forms."""
     expect_parameters(function, "self request")
 
     def hook(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,29 +170,26 @@ def _signing_now(auth: Any) -> Signing:
 # --- what is signed ---------------------------------------------------------------------------
 
 
-def _read_request(signing: Signing, request: Mapping[str, Any]) -> RequestContext | None:
-    headers, address, query = list(request["headers"].items()), parse_address(request["url"]), request.get("query_string")
+@never_raises("judge a request that botocore signs")
+def _request_context(signing: Signing, request: Parts) -> RequestContext | None:
+    headers, address = list(request["headers"].items()), parse_address(request["url"])
+    query: Any = request.get("query_string")  # of a request that is not prepared yet
     sse = parse_headers(headers, [*address.query, *(query.items() if hasattr(query, "items") else ())])
     operation = signing.operation or operation_of(request["method"], address, headers)
     return _signed_context(signing, request["url"], sse, operation, sse.key_location())
 
 
-def _read_url(signing: Signing, url: Any) -> RequestContext | None:
+@never_raises("judge a URL that botocore signed")
+def _url_context(signing: Signing, url: Any) -> RequestContext | None:
     sse = parse_headers([], parse_address(url).query)
     return _signed_context(signing, url, sse, signing.operation or "a signed URL", KeyLocation.URL) if sse.key else None
 
 
-def _read_form(
-    signing: Signing, request: Mapping[str, Any], fields: Any, conditions: Any
-) -> RequestContext | None:
+@never_raises("judge a POST form that botocore signs")
+def _form_context(signing: Signing, request: Parts, fields: Any, conditions: Any) -> RequestContext | None:
     sse = parse_headers([*_named_by_policy([fields]), *_named_by_policy(conditions)])
     place = sse.key_location(KeyLocation.POLICY)
     return _signed_context(signing, request["url"], sse, Operation.POST_OBJECT.value, place)
-
-
-_request_context = never_raises("check a request to sign", _read_request)
-_url_context = never_raises("check a signed URL", _read_url)
-_form_context = never_raises("check a POST form to sign", _read_form)
 
 
 def _named_by_policy(conditions: Any) -> Iterator[tuple[Any, Any]]:

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["make_send_hook", "names_sse", "request_context"]
+__all__ = ["names_sse", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
 
-def make_send_hook(_: str, function: Function) -> Function:
-    """Return the hook on sending a request."""
+def send_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``Endpoint._send``."""
     expect_parameters(function, "self request")
 
     def hook(endpoint: Any, request: Any) -> Any:
@@ -65,9 +65,20 @@ def names_sse(request: Any) -> bool:
         return True
 
 
-def _read_request(  # noqa: PLR0913, PLR0917  # what a request consists of
+@never_raises("judge a request of botocore")
+def request_context(  # noqa: PLR0913, PLR0917  # what a request consists of
     sdk: SDK, endpoint: Any, method: Any, url: Any, headers: Any, first_url: Any = ""
 ) -> RequestContext | None:
+    """Return the context of a request about to be sent, or ``None`` if the policy cannot find anything about it.
+
+    Args:
+        sdk: the SDK that sends.
+        endpoint: the client's endpoint.
+        method: the HTTP method.
+        url: where the request goes.
+        headers: its headers.
+        first_url: for a redirect, where the request went first.
+    """
     items, secure = list((headers or {}).items()), is_https(url)
     address = parse_address(url, endpoint.host)
     # A redirect is about what was asked for first, wherever it leads.
@@ -97,19 +108,6 @@ def _read_request(  # noqa: PLR0913, PLR0917  # what a request consists of
         tls_gap=gap,
         origin=_REWRITTEN if not secure and is_https(endpoint.host) else "",
     )
-
-
-request_context = never_raises("check a request", _read_request)
-"""Return the context of a request as it is about to be sent, or ``None`` if the policy cannot find anything about it.
-
-Args:
-    sdk: the SDK that sends.
-    endpoint: the client's endpoint.
-    method: the HTTP method.
-    url: where the request goes.
-    headers: its headers.
-    first_url: for a redirect, where the request went first.
-"""
 
 
 def _is_kms_part(address: Address) -> bool:
