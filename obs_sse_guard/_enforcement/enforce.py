@@ -87,8 +87,8 @@ def _refusal(decision: Decision) -> SSETransportError:
 class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context):`
     """Enforce the policy on a request, then mute the same findings at the hooks further in.
 
-    Entering returns the ids of the findings that were reported, or raises `SSETransportError`. A class, not a generator:
-    a traceback shows every frame between the application and the refusal.
+    Entering returns the ids of the findings that were reported, or raises `SSETransportError`. A class, not a
+    generator: a traceback shows every frame between the application and the refusal.
     """
 
     def __init__(self, context: RequestContext) -> None:

@@ -1,7 +1,7 @@
 """OpenTelemetry: a counter of findings, and an event on the current span, if its API is loaded.
 
-Attributes have the names of its semantic conventions (``url.scheme``, ``server.address``, ``code.*``); what these do not
-name is in the guard's own namespace.
+Attributes have the names of its semantic conventions (``url.scheme``, ``server.address``, ``code.*``); the others are
+in the guard's own namespace.
 """
 
 from __future__ import annotations
