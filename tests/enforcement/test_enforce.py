@@ -13,26 +13,20 @@ import obs
 import pytest
 
 from obs_sse_guard import SSEGuardError, SSEGuardWarning, SSETransportError
-from obs_sse_guard._enforcement import enforce as _reaction
-from obs_sse_guard._hooks import obs as _obs
-from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._enforcement import enforce
+from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._policy import settings
 from obs_sse_guard._util.once import Once
-from tests.support import obs_calls as sdk_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support import obs_calls
+from tests.support.guard import MODE, POLICY, TRUSTED
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
-
-MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
 
 
 def _refusal(client: Any) -> SSETransportError:
     with pytest.raises(SSETransportError) as caught:
-        _put(client)
+        put_sse_c(client)
     return caught.value
 
 
@@ -53,7 +47,7 @@ def test_warn(
 ) -> None:
     monkeypatch.setenv(MODE, value)
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         assert client.putObject(BUCKET, OBJECT, CONTENT).status == 200
     [record] = caplog.records
     assert record.levelno == logging.WARNING
@@ -66,7 +60,7 @@ def test_off(
 ) -> None:
     monkeypatch.setenv(MODE, value)
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert not caplog.records
 
 
@@ -90,7 +84,7 @@ def test_the_mode_is_switched_live(http: RecordingServer, monkeypatch: pytest.Mo
         for value, expected in (("off", 200), ("enforce", None), ("warn", 200), ("enforce", None)):
             monkeypatch.setenv(MODE, value)
             if expected:
-                assert _put(client).status == expected
+                assert put_sse_c(client).status == expected
             else:
                 _refusal(client)
 
@@ -99,10 +93,10 @@ def test_ordinary_calls_read_no_setting(http: RecordingServer, monkeypatch: pyte
     def read() -> None:
         raise AssertionError("a call with nothing to report must not come here")
 
-    monkeypatch.setattr(_settings, "read", read)
+    monkeypatch.setattr(settings, "read", read)
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
-    assert "could not judge" not in str(_reaction.first_bug._said)
+    assert "could not judge" not in str(enforce.first_bug._said)
 
 
 def test_each_finding_is_said_once_per_call(
@@ -130,7 +124,7 @@ def test_a_trusted_hop_is_allowed_and_said_once_per_host(
     monkeypatch.setenv(TRUSTED, value)
     with open_client("v2", http) as client:
         for _ in range(3):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     [record] = caplog.records
     assert vars(record)["rule"] == "trusted-host"
     assert "127.0.0.1" in record.getMessage()
@@ -140,7 +134,7 @@ def test_a_trusted_hop_is_allowed_and_said_once_per_host(
 def test_a_trusted_name_is_the_endpoints(value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRUSTED, value)
     with open_client("obs", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
 
 
 @pytest.mark.parametrize("value", ["*.obs.test", "bs.test", "obs.test.evil", "obs", "*.est", "127.0.0.1"])
@@ -214,14 +208,14 @@ def test_the_switches_of_the_message_work(http: RecordingServer, monkeypatch: py
             assert switch in message
             with monkeypatch.context() as patch:
                 patch.setenv(*switch.split("="))
-                assert _put(client).status == 200
+                assert put_sse_c(client).status == 200
 
 
 def test_a_client_behind_user_info_shows_its_host_alone() -> None:
     class Client:
         is_secure, server, port, proxy_host = False, "user:secret@host.test", 80, None
 
-    facts = _obs._facts(Client(), "putContent", "PutObject")
+    facts = obs_hooks._facts(Client(), "putContent", "PutObject")
     assert facts.endpoint == "http://host.test"
 
 
@@ -237,13 +231,13 @@ def test_a_client_behind_user_info_shows_its_host_alone() -> None:
 def test_where_https_is_broken_the_fix_says_upgrade(
     sdk: tuple[int, ...], python: tuple[int, ...], upgrade: bool
 ) -> None:
-    assert ("upgrade to esdk-obs-python>=3.24.3" in _obs._use_https(sdk, python)) is upgrade
+    assert ("upgrade to esdk-obs-python>=3.24.3" in obs_hooks._use_https(sdk, python)) is upgrade
 
 
 def test_the_sdks_version_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (3, 20, 11) <= _obs._sdk_version() < (4,)
+    assert (3, 20, 11) <= obs_hooks._sdk_version() < (4,)
     monkeypatch.setattr(obs.const, "OBS_SDK_VERSION", "unknown")
-    assert "upgrade" not in _obs._use_https(_obs._sdk_version(), (3, 13))
+    assert "upgrade" not in obs_hooks._use_https(obs_hooks._sdk_version(), (3, 13))
 
 
 def test_the_error_is_a_runtime_error_that_pickles_and_copies(http: RecordingServer) -> None:
@@ -263,7 +257,7 @@ def test_the_log_is_structured(
     monkeypatch.setenv(MODE, "warn")
     monkeypatch.setenv(POLICY, "strict")
     with open_client("v2", http) as client:
-        _put(client)
+        put_sse_c(client)
     [record] = caplog.records
     fields = vars(record)
     assert record.name == "obs_sse_guard"
@@ -289,11 +283,11 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
     def broken(*_: object, **__: object) -> None:
         raise LookupError(KEY)
 
-    monkeypatch.setattr(_obs, "named_by", broken)
-    monkeypatch.setattr(_obs, "_is_tls", broken)
+    monkeypatch.setattr(obs_hooks, "named_by", broken)
+    monkeypatch.setattr(obs_hooks, "_is_tls", broken)
     with open_client("v2", http) as client:
         for _ in range(2):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     assert {record.levelno for record in caplog.records} == {logging.ERROR}
     assert len(caplog.records) == 3, "one for each place that broke"
     assert "LookupError at broken" in caplog.text
@@ -303,7 +297,7 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
 def test_a_bug_in_learning_from_an_answer_does_not_lose_it(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_obs, "_note_upload")
+    monkeypatch.delattr(obs_hooks, "_note_upload")
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
     assert "could not judge an answer (NameError" in caplog.text
@@ -316,7 +310,7 @@ def test_a_warning_that_is_made_an_error_is_logged_instead(
     monkeypatch.setenv(TRUSTED, "127.0.0.1")
     with open_client("v2", http) as client, warnings.catch_warnings():
         warnings.simplefilter("error", SSEGuardWarning)
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert "is not understood" in caplog.text
 
 
@@ -337,7 +331,7 @@ def test_a_stream_is_not_read_and_nothing_waits(http: RecordingServer) -> None:
 
     stream = Stream()
     header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    with open_client("v2", http) as client, sdk_calls.without_backoff() as slept:
+    with open_client("v2", http) as client, obs_calls.without_backoff() as slept:
         with pytest.raises(SSETransportError):
             client.putContent(BUCKET, OBJECT, stream, headers=header)
         with pytest.raises(SSETransportError):
@@ -358,8 +352,8 @@ def test_trouble_is_said_in_full(caplog: pytest.LogCaptureFixture) -> None:
     try:
         _fail()
     except LookupError:
-        _reaction.bug("a place")
-        _reaction.bug("a place")
+        enforce.bug("a place")
+        enforce.bug("a place")
     message = (
         f"obs_sse_guard could not judge a place (LookupError at _fail:{_fail.__code__.co_firstlineno + 1}); "
         "the call goes on unguarded at this gate. Please report this with the SDK's version."
@@ -371,8 +365,8 @@ def test_a_log_that_fails_is_no_more_trouble(monkeypatch: pytest.MonkeyPatch) ->
     def failing(*_: object, **__: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(_reaction.logger, "error", failing)
+    monkeypatch.setattr(enforce.logger, "error", failing)
     try:
         _fail()
     except LookupError:
-        _reaction.bug("another place")
+        enforce.bug("another place")

@@ -7,21 +7,15 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
 
 import obs
 import pytest
 
-from obs_sse_guard._enforcement import log as _log
+from obs_sse_guard._enforcement import log as log_module
 from obs_sse_guard._util.throttle import Noise
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, leaks
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
 
 
 @pytest.fixture
@@ -106,7 +100,7 @@ def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
 def test_one_full_record_then_counts(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     with open_client("v2", http) as client:
         for _ in range(120):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     full, ten, hundred = caplog.records
     assert "Why: table 1" in full.getMessage()
     assert "Why" not in ten.getMessage()
@@ -118,7 +112,7 @@ def test_one_full_record_then_counts(http: RecordingServer, caplog: pytest.LogCa
         assert fields["levelno"] == logging.WARNING
         assert (fields["rule"], fields["action"], fields["mode"]) == ("table-1/PutObject", "refuse", "warn")
         assert fields["call_site"].startswith(f"{__file__}:")
-        assert fields["call_site"].endswith("in _put")
+        assert fields["call_site"].endswith("in put_sse_c")
         assert not leaks(repr(fields), KEY)
 
 
@@ -129,8 +123,8 @@ def test_each_place_operation_host_and_rule_is_said_in_full(
     kms = obs.PutObjectHeader(sseHeader=obs.SseKmsHeader.getInstance())
     with open_client("v2", http) as client, open_client("obs", http) as elsewhere:
         for _ in range(3):
-            _put(client)
-            _put(elsewhere)  # another host
+            put_sse_c(client)
+            put_sse_c(elsewhere)  # another host
             client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another rule, another place
             client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another place
     assert len(caplog.records) == 4
@@ -167,6 +161,6 @@ def test_refusals_that_raise_are_not_logged(http: RecordingServer, caplog: pytes
     with open_client("v2", http) as client:
         for _ in range(10):
             with pytest.raises(RuntimeError):
-                _put(client)
+                put_sse_c(client)
     assert not caplog.records
-    assert len(_log.noise) == 0
+    assert len(log_module.noise) == 0

@@ -12,10 +12,9 @@ from pathlib import Path
 import obs
 import pytest
 
-from tests.support import canary
+from tests.support import ROOT, canary
 from tests.support.canary import SDKS, Record, Sdk
 
-ROOT = Path(__file__).parent.parent
 LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 
 

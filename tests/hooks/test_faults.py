@@ -30,27 +30,22 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks.installer import Patcher
-from obs_sse_guard._policy import kms_uploads as _ledger
+from obs_sse_guard._policy import kms_uploads
 from obs_sse_guard._policy.kms_uploads import Ledger
 from obs_sse_guard._util.once import Once
 from obs_sse_guard._util.throttle import Noise
-from tests.support import obs_calls as sdk_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support import obs_calls
+from tests.support.guard import MODE
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, needs_https, open_client, sse_c
 from tests.support.records import audited
 from tests.support.servers import LOOPBACK, Answer, RecordingServer, assert_no_key, assert_silent, leaks
 
-MODE = "OBS_SSE_GUARD"
 PATIENCE = 30.0
 """Seconds after which something counts as hanging."""
-needs_https = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 # Each of these clients is used up by a fault; the SDK closes no socket that it does not know of.
 leaves_sockets = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
-
-
-def _sse_c() -> Any:
-    return obs.SseCHeader.getInstance(KEY)
 
 
 # ------------------------------------------------------------------------------- mixed calls
@@ -65,13 +60,13 @@ class Case(NamedTuple):
 
 
 def _obs_put(client: Any, key: str) -> Any:
-    return client.putContent(BUCKET, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=_sse_c()))
+    return client.putContent(BUCKET, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse_c()))
 
 
 _OBS_CASES = (
     Case(True, False, _obs_put),
-    Case(True, False, lambda client, key: client.getObjectMetadata(BUCKET, key, sseHeader=_sse_c())),
-    Case(True, False, lambda client, key: client.uploadPart(BUCKET, key, 1, "u", content="x", sseHeader=_sse_c())),
+    Case(True, False, lambda client, key: client.getObjectMetadata(BUCKET, key, sseHeader=sse_c())),
+    Case(True, False, lambda client, key: client.uploadPart(BUCKET, key, 1, "u", content="x", sseHeader=sse_c())),
     Case(False, False, lambda client, key: client.putContent(BUCKET, key, CONTENT)),
     Case(False, False, lambda client, key: client.getObject(BUCKET, key, loadStreamInMemory=True)),
     Case(False, True, _obs_put),
@@ -90,9 +85,9 @@ _BOTO_CASES = (
 @contextlib.contextmanager
 def _boto_client(server: RecordingServer) -> Iterator[Any]:
     pytest.importorskip("boto3")
-    from tests import boto_calls
+    from tests.support import s3_calls
 
-    with boto_calls.boto3_client(server, max_pool_connections=40, read_timeout=2) as client:
+    with s3_calls.boto3_client(server, max_pool_connections=40, read_timeout=2) as client:
         yield client
 
 
@@ -227,7 +222,7 @@ def test_no_verdict_is_wrong_among_32_threads(
 
 def test_no_verdict_is_wrong_among_1000_tasks(http: RecordingServer, https: RecordingServer) -> None:
     pytest.importorskip("aiobotocore")
-    from tests import boto_calls
+    from tests.support import s3_calls
 
     switch = _Switch()
     tally = _Tally(switch)
@@ -248,8 +243,8 @@ def test_no_verdict_is_wrong_among_1000_tasks(http: RecordingServer, https: Reco
         # On a busy machine many of the thousand wait for one of the connections.
         options = {"max_pool_connections": 40, "connect_timeout": 60, "read_timeout": 60}
         async with (
-            boto_calls.aio_client(http, **options) as plain,
-            boto_calls.aio_client(https, **options) as secure,
+            s3_calls.aio_client(http, **options) as plain,
+            s3_calls.aio_client(https, **options) as secure,
         ):
             cases = itertools.islice(itertools.cycle(_BOTO_CASES), 1000)
             calls = [call(case, key, (plain, secure), under_way) for case, key in zip(cases, _names("task"))]
@@ -300,11 +295,11 @@ def fork_in_the_middle() -> None:
                 with contextlib.suppress(SSETransportError):
                     _obs_put(client, "busy")
                 obs_sse_guard.install()
-                _ledger.kms_uploads.add("host", "bucket", "upload")
+                kms_uploads.kms_uploads.add("host", "bucket", "upload")
 
     def work() -> bool:
         obs_sse_guard.install()
-        _ledger.kms_uploads.add("host", "bucket", "child")
+        kms_uploads.kms_uploads.add("host", "bucket", "child")
         with open_client("v2", http) as client:
             try:
                 _obs_put(client, "child")
@@ -361,7 +356,7 @@ def test_a_child_forked_while_others_hold_every_lock_goes_on(
 
     def work() -> bool:
         obs_sse_guard.install()
-        _ledger.kms_uploads.add("host", "bucket", "child")
+        kms_uploads.kms_uploads.add("host", "bucket", "child")
         with open_client("v2", http) as client:
             with pytest.raises(SSETransportError):
                 _obs_put(client, "child")
@@ -451,7 +446,7 @@ def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
     case = next(case for case in _SDKS[sdk][0] if case.secure)
 
     def play() -> tuple[str, int]:
-        with TlsRecordingServer() as server, _SDKS[sdk][1](server) as client, sdk_calls.without_backoff():
+        with TlsRecordingServer() as server, _SDKS[sdk][1](server) as client, obs_calls.without_backoff():
             _FAULTS[fault](server)
             return _outcome(lambda: case.call(client, OBJECT)), len(server.requests)
 
@@ -481,7 +476,7 @@ def test_a_circle_ends_where_it_turns_to_plaintext(https: RecordingServer, http:
     https.answer(lambda _: True, 307, {"Location": f"{https.url}/{BUCKET}/{OBJECT}"}, times=2)
     https.answer(lambda _: True, 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     http.answer(lambda _: True, 307, {"Location": f"{https.url}/{BUCKET}/{OBJECT}"})
-    with open_client("v2", https) as client, sdk_calls.without_backoff(), pytest.raises(SSETransportError):
+    with open_client("v2", https) as client, obs_calls.without_backoff(), pytest.raises(SSETransportError):
         _obs_put(client, OBJECT)
     assert len(https.requests) == 3
     assert_silent(http)
@@ -529,7 +524,7 @@ def test_a_rude_server_is_the_same_with_the_guard(resets: bool, scheme: str, htt
                 "timeout": 0.3,
                 "max_retry_count": 1,
             }
-            with open_client("v2", http, **options) as client, sdk_calls.without_backoff():
+            with open_client("v2", http, **options) as client, obs_calls.without_backoff():
                 if scheme == "https":
                     return _outcome(lambda: _obs_put(client, OBJECT)), 0
                 return _outcome(lambda: client.putContent(BUCKET, OBJECT, CONTENT)), 0
@@ -553,8 +548,8 @@ class _Full(dict[Any, Any]):
 @pytest.fixture
 def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger cannot hold anything."""
-    monkeypatch.setattr(_ledger.kms_uploads, "_uploads", _Full())
-    monkeypatch.setattr(_ledger.kms_uploads, "clear", lambda: None)
+    monkeypatch.setattr(kms_uploads.kms_uploads, "_uploads", _Full())
+    monkeypatch.setattr(kms_uploads.kms_uploads, "clear", lambda: None)
 
 
 @needs_https

@@ -25,28 +25,23 @@ from obs.ilog import NoneLogClient
 
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError
-from obs_sse_guard._enforcement import enforce as _reaction
-from obs_sse_guard._hooks import aiobotocore as _aiobotocore
-from obs_sse_guard._hooks import botocore as _botocore
-from obs_sse_guard._hooks import crt as _crt
-from obs_sse_guard._hooks import obs as _obs
+from obs_sse_guard._enforcement import enforce
+from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
+from obs_sse_guard._hooks import botocore as botocore_hooks
+from obs_sse_guard._hooks import crt as crt_hooks
+from obs_sse_guard._hooks import obs as obs_hooks
 from obs_sse_guard._hooks.installer import Patcher, Target, is_hook
 from tests.support.expected_rules import ROWS
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client, put_sse_c
 from tests.support.servers import RecordingServer, assert_silent
 
-SDKS = (_obs, _botocore, _aiobotocore, _crt)
-OPTIONAL = {target.name for target in _obs.TARGETS if target.optional}
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
+SDKS = (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
+OPTIONAL = {target.name for target in obs_hooks.TARGETS if target.optional}
 
 
 def _is_guarded(client: Any) -> bool:
     try:
-        _put(client)
+        put_sse_c(client)
     except SSETransportError:
         return True
     return False
@@ -218,7 +213,7 @@ def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
         assert not is_hook(vars(owner)[name])
         assert not hasattr(vars(owner)[name], "__obs_sse_guard__")
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         obs_sse_guard.install()
         assert _is_guarded(client)
 
@@ -270,7 +265,7 @@ def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: Reco
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is above
         assert not is_hook(above)
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         obs_sse_guard.install()
         assert vars(obs.ObsClient)["putContent"] is above
         assert _is_guarded(client)
@@ -285,7 +280,7 @@ def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> No
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is below
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
 
 
 def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingServer) -> None:
@@ -432,7 +427,7 @@ def module() -> Iterator[types.ModuleType]:
 
 
 def _gate(_name: str, function: Any) -> Any:
-    _obs._reader(function, "headers")
+    obs_hooks._reader(function, "headers")
     return lambda instance, *args, **kwargs: "judged " + function(instance, *args, **kwargs)
 
 
@@ -472,7 +467,7 @@ def test_an_import_after_uninstall_is_left_alone() -> None:
     patcher.uninstall()
     try:
         patcher._imported(types.ModuleType("made_up_later"))
-        assert not _reaction.armed
+        assert not enforce.armed
     finally:
         obs_sse_guard.install()
 
@@ -567,11 +562,11 @@ def _later(name: str, answer: Any) -> Any:
 def test_a_new_parameter_of_a_later_release_passes_through() -> None:
     client = SimpleNamespace(is_secure=True, ssl_verify="ca")
     method = _later("_make_request_with_retry", lambda new: new)
-    request = _obs._request_gate("request", method)
+    request = obs_hooks._request_gate("request", method)
     assert request(client, "PUT", "b", new="new") == "new"
     assert request(client, "PUT", "b") == "old"
     method = _later("_parse_request_connection", lambda new: (http.client.HTTPSConnection("a.test"), new))
-    connection = _obs._connection_gate("connection", method)
+    connection = obs_hooks._connection_gate("connection", method)
     assert connection(client, "h", 1, "https", "c", redirect=False, header={}, new="new")[1] == "new"
     assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
 
@@ -581,15 +576,15 @@ def test_other_parameters_than_expected_are_not_guessed() -> None:
         """As if a release had swapped them."""
 
     with pytest.raises(LookupError):
-        _obs._request_gate("request", changed)
+        obs_hooks._request_gate("request", changed)
     with pytest.raises(LookupError):
-        _obs._connection_gate("connection", changed)
+        obs_hooks._connection_gate("connection", changed)
 
 
 def test_a_bug_in_any_gate_lets_the_call_through(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_obs, "_keys_as_values")
+    monkeypatch.delattr(obs_hooks, "_keys_as_values")
     with open_client("v2", http) as client:
         assert client.deleteObject(BUCKET, OBJECT, extensionHeaders={"a": "b"}).status == 204
     assert "could not judge deleteObject (NameError" in caplog.text

@@ -8,15 +8,14 @@ import warnings
 import pytest
 
 from obs_sse_guard import SSEGuardWarning
-from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.settings import Mode, Policy
 from obs_sse_guard._util.once import Once
-
-MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
+from tests.support.guard import MODE, POLICY, TRUSTED
 
 
 def _trusts(value: str, host: str) -> bool:
-    trusted, complaints = _settings._trusted_hosts(value)
+    trusted, complaints = settings._trusted_hosts(value)
     assert complaints == ()
     return trusted.trusts(host)
 
@@ -57,7 +56,7 @@ def test_another_host_is_not(value: str, host: str) -> None:
 
 @pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
 def test_what_is_not_understood_is_said_in_full(entry: str) -> None:
-    trusted, [complaint] = _settings._trusted_hosts(f"a.test,{entry}")
+    trusted, [complaint] = settings._trusted_hosts(f"a.test,{entry}")
     assert complaint.variable == TRUSTED
     assert complaint.message == (
         f"{TRUSTED}: {entry!r} is not understood and trusts nothing. Valid are "
@@ -69,8 +68,8 @@ def test_what_is_not_understood_is_said_in_full(entry: str) -> None:
 def test_an_unknown_word_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, " Loud ")
     monkeypatch.setenv(POLICY, "loud")
-    settings, complaints = _settings.understand()
-    assert (settings.mode, settings.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
+    understood, complaints = settings.understand()
+    assert (understood.mode, understood.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
     assert [complaint.variable for complaint in complaints] == [MODE, POLICY]
     assert complaints[0].message == (
         f"{MODE}='loud' is not understood and counts as unset: the guard stays armed. "
@@ -86,20 +85,20 @@ def test_each_complaint_is_made_once() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for what in ("one", "one", "another"):
-            _settings.warn(what)
+            settings.warn(what)
     assert [str(warning.message) for warning in caught] == ["one", "another"]
 
 
 def test_a_complaint_points_at_its_place() -> None:
     with pytest.warns(SSEGuardWarning) as caught:
-        _settings.warn("here")
+        settings.warn("here")
     assert caught[0].filename == __file__
 
 
 def test_a_complaint_that_would_raise_is_logged_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", SSEGuardWarning)
-        _settings.warn("100 %s of it")
+        settings.warn("100 %s of it")
     assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
         ("obs_sse_guard", logging.WARNING, "100 %s of it")
     ]

@@ -14,23 +14,23 @@ import pytest
 
 from obs_sse_guard import rules
 from obs_sse_guard.rules import RULES, SSE_OBS_RULES, Encryption, Operation, check
-from tests.support import expected_rules as law
+from tests.support import expected_rules
 
 SCHEMES = ("http", "https")
 
 
-def _as_law(rule: rules.Rule) -> law.Row:
-    return law.Row(rule.table, rule.operation.value, rule.source.value, rule.target.value, rule.transports)
+def _as_law(rule: rules.Rule) -> expected_rules.Row:
+    return expected_rules.Row(rule.table, rule.operation.value, rule.source.value, rule.target.value, rule.transports)
 
 
 def test_the_32_rows_are_the_documents_in_its_order() -> None:
-    assert [_as_law(rule) for rule in RULES] == list(law.ROWS)
+    assert [_as_law(rule) for rule in RULES] == list(expected_rules.ROWS)
     assert len(RULES) == 32
-    assert [rule.id for rule in RULES] == [row.id for row in law.ROWS]
+    assert [rule.id for rule in RULES] == [row.id for row in expected_rules.ROWS]
 
 
 def test_the_later_rows_are_marked_as_their_edition() -> None:
-    assert [_as_law(rule) for rule in SSE_OBS_RULES] == list(law.ROWS_OF_2025)
+    assert [_as_law(rule) for rule in SSE_OBS_RULES] == list(expected_rules.ROWS_OF_2025)
     assert {rule.edition for rule in SSE_OBS_RULES} == {"2025-04"}
     assert {rule.edition for rule in RULES} == {""}
     assert "2025-04" in SSE_OBS_RULES[0].text
@@ -44,8 +44,8 @@ def test_a_row_is_frozen_and_names_its_page() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("row", law.ROWS, ids=lambda row: row.id)
-def test_every_row_decides(row: law.Row, scheme: str) -> None:
+@pytest.mark.parametrize("row", expected_rules.ROWS, ids=lambda row: row.id)
+def test_every_row_decides(row: expected_rules.Row, scheme: str) -> None:
     verdict = check(row.operation, scheme, target=row.target, source=row.source)
     assert verdict.allowed is (scheme in row.allowed)
     assert verdict.rule is not None
@@ -59,8 +59,8 @@ def test_every_row_decides(row: law.Row, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("row", law.ROWS_OF_2025, ids=lambda row: row.id)
-def test_a_later_row_decides_only_when_asked(row: law.Row, scheme: str) -> None:
+@pytest.mark.parametrize("row", expected_rules.ROWS_OF_2025, ids=lambda row: row.id)
+def test_a_later_row_decides_only_when_asked(row: expected_rules.Row, scheme: str) -> None:
     assert check(row.operation, scheme, target=row.target, source=row.source).rule is None
     verdict = check(row.operation, scheme, target=row.target, source=row.source, sse_obs_edition=True)
     assert verdict.allowed is (scheme in row.allowed)
@@ -69,8 +69,8 @@ def test_a_later_row_decides_only_when_asked(row: law.Row, scheme: str) -> None:
 
 
 def test_what_has_no_row_is_a_third_answer() -> None:
-    known = {row[1:4] for row in law.ROWS}
-    operations = [*law.OPERATIONS, "ListParts", "SelectObjectContent", "GetObjectAttributes", ""]
+    known = {row[1:4] for row in expected_rules.ROWS}
+    operations = [*expected_rules.OPERATIONS, "ListParts", "SelectObjectContent", "GetObjectAttributes", ""]
     for operation, source, target in itertools.product(operations, Encryption, Encryption):
         verdict = check(operation, "http", target=target, source=source)
         assert (verdict.rule is None) is ((operation, source.value, target.value) not in known)

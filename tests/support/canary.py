@@ -27,10 +27,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from obs_sse_guard._hooks import aiobotocore as _aiobotocore
-from obs_sse_guard._hooks import botocore as _botocore
-from obs_sse_guard._hooks import crt as _crt
-from obs_sse_guard._hooks import obs as _obs
+from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
+from obs_sse_guard._hooks import botocore as botocore_hooks
+from obs_sse_guard._hooks import crt as crt_hooks
+from obs_sse_guard._hooks import obs as obs_hooks
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.installer import Target
@@ -84,7 +84,7 @@ class Sdk(NamedTuple):
         """What the guard hooks in it."""
         return [
             target
-            for guard in (_obs, _botocore, _aiobotocore, _crt)
+            for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
             for target in guard.TARGETS
             if target.module.partition(".")[0] == self.module
         ]
@@ -210,11 +210,13 @@ _WIRE = (
     "obs_sse_guard._hooks.obs, 'the wire gate' and 'the connection': what is judged must be what is sent, every time"
 )
 _WORDS = "obs_sse_guard._hooks.obs._intent, _carried and _quick_test: which argument means what, and what the SDK drops"
-_NAMES = "obs_sse_guard._policy.request and _obs._needs_a_look: which names and values become headers, which metadata"
+_NAMES = (
+    "obs_sse_guard._policy.request and obs_hooks._needs_a_look: which names and values become headers, which metadata"
+)
 _ANSWERS = "obs_sse_guard._hooks.obs._learn: what an answer tells of the kind of an upload or an object"
 _THREADS = "obs_sse_guard._hooks.obs, 'worker threads': a refusal must come out of them, once and unchanged"
 _ATTRIBUTES = "obs_sse_guard._hooks.obs._facts, _proxy and _tls_gap: the client's attributes that they read"
-_LOG = "obs_sse_guard._hooks.redaction and _obs._log_gate: no key in the SDK's own log"
+_LOG = "obs_sse_guard._hooks.redaction and obs_hooks._log_gate: no key in the SDK's own log"
 
 _ESDK_RELIED_ON = {
     "obs.client:funcCache": _WIRE,

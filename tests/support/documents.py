@@ -23,7 +23,7 @@ from tests.support.servers import LOOPBACK, RecordingServer, TlsRecordingServer
 if TYPE_CHECKING:
     import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
 

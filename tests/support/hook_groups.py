@@ -6,14 +6,14 @@ import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import obs_sse_guard
-from obs_sse_guard._hooks import installer as _patching
+from obs_sse_guard._hooks import installer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import pytest
 
-GATES: dict[str, tuple[str, ...]] = {
+HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "ObsClient: methods": ("obs.client.ObsClient.[!_*]*", "obs.crypto_client.*"),
     "ObsClient: other methods": ("obs.client.ObsClient.[*]",),
     "ObsClient: signed URLs and policies": ("obs.client.ObsClient._create*",),
@@ -43,17 +43,17 @@ GATES: dict[str, tuple[str, ...]] = {
 
 def hooks(gate: str, names: Iterable[str]) -> list[str]:
     """Those of the hooks that are a gate's."""
-    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in GATES[gate])]
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in HOOK_GROUPS[gate])]
 
 
-def leave_open(monkeypatch: pytest.MonkeyPatch, *gates: str) -> None:
+def disable_hooks(monkeypatch: pytest.MonkeyPatch, *gates: str) -> None:
     """Put hooks that only call on in the place of the guard's own."""
     targets = {target.name: target for target in obs_sse_guard._the_patcher().targets}
     for gate in gates:
         for name in hooks(gate, targets):
             for owner, attribute in targets[name].places():
                 function = vars(owner)[attribute].__wrapped__
-                monkeypatch.setattr(owner, attribute, _patching.hook(function, _calls_on(function)))
+                monkeypatch.setattr(owner, attribute, installer.hook(function, _calls_on(function)))
 
 
 def _calls_on(function: Callable[..., Any]) -> Callable[..., Any]:

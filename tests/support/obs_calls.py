@@ -1,10 +1,10 @@
 """Every way an application can say "server-side encryption" to ObsClient.
 
-`drive` says each row of the law in the plainest way. `ALTERNATIVES` say the same rows in all the
-other ways: other methods, raw headers, user metadata that turns into headers, signed URLs, and
+`drive` says each row of the law in the plainest variant. `ALTERNATIVES` say the same rows in all the
+other variants: other methods, raw headers, user metadata that turns into headers, signed URLs, and
 other spellings of the same argument. A guard that knows only the plain way knows little.
 
-Old releases lack some methods: ask `Way.available` before driving.
+Old releases lack some methods: ask `CallVariant.available` before driving.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ from unittest import mock
 
 import obs
 import obs.client
+import pytest
 from obs import const
 
+from obs_sse_guard import SSETransportError
 from tests.support.expected_rules import OPERATIONS, Row
+from tests.support.sse import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +45,6 @@ SOURCE_OBJECT = "folder/source"
 UPLOAD_ID = "begun-elsewhere"
 """An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
 CONTENT = "what is stored"
-KEY = "k3y&for/SSE-C +32 bytes=of secret"[:32]
-"""A customer key with all the characters that quoting changes."""
 KMS_KEY_ID = "region:domain:key/0c6e1f1e"
 ACCESS_KEY = "ACCESSKEYOFTHETEST"
 SECRET_KEY = "secret-key-of-the-test"
@@ -73,6 +74,11 @@ def https_works() -> bool:
     return release >= (3, 24) or sys.version_info < (3, 12)
 
 
+needs_https = pytest.mark.skipif(not https_works(), reason="HTTPS of this release is broken on this Python")
+needs_requests = pytest.mark.skipif(not has_transport("requests"), reason="not in this release of the SDK")
+each_transport = pytest.mark.parametrize("transport", ["http.client", pytest.param("requests", marks=needs_requests)])
+
+
 def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any) -> Any:
     """An ObsClient for this server.
 
@@ -90,7 +96,7 @@ def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http
         **TRANSPORTS[transport],
         **options,
     }
-    with warnings.catch_warnings():  # it builds its TLS context in ways that are deprecated
+    with warnings.catch_warnings():  # it builds its TLS context in variants that are deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         return obs.ObsClient(**settings)
 
@@ -122,6 +128,28 @@ def without_backoff() -> Iterator[list[float]]:
     clock = SimpleNamespace(time=time.time, sleep=asked.append)
     with mock.patch.object(obs.client, "time", clock):
         yield asked
+
+
+def sse_c() -> Any:
+    """The SDK's object for SSE-C with the tests' key."""
+    return obs.SseCHeader.getInstance(KEY)
+
+
+def put_sse_c(client: Any, bucket: str = BUCKET, key: str = OBJECT, **arguments: Any) -> Any:
+    """Put an object with SSE-C: what the guard refuses over plaintext."""
+    return client.putContent(bucket, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse_c()), **arguments)
+
+
+def refused_at_once(call: Callable[..., Any], *args: Any, redirects: int = 0) -> SSETransportError:
+    """Make a call and return its refusal: raised as it is, and never retried.
+
+    The SDK sleeps before each retry, and once before it follows a redirect.
+    """
+    with mock.patch("time.sleep") as sleep, pytest.raises(SSETransportError) as caught:
+        call(*args)
+    assert sleep.call_count == redirects, sleep.call_count
+    assert caught.value.__cause__ is None
+    return caught.value
 
 
 def prefix_of(client: Any) -> str:
@@ -282,7 +310,7 @@ NAMED_BY_HEADERS = frozenset({"none", "SSE-C"})
 
 
 @dataclass(frozen=True)
-class Way:
+class CallVariant:
     """One way to say an operation with encryption.
 
     Attributes:
@@ -394,7 +422,7 @@ def _copy_part(client: Any, row: Row, key: Key, make: Make = sse) -> Any:
     return client.copyPart(BUCKET, OBJECT, 1, UPLOAD_ID, _SOURCE, **_sides(row, key, make))
 
 
-_PLAIN: dict[str, Callable[..., Any]] = {
+_PLAIN_CALLS: dict[str, Callable[..., Any]] = {
     "PutObject": _put,
     "PostObject": _post,
     "InitiateMultipartUpload": _initiate,
@@ -410,26 +438,26 @@ _DROPS_KMS = ("HeadObject", "GetObject", "UploadPart")
 
 def drive(client: Any, row: Row, key: Key = KEY) -> Any:
     """Say a row in the plainest way and return what the SDK returns."""
-    return _PLAIN[row.operation](client, row, key)
+    return _PLAIN_CALLS[row.operation](client, row, key)
 
 
 def _ignoring_folder(call: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
     return lambda client, row, key, _folder: call(client, row, key, **fixed)
 
 
-def _plain_way(operation: str, name: str = "plain", **fixed: Any) -> Way:
-    """The plain way, perhaps with another shape of the object or of what holds it."""
-    return Way(
+def _plain_variant(operation: str, name: str = "plain", **fixed: Any) -> CallVariant:
+    """The plain variant, perhaps with another shape of the object or of what holds it."""
+    return CallVariant(
         name,
         operation,
-        _ignoring_folder(_PLAIN[operation], **fixed),
+        _ignoring_folder(_PLAIN_CALLS[operation], **fixed),
         requests=() if operation == "PostObject" else (operation,),
         drops=frozenset({"SSE-KMS"}) if operation in _DROPS_KMS else frozenset(),
         raw=operation == "CompleteMultipartUpload",
     )
 
 
-PLAIN: dict[str, Way] = {operation: _plain_way(operation) for operation in OPERATIONS}
+PLAIN: dict[str, CallVariant] = {operation: _plain_variant(operation) for operation in OPERATIONS}
 
 
 # ----------------------------------------------------------- other shapes of the same argument
@@ -438,15 +466,15 @@ _WITH_OBJECT = tuple(o for o in OPERATIONS if o not in ("PostObject", "CompleteM
 _WITH_HEADERS = ("PutObject", "GetObject", "CopyObject")
 
 
-def _shape_ways() -> Iterator[Way]:
+def _shape_variants() -> Iterator[CallVariant]:
     for operation in _WITH_OBJECT:
         for name, make in SHAPES.items():
-            yield _plain_way(operation, name, make=make)
+            yield _plain_variant(operation, name, make=make)
     for operation in _WITH_HEADERS:
         for name, fill in FILLS.items():
-            yield _plain_way(operation, name, fill=fill)
+            yield _plain_variant(operation, name, fill=fill)
     for operation in ("PutObject", "CopyObject"):
-        yield _plain_way(operation, "headers as plain dict", fill=lambda _, **values: values)
+        yield _plain_variant(operation, "headers as plain dict", fill=lambda _, **values: values)
 
 
 # ------------------------------------------------------------------------------- raw headers
@@ -486,11 +514,11 @@ def _raw_callers() -> dict[str, dict[str, Callable[[Any, dict[str, str]], Any]]]
     }
 
 
-def _raw_ways() -> Iterator[Way]:
+def _raw_variants() -> Iterator[CallVariant]:
     for operation, callers in _raw_callers().items():
         for method, send in callers.items():
             for spelling in SPELLINGS:
-                yield Way(
+                yield CallVariant(
                     f"{method} with raw {spelling}",
                     operation,
                     functools.partial(_send_raw, send, spelling),
@@ -533,14 +561,14 @@ def _copy_metadata(client: Any, row: Row, key: Key, _: Path) -> Any:
     return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, metadata=metadata)
 
 
-def _metadata_ways() -> Iterator[Way]:
+def _metadata_variants() -> Iterator[CallVariant]:
     calls = {
         "PutObject": _put_metadata,
         "InitiateMultipartUpload": _initiate_metadata,
         "CopyObject": _copy_metadata,
     }
     for operation, call in calls.items():
-        yield Way(
+        yield CallVariant(
             "metadata that is headers",
             operation,
             call,
@@ -587,16 +615,16 @@ def _sign_form(signer: str, spelling: str, client: Any, row: Row, key: Key, _: P
     return getattr(client, signer)(BUCKET, OBJECT, 300, form)
 
 
-def _signing_ways() -> Iterator[Way]:
+def _signing_variants() -> Iterator[CallVariant]:
     for signer in ("createSignedUrl", "createV2SignedUrl", "createV4SignedUrl"):
         for operation in _SIGNED:
             for where, sign in (("headers", _sign_headers), ("query", _sign_query)):
                 call = functools.partial(sign, signer)
-                yield Way(f"{signer} with {where}", operation, call, sources=NAMED_BY_HEADERS)
+                yield CallVariant(f"{signer} with {where}", operation, call, sources=NAMED_BY_HEADERS)
     for signer in ("createPostSignature", "createV4PostSignature"):
         for spelling in ("x-obs-", "X-OBS-"):
             call = functools.partial(_sign_form, signer, spelling)
-            yield Way(f"{signer} with {spelling}", "PostObject", call)
+            yield CallVariant(f"{signer} with {spelling}", "PostObject", call)
 
 
 # ------------------------------------------------------------------------------ other methods
@@ -795,8 +823,8 @@ _UPLOAD = ("", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload
 _KMS = frozenset({"SSE-KMS"})
 
 
-def _other_put_ways() -> Iterator[Way]:
-    put = functools.partial(Way, operation="PutObject", requests=("PutObject",))
+def _other_put_variants() -> Iterator[CallVariant]:
+    put = functools.partial(CallVariant, operation="PutObject", requests=("PutObject",))
     yield put("putContent by position", call=_put_positional)
     yield put("putContent of the class", call=_put_unbound)
     yield put("BucketClient.putContent", call=_put_bound_bucket)
@@ -812,8 +840,8 @@ def _other_put_ways() -> Iterator[Way]:
     yield put("modifyFile", call=_modify, needs=("modifyFile",), misplaces=True, drops=ALL - {"none"})
 
 
-def _other_upload_ways() -> Iterator[Way]:
-    initiate = functools.partial(Way, operation="InitiateMultipartUpload")
+def _other_upload_variants() -> Iterator[CallVariant]:
+    initiate = functools.partial(CallVariant, operation="InitiateMultipartUpload")
     alone = ("InitiateMultipartUpload",)
     yield initiate("by position", call=_initiate_positional, requests=alone)
     yield initiate("BucketClient", call=_initiate_bound_bucket, requests=alone)
@@ -822,18 +850,18 @@ def _other_upload_ways() -> Iterator[Way]:
     yield initiate("uploadFile with raw headers", call=_upload_file_raw, requests=_UPLOAD, raw=True)
     asynchronous = functools.partial(initiate, needs=("uploadFileAsync",))
     yield asynchronous("uploadFileAsync", call=_upload_file_async, requests=_UPLOAD)
-    part = functools.partial(Way, operation="UploadPart", requests=("UploadPart",), drops=_KMS)
+    part = functools.partial(CallVariant, operation="UploadPart", requests=("UploadPart",), drops=_KMS)
     yield part("by position", call=_part_positional)
     yield part("of a file", call=_part_of_file)
     yield part("of a stream, chunked", call=_part_chunked)
     yield part("BucketClient", call=_part_bound_bucket)
 
 
-def _other_read_ways() -> Iterator[Way]:
-    head = functools.partial(Way, operation="HeadObject", requests=("HeadObject",), drops=_KMS)
+def _other_read_variants() -> Iterator[CallVariant]:
+    head = functools.partial(CallVariant, operation="HeadObject", requests=("HeadObject",), drops=_KMS)
     yield head("by position", call=_head_positional)
     yield head("BucketClient", call=_head_bound_bucket)
-    get = functools.partial(Way, operation="GetObject", requests=("GetObject",), drops=_KMS)
+    get = functools.partial(CallVariant, operation="GetObject", requests=("GetObject",), drops=_KMS)
     yield get("to a file, by position", call=_get_to_file)
     yield get("as a stream", call=_get_stream)
     yield get("BucketClient", call=_get_bound_bucket)
@@ -841,36 +869,36 @@ def _other_read_ways() -> Iterator[Way]:
     yield get("downloadFiles", call=_download_files, requests=("", "GetObject"))
 
 
-def _other_copy_ways() -> Iterator[Way]:
-    copy = functools.partial(Way, operation="CopyObject", requests=("CopyObject",))
+def _other_copy_variants() -> Iterator[CallVariant]:
+    copy = functools.partial(CallVariant, operation="CopyObject", requests=("CopyObject",))
     yield copy("by position", call=_copy_positional)
     yield copy("BucketClient", call=_copy_bound_bucket)
-    part = functools.partial(Way, operation="UploadPartCopy", requests=("UploadPartCopy",))
+    part = functools.partial(CallVariant, operation="UploadPartCopy", requests=("UploadPartCopy",))
     yield part("by position", call=_copy_part_positional)
     yield part("BucketClient", call=_copy_part_bound_bucket)
 
 
-def _alternatives() -> dict[str, tuple[Way, ...]]:
-    ways = [
-        *_shape_ways(),
-        *_raw_ways(),
-        *_metadata_ways(),
-        *_signing_ways(),
-        *_other_put_ways(),
-        *_other_upload_ways(),
-        *_other_read_ways(),
-        *_other_copy_ways(),
+def _alternatives() -> dict[str, tuple[CallVariant, ...]]:
+    variants = [
+        *_shape_variants(),
+        *_raw_variants(),
+        *_metadata_variants(),
+        *_signing_variants(),
+        *_other_put_variants(),
+        *_other_upload_variants(),
+        *_other_read_variants(),
+        *_other_copy_variants(),
     ]
-    return {name: tuple(way for way in ways if way.operation == name) for name in OPERATIONS}
+    return {name: tuple(variant for variant in variants if variant.operation == name) for name in OPERATIONS}
 
 
-ALTERNATIVES: dict[str, tuple[Way, ...]] = _alternatives()
+ALTERNATIVES: dict[str, tuple[CallVariant, ...]] = _alternatives()
 
 
 # ---------------------------------------------------------------- requests that no row speaks of
 
 
-def _rowless_ways() -> Iterator[Way]:
+def _rowless_variants() -> Iterator[CallVariant]:
     calls: dict[str, Callable[[Any, dict[str, str]], Any]] = {
         "deleteObject": lambda c, h: c.deleteObject(BUCKET, OBJECT, extensionHeaders=h),
         "listParts": lambda c, h: c.listParts(BUCKET, OBJECT, UPLOAD_ID, extensionHeaders=h),
@@ -882,8 +910,8 @@ def _rowless_ways() -> Iterator[Way]:
     }
     for method, send in calls.items():
         call = functools.partial(_send_raw, send, "x-obs-")
-        yield Way(f"{method} with raw headers", "", call, targets=CUSTOMER, requests=("",), raw=True)
-    rename = functools.partial(Way, operation="", targets=CUSTOMER, requests=("",))
+        yield CallVariant(f"{method} with raw headers", "", call, targets=CUSTOMER, requests=("",), raw=True)
+    rename = functools.partial(CallVariant, operation="", targets=CUSTOMER, requests=("",))
     yield rename("renameFile with raw headers", call=_rename_raw, needs=("renameFile",))
     yield rename("renameFile", call=_rename, needs=("renameFile",), misplaces=True, drops=CUSTOMER)
 
@@ -898,6 +926,6 @@ def _rename(client: Any, row: Row, key: Key, _: Path) -> Any:
     return client.renameFile(BUCKET, OBJECT, "renamed", headers=headers)
 
 
-ROWLESS: tuple[Way, ...] = tuple(_rowless_ways())
+ROWLESS: tuple[CallVariant, ...] = tuple(_rowless_variants())
 ROWLESS_ROW = Row(0, "", "none", "SSE-C", frozenset())
 """What to hand to a way of `ROWLESS` as its row."""

@@ -5,23 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._enforcement import enforce as _reaction
-from obs_sse_guard._enforcement import log as _log
-from obs_sse_guard._policy import settings as _settings
-from obs_sse_guard._policy.kms_uploads import kms_uploads
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-
-def forget() -> None:
-    """Let the guard forget what it has said and learnt."""
-    kms_uploads.clear()
-    for said in (_reaction.first_bug, _log.first_use_of_trust, _log.noise, _settings.first_warning):
-        said.forget()
-    _settings._understood.cache_clear()
 
 
 def rules(caplog: pytest.LogCaptureFixture) -> list[str]:

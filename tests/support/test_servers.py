@@ -20,7 +20,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 import obs_sse_guard
-from tests.support import expected_rules as law
+from tests.support import expected_rules
 from tests.support.obs_calls import (
     ALTERNATIVES,
     BUCKET,
@@ -33,7 +33,7 @@ from tests.support.obs_calls import (
     ROWLESS_ROW,
     TRANSPORTS,
     UPLOAD_ID,
-    Way,
+    CallVariant,
     drive,
     has_transport,
     https_works,
@@ -424,11 +424,11 @@ def test_a_recorded_key_is_reported_but_not_printed(http: RecordingServer) -> No
 
 
 def test_the_law_has_32_rows_with_names_of_their_own() -> None:
-    assert len(law.ROWS) == 32
-    ids = [row.id for row in (*law.ROWS, *law.ROWS_OF_2025)]
-    assert len(set(ids)) == len(law.ROWS) + len(law.ROWS_OF_2025)
-    assert {row.operation for row in law.ROWS} == set(law.OPERATIONS)
-    assert [row.table for row in law.ROWS] == [1] * 7 + [2] * 7 + [3] * 9 + [4] * 9
+    assert len(expected_rules.ROWS) == 32
+    ids = [row.id for row in (*expected_rules.ROWS, *expected_rules.ROWS_OF_2025)]
+    assert len(set(ids)) == len(expected_rules.ROWS) + len(expected_rules.ROWS_OF_2025)
+    assert {row.operation for row in expected_rules.ROWS} == set(expected_rules.OPERATIONS)
+    assert [row.table for row in expected_rules.ROWS] == [1] * 7 + [2] * 7 + [3] * 9 + [4] * 9
 
 
 # --------------------------------------------------------------------------- driving the SDK
@@ -441,21 +441,26 @@ def names_kms(request: Request) -> bool:
     )
 
 
-def sends_key(row: law.Row) -> bool:
+def sends_key(row: expected_rules.Row) -> bool:
     return "SSE-C" in (row.source, row.target)
 
 
 def cases() -> list[Any]:
     """Every way with every row that it can say."""
-    every = [way for name in law.OPERATIONS for way in (PLAIN[name], *ALTERNATIVES[name])]
-    return [pytest.param(way, row, id=f"{way.id}-{row.id}") for way in every for row in law.ROWS if way.says(row)]
+    every = [variant for name in expected_rules.OPERATIONS for variant in (PLAIN[name], *ALTERNATIVES[name])]
+    return [
+        pytest.param(variant, row, id=f"{variant.id}-{row.id}")
+        for variant in every
+        for row in expected_rules.ROWS
+        if variant.says(row)
+    ]
 
 
-def perform(way: Way, client: Any, row: law.Row, folder: Path) -> Any:
-    """What the SDK returned, unless its release lacks the way."""
-    if not way.available(client):
-        pytest.skip(f"this release is not able to do {way.id}")
-    return way.call(client, row, KEY, folder)
+def perform(variant: CallVariant, client: Any, row: expected_rules.Row, folder: Path) -> Any:
+    """What the SDK returned, unless its release lacks the variant."""
+    if not variant.available(client):
+        pytest.skip(f"this release is not able to do {variant.id}")
+    return variant.call(client, row, KEY, folder)
 
 
 def assert_succeeded(result: Any) -> None:
@@ -487,33 +492,39 @@ def operation_of(request: Request) -> str:
 
 
 @pytest.mark.parametrize("kind", ["obs", "v2"])
-@pytest.mark.parametrize(("way", "row"), cases())
-def test_every_way_is_recorded(way: Way, row: law.Row, kind: str, http: RecordingServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variant", "row"), cases())
+def test_every_way_is_recorded(
+    variant: CallVariant, row: expected_rules.Row, kind: str, http: RecordingServer, tmp_path: Path
+) -> None:
     """Over plain HTTP the unguarded SDK does it all, and the recorder shows the key in clear."""
     with open_client(kind, http) as client:
-        result = perform(way, client, row, tmp_path)
+        result = perform(variant, client, row, tmp_path)
         assert_succeeded(result)
-    assert tuple(map(operation_of, http.calls)) == way.requests
-    if way.only_signs:
+    assert tuple(map(operation_of, http.calls)) == variant.requests
+    if variant.only_signs:
         assert_silent(http)
-    shown = str(result) if way.only_signs else http.received
+    shown = str(result) if variant.only_signs else http.received
     assert bool(leaks(shown, KEY)) == sends_key(row)
-    named = row.target == "SSE-KMS" and not way.only_signs and "SSE-KMS" not in way.drops
+    named = row.target == "SSE-KMS" and not variant.only_signs and "SSE-KMS" not in variant.drops
     assert any(map(names_kms, http.calls)) == named
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ROWLESS, ids=lambda way: way.id)
-def test_what_no_row_speaks_of_is_recorded(way: Way, kind: str, http: RecordingServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", ROWLESS, ids=lambda variant: variant.id)
+def test_what_no_row_speaks_of_is_recorded(
+    variant: CallVariant, kind: str, http: RecordingServer, tmp_path: Path
+) -> None:
     with open_client(kind, http) as client:
-        perform(way, client, ROWLESS_ROW, tmp_path)
+        perform(variant, client, ROWLESS_ROW, tmp_path)
     assert leaks(http.received, KEY)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("row", law.ROWS, ids=lambda row: row.id)
-def test_every_row_over_tls(row: law.Row, kind: str, transport: str, https: TlsRecordingServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", expected_rules.ROWS, ids=lambda row: row.id)
+def test_every_row_over_tls(
+    row: expected_rules.Row, kind: str, transport: str, https: TlsRecordingServer, tmp_path: Path
+) -> None:
     """With the certificate verified; what crosses the wire shows no key."""
     if not has_transport(transport) or not https_works():
         pytest.skip("this release has no such transport")
@@ -526,8 +537,10 @@ def test_every_row_over_tls(row: law.Row, kind: str, transport: str, https: TlsR
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("row", law.ROWS, ids=lambda row: row.id)
-def test_every_row_by_every_transport(row: law.Row, transport: str, http: RecordingServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", expected_rules.ROWS, ids=lambda row: row.id)
+def test_every_row_by_every_transport(
+    row: expected_rules.Row, transport: str, http: RecordingServer, tmp_path: Path
+) -> None:
     if not has_transport(transport):
         pytest.skip("this release has no such transport")
     with open_client("obs", http, transport=transport) as client:
@@ -542,7 +555,7 @@ def test_every_row_by_every_transport(row: law.Row, transport: str, http: Record
 
 def test_the_plain_drive_is_the_plain_way(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
-        assert drive(client, law.ROWS[0]).status == 200
+        assert drive(client, expected_rules.ROWS[0]).status == 200
     assert leaks(http.received, KEY)
 
 
@@ -554,10 +567,10 @@ def test_a_certificate_is_verified(https: TlsRecordingServer, tmp_path: Path) ->
     empty.write_text("")
     strangers: dict[str, Any] = {"ssl_verify": True, "max_retry_count": 0}
     with open_client("v2", https, **strangers) as client, pytest.raises(ssl.SSLError):
-        drive(client, law.ROWS[0])
+        drive(client, expected_rules.ROWS[0])
     assert https.received == b""
     with open_client("v2", https, ssl_verify=False) as client:
-        assert drive(client, law.ROWS[0]).status == 200
+        assert drive(client, expected_rules.ROWS[0]).status == 200
 
 
 def test_a_certificate_for_another_host() -> None:
@@ -565,7 +578,7 @@ def test_a_certificate_for_another_host() -> None:
     if not https_works():
         pytest.skip("this release has no TLS here")
     with TlsRecordingServer(other_name=True) as server, open_client("v2", server) as client:
-        assert drive(client, law.ROWS[0]).status == 200
+        assert drive(client, expected_rules.ROWS[0]).status == 200
         with talk(server) as connection, pytest.raises(ssl.SSLCertVerificationError):
             ask(connection, "GET", "/b/k")
 
@@ -576,7 +589,7 @@ def test_a_certificate_for_another_host() -> None:
 @pytest.mark.parametrize(("signature", "prefix"), [("obs", "x-obs-"), ("v2", "x-amz-")])
 def test_the_signature_is_negotiated(signature: str, prefix: str) -> None:
     with RecordingServer(signature=signature) as server, open_client("obs", server) as client:
-        drive(client, law.ROWS[0])
+        drive(client, expected_rules.ROWS[0])
         negotiation, call = server.requests
     assert (negotiation.method, negotiation.target) == ("HEAD", "/?apiversion")
     assert call.host == f"{BUCKET}.{DOMAIN}"
@@ -590,7 +603,7 @@ def test_the_signature_is_negotiated(signature: str, prefix: str) -> None:
 def test_the_kinds_differ(kind: str, prefix: str, authorization: str, http: RecordingServer) -> None:
     with open_client(kind, http) as client:
         assert prefix_of(client) == prefix
-        drive(client, law.ROWS[0])
+        drive(client, expected_rules.ROWS[0])
     (call,) = http.calls
     assert call.header("Authorization").startswith(authorization)
     assert call.key == OBJECT
@@ -629,7 +642,7 @@ def test_redirects_are_followed_into_plaintext(
     if not https_works():
         pytest.skip("this release has no TLS here")
     https.answer(lambda r: bool(r.key), status, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
-    row = next(row for row in law.ROWS if row.id == "table-1/GetObject")
+    row = next(row for row in expected_rules.ROWS if row.id == "table-1/GetObject")
     with open_client(kind, https) as client, without_backoff() as sleeps:
         assert drive(client, row).status == 200
     assert len(sleeps) == 1
@@ -644,7 +657,7 @@ def test_faults_are_retried_and_every_attempt_is_recorded(fault: str, http: Reco
     else:
         http.answer("PUT", 500, times=2)
     with open_client("obs", http) as client, without_backoff() as sleeps:
-        assert drive(client, law.ROWS[0]).status == 200
+        assert drive(client, expected_rules.ROWS[0]).status == 200
     assert (len(http.calls), len(sleeps)) == (3, 2)
 
 
@@ -655,7 +668,7 @@ def test_the_sdk_through_a_proxy(transport: str, http: RecordingServer, proxy: C
         pytest.skip("this release has no such transport")
     through: dict[str, Any] = {"proxy_host": LOOPBACK, "proxy_port": proxy.port}
     with open_client("v2", http, transport=transport, **through) as client:
-        assert drive(client, law.ROWS[0]).status == 200
+        assert drive(client, expected_rules.ROWS[0]).status == 200
     assert leaks(http.received, KEY)
     assert leaks(proxy.received, KEY)
     assert [r.method for r in proxy.requests] == ["CONNECT" if transport != "requests" else "PUT"]
@@ -665,14 +678,14 @@ def test_the_sdk_through_a_tunnel_with_tls(https: TlsRecordingServer, proxy: Con
     if not https_works():
         pytest.skip("this release has no TLS here")
     with open_client("v2", https, proxy_host=LOOPBACK, proxy_port=proxy.port) as client:
-        assert drive(client, law.ROWS[0]).status == 200
+        assert drive(client, expected_rules.ROWS[0]).status == 200
     assert leaks(https.received, KEY)
     assert_no_key(proxy, KEY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("row", [row for row in law.ROWS if row.table == 3], ids=lambda row: row.id)
-def test_raw_headers_are_those_of_the_sdk(row: law.Row, kind: str, http: RecordingServer) -> None:
+@pytest.mark.parametrize("row", [row for row in expected_rules.ROWS if row.table == 3], ids=lambda row: row.id)
+def test_raw_headers_are_those_of_the_sdk(row: expected_rules.Row, kind: str, http: RecordingServer) -> None:
     with open_client(kind, http) as client:
         drive(client, row)
         told = {name.lower(): value for name, value in raw_headers(row, KEY, prefix_of(client)).items()}

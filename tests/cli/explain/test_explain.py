@@ -13,8 +13,7 @@ import pytest
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._cli import main as _cli
 from obs_sse_guard.rules import Encryption, Operation
-from tests.support import obs_calls as sdk_calls
-from tests.support import oracle
+from tests.support import obs_calls, oracle
 from tests.support.commands import SOURCES, command
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
 from tests.support.obs_calls import drive, open_client
@@ -96,7 +95,7 @@ def test_the_message_is_what_the_sdks_caller_reads(
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", policy)
     [_, *expected] = explained(capsys, *words_of(row, "http"))[1][policy]
     said = []
-    with open_client("obs", http) as client, sdk_calls.without_backoff():
+    with open_client("obs", http) as client, obs_calls.without_backoff():
         try:
             drive(client, row)
         except SSETransportError as error:

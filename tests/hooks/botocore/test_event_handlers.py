@@ -1,4 +1,4 @@
-"""Every way in which encryption or plaintext gets into a request behind the parameters' back.
+"""Every variant in which encryption or plaintext gets into a request behind the parameters' back.
 
 Event handlers that add headers or write the URL anew, endpoints that the environment or a
 configuration file names, requests made below the client's methods, transports that are not botocore's.
@@ -20,7 +20,8 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.stub import Stubber
 
 from obs_sse_guard import SSETransportError
-from tests.support import s3_calls as boto_calls
+from tests.support import s3_calls
+from tests.support.guard import POLICY, unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
@@ -40,7 +41,6 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import (
     ConnectProxy,
@@ -51,7 +51,6 @@ from tests.support.servers import (
     leaks,
 )
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 PUT = asking("PutObject", "SSE-C")
 PLAIN = asking("PutObject")
 
@@ -88,7 +87,7 @@ ADDERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def handled(event: str, handler: Callable[..., Any], call: boto_calls.Call = PLAIN) -> boto_calls.Call:
+def handled(event: str, handler: Callable[..., Any], call: s3_calls.Call = PLAIN) -> s3_calls.Call:
     """The call on a client that has this handler."""
 
     def with_handler(client: Any) -> Any:
@@ -195,7 +194,7 @@ def test_aes256_passes(sdk: str, http: RecordingServer, caplog: pytest.LogCaptur
 
 @each_sdk
 def test_a_mention_is_no_finding(sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    mention = f"x-amz-server-side-encryption-customer-key: {boto_calls.ENCODED}"
+    mention = f"x-amz-server-side-encryption-customer-key: {s3_calls.ENCODED}"
 
     def put(client: Any) -> Any:
         metadata = {"note": "x-amz-server-side-encryption-customer-key", "sseHeader": "no"}
@@ -276,7 +275,7 @@ def _session(sdk: str) -> Any:
 def _own_session(sdk: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     session = _session(sdk)
     with monkeypatch.context() as patch:
-        patch.setattr(boto_calls, "aio_session" if sdk == "aiobotocore" else "boto3_session", lambda: session)
+        patch.setattr(s3_calls, "aio_session" if sdk == "aiobotocore" else "boto3_session", lambda: session)
         yield
 
 
@@ -378,7 +377,7 @@ def test_use_ssl_false_is_plaintext(sdk: str) -> None:
 def test_use_ssl_does_not_decide_where_the_endpoint_names_a_scheme(
     sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """It does in botocore 1.29: there it makes plaintext of an https endpoint. What is sent decides, either way."""
+    """It does in botocore 1.29: there it makes plaintext of an https endpoint. What is sent decides, either variant."""
     with unguarded(), TlsRecordingServer() as tried:
         outcome(sdk, tried, PUT, use_ssl=False)
         in_clear = bool(leaks(tried.wire, KEY))
@@ -487,7 +486,7 @@ def test_a_request_handed_to_the_endpoint_is_judged(sdk: str, http: RecordingSer
 
 
 def test_another_transport_is_behind_the_gates_as_well(http: RecordingServer) -> None:
-    def transport_of(call: boto_calls.Call) -> tuple[OwnTransport, Any]:
+    def transport_of(call: s3_calls.Call) -> tuple[OwnTransport, Any]:
         transport = OwnTransport()
 
         def calling(client: Any) -> Any:
@@ -624,12 +623,12 @@ def _express(server: RecordingServer) -> dict[str, Any]:
     return {"style": "virtual", "signature_version": None}
 
 
-def _put_express(encryption: str) -> boto_calls.Call:
+def _put_express(encryption: str) -> s3_calls.Call:
     return lambda client: client.put_object(Bucket=EXPRESS_BUCKET, Key=OBJECT, Body=CONTENT, **customer(encryption))
 
 
 has_express = pytest.mark.skipif(
-    "CreateSession" not in boto_calls.service_model().operation_names, reason="this botocore has no S3 Express"
+    "CreateSession" not in s3_calls.service_model().operation_names, reason="this botocore has no S3 Express"
 )
 
 
@@ -665,8 +664,8 @@ def test_an_express_bucket_over_https_is_as_before(encryption: str, sdk: str, ca
 
 
 @pytest.mark.skipif(
-    "CreateSession" not in boto_calls.service_model().operation_names
-    or "ServerSideEncryption" not in boto_calls.members("create_session"),
+    "CreateSession" not in s3_calls.service_model().operation_names
+    or "ServerSideEncryption" not in s3_calls.members("create_session"),
     reason="sessions of this botocore name no encryption",
 )
 @each_sdk
@@ -743,7 +742,7 @@ def test_a_refused_body_is_not_read(sdk: str, http: RecordingServer) -> None:
 
 # ----------------------------------------------------------------- what botocore itself refuses
 
-_MALFORMED: dict[str, boto_calls.Call] = {
+_MALFORMED: dict[str, s3_calls.Call] = {
     "no bucket": lambda client: client.put_object(Key=OBJECT, Body=CONTENT, **customer()),
     "an unknown parameter": lambda client: client.put_object(Bucket=BUCKET, Key=OBJECT, SSE="x", **customer()),
     "a value of another type": lambda client: client.put_object(
@@ -797,8 +796,8 @@ _IDENTITY = "<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIde
 
 def test_other_services_are_none_of_ours(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     """Another service may have parameters of the same names, and speak of encryption as it likes."""
-    options = boto_calls.options_for(http)
-    with contextlib.closing(boto_calls.boto3_session().client("sts", **options)) as client:
+    options = s3_calls.options_for(http)
+    with contextlib.closing(s3_calls.boto3_session().client("sts", **options)) as client:
         http.answer("POST", 200, {"Content-Type": "text/xml"}, _IDENTITY)
         client.get_caller_identity()
     assert len(http.requests) == 1

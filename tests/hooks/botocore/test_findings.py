@@ -12,9 +12,10 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from obs_sse_guard._policy.kms_uploads import kms_uploads
-from tests.support import s3_calls as boto_calls
+from tests.support import s3_calls
 from tests.support.expected_rules import OPERATIONS, Row
-from tests.support.records import fields_of, forget, rules
+from tests.support.guard import POLICY, reset, unguarded
+from tests.support.records import fields_of, rules
 from tests.support.s3_calls import (
     BUCKET,
     CONTENT,
@@ -32,11 +33,9 @@ from tests.support.s3_calls import (
     saying,
     service_model,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
 
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
@@ -78,7 +77,7 @@ def _needed(shape: Any) -> Any:
     return simple.get(shape.type_name, "2026-01-01")
 
 
-def _calling(operation: str, **parameters: Any) -> boto_calls.Call:
+def _calling(operation: str, **parameters: Any) -> s3_calls.Call:
     needed = _needed(service_model().operation_model(operation).input_shape)
     named = {"Bucket": BUCKET, "Key": OBJECT, "CopySource": SOURCE, "UploadId": "id"}
     arguments = {**needed, **{name: value for name, value in named.items() if name in needed}, **parameters}
@@ -172,7 +171,7 @@ def test_key_in_clear_is_refused_where_no_row_speaks(
 # -------------------------------------------------------------------- uploads begun with KMS
 
 
-def _part(upload_id: str, **more: Any) -> boto_calls.Call:
+def _part(upload_id: str, **more: Any) -> s3_calls.Call:
     return asking("UploadPart", UploadId=upload_id, **more)
 
 
@@ -313,7 +312,7 @@ def test_unverified_tls_is_said_once_per_client(
     assert rules(caplog) == ["unverified-tls"]
     assert "verify=" in caplog.text
     assert not leaks(caplog.text, KEY)
-    forget()  # a repetition from the same place would only be counted
+    reset()  # a repetition from the same place would only be counted
     assert succeeded(outcome(sdk, https, secret, verify=False))
     assert rules(caplog) == ["unverified-tls"] * 2, "another client"
 
@@ -341,7 +340,7 @@ def test_a_key_by_handler_over_unverified_tls_is_said_too(
 ) -> None:
     def put(client: Any) -> Any:
         def add(request: Any, **_: Any) -> None:
-            for name, value in boto_calls.raw_headers("SSE-C").items():
+            for name, value in s3_calls.raw_headers("SSE-C").items():
                 request.headers[name] = value
 
         client.meta.events.register("before-sign.s3", add)
@@ -362,10 +361,10 @@ def test_nothing_that_is_said_holds_the_key(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
-    for operation in (*boto_calls.METHODS, "PostObject"):
+    for operation in (*s3_calls.METHODS, "PostObject"):
         outcome(sdk, http, asking(operation, "SSE-C"))
     outcome(sdk, http, saying(Row(0, "CopyObject", "SSE-C", "SSE-C", frozenset()), Body=CONTENT))
-    assert len(caplog.records) >= len(boto_calls.METHODS)
+    assert len(caplog.records) >= len(s3_calls.METHODS)
     assert not leaks("\n".join(_all_at_once(caplog)), KEY)
 
 

@@ -29,7 +29,7 @@ from tests.support.strategies import (
 )
 
 pytest.importorskip("boto3")
-from tests import boto_calls  # it imports boto3
+from tests.support import s3_calls  # it imports boto3
 
 # ------------------------------------------------------------------------------ what is drawn
 
@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 
 set_ups = st.builds(
     Setting,
-    sdk=st.sampled_from(boto_calls.SDKS),
+    sdk=st.sampled_from(s3_calls.SDKS),
     scheme=st.sampled_from(["http", "https"]),
     signature=st.sampled_from(["s3", "s3v4"]),
     verified=st.booleans(),
@@ -68,8 +68,8 @@ set_ups = st.builds(
 )
 
 _NEEDED: dict[str, tuple[str, dict[str, Any]]] = {
-    **boto_calls.METHODS,
-    "": ("list_parts", {"Bucket": boto_calls.BUCKET, "Key": boto_calls.OBJECT, "UploadId": boto_calls.UPLOAD_ID}),
+    **s3_calls.METHODS,
+    "": ("list_parts", {"Bucket": s3_calls.BUCKET, "Key": s3_calls.OBJECT, "UploadId": s3_calls.UPLOAD_ID}),
 }
 
 
@@ -83,10 +83,10 @@ class Asked(NamedTuple):
     def arguments(self, key: str) -> dict[str, Any]:
         """The call's arguments, with this key."""
         method, needed = _NEEDED[self.operation]
-        named = boto_calls.customer(self.target, key)
+        named = s3_calls.customer(self.target, key)
         if self.source == "SSE-C":
-            named |= boto_calls.customer(self.source, key, prefix="CopySource")
-        return {**needed, **{name: said for name, said in named.items() if name in boto_calls.members(method)}}
+            named |= s3_calls.customer(self.source, key, prefix="CopySource")
+        return {**needed, **{name: said for name, said in named.items() if name in s3_calls.members(method)}}
 
     def said(self) -> Said:
         """What it says to the service, as far as the operation has parameters for it."""
@@ -134,15 +134,15 @@ def _make(setting: Setting, stage: Stage, call: Callable[[Any], Any]) -> None:
     server, options, heard = stage
 
     async def make() -> Any:
-        async with boto_calls.aio_client(server, **options) as client:
+        async with s3_calls.aio_client(server, **options) as client:
             with listening(heard):
-                return await boto_calls.aio_outcome(call, client)
+                return await s3_calls.aio_outcome(call, client)
 
     if setting.sdk == "aiobotocore":
         result = asyncio.run(make())
     else:
-        with boto_calls.boto3_client(server, **options) as client, listening(heard):
-            result = boto_calls._outcome(call, client)
+        with s3_calls.boto3_client(server, **options) as client, listening(heard):
+            result = s3_calls._outcome(call, client)
     if isinstance(result, Exception):
         raise result
 
@@ -243,7 +243,7 @@ def test_any_form_that_is_signed(named: list[tuple[str, int]], setting: Setting,
 
         def call(client: Any) -> Any:
             return client.generate_presigned_post(
-                boto_calls.BUCKET, boto_calls.OBJECT, Fields=dict(fields), Conditions=conditions
+                s3_calls.BUCKET, s3_calls.OBJECT, Fields=dict(fields), Conditions=conditions
             )
 
         error = attempt(lambda: _make(setting, stage, call), key)

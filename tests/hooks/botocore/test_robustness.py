@@ -13,7 +13,8 @@ import pytest
 from botocore.client import BaseClient
 
 import obs_sse_guard
-from obs_sse_guard._hooks import botocore as _botocore
+from obs_sse_guard._hooks import botocore as botocore_hooks
+from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
     ENCODED,
@@ -27,12 +28,11 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
+from tests.support.sse import S3_KEY_HEADER
 
 PUT = asking("PutObject", "SSE-C")
-KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 
 
 def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -47,7 +47,7 @@ def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_where_the_method_gate_fails_the_wire_gate_judges(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_botocore, "_named_by_params")
+    monkeypatch.delattr(botocore_hooks, "_named_by_params")
     refused(outcome(sdk, http, PUT), "table-1/PutObject")
     assert_silent(http)
     assert len(_complaints(caplog)) == 1
@@ -58,7 +58,7 @@ def test_where_the_method_gate_fails_the_wire_gate_judges(
 def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_botocore, "named_by")
+    monkeypatch.delattr(botocore_hooks, "named_by")
     assert succeeded(outcome(sdk, http, PUT))
     assert succeeded(outcome(sdk, http, PUT))
     assert len(_complaints(caplog)) == 2, "once per gate"
@@ -69,7 +69,7 @@ def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
 def test_where_signing_is_not_understood_it_goes_on(
     sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_botocore, "named_by")
+    monkeypatch.delattr(botocore_hooks, "named_by")
 
     def sign(client: Any) -> Any:
         return client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": OBJECT})
@@ -82,7 +82,7 @@ def test_where_signing_is_not_understood_it_goes_on(
 def test_where_an_answer_is_not_understood_it_is_handed_on(
     sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_botocore, "_learn")
+    monkeypatch.delattr(botocore_hooks, "_learn")
     assert succeeded(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS")))
     assert len(_complaints(caplog)) == 1
 
@@ -90,7 +90,7 @@ def test_where_an_answer_is_not_understood_it_is_handed_on(
 def test_where_masking_fails_the_line_is_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(_botocore, "masked")
+    monkeypatch.delattr(botocore_hooks, "masked")
     logging.getLogger("botocore.endpoint").warning("kept: %s", 1)
     assert "kept: 1" in [record.getMessage() for record in caplog.records]
     assert len(_complaints(caplog)) == 1
@@ -153,7 +153,7 @@ def test_a_request_of_an_odd_make_is_sent(
 
 def test_header_names_in_bytes_are_read(http: RecordingServer) -> None:
     transport = OwnTransport()
-    headers = {KEY_HEADER.encode(): ENCODED.encode()}
+    headers = {S3_KEY_HEADER.encode(): ENCODED.encode()}
     request = SimpleNamespace(method=b"PUT", url=f"{http.url}/{BUCKET}/{OBJECT}", headers=headers)
     error = outcome("boto3", http, _by(transport, lambda client: client._endpoint._send(request)))
     refused(error, "table-1/PutObject")

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from obs_sse_guard import SSETransportError
-from tests.support import oracle
-from tests.support import s3_calls as boto_calls
+from tests.support import oracle, s3_calls
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
-from tests.support.hook_groups import leave_open
+from tests.support.guard import POLICY, unguarded
+from tests.support.hook_groups import disable_hooks
 from tests.support.records import rules
-from tests.support.s3_calls import KEY, NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying, unguarded
+from tests.support.s3_calls import KEY, NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 PLAIN = saying(Row(0, "PutObject", "none", "none", frozenset()))
 SAID = [row for row in ROWS if can_say(row)]
 
@@ -73,7 +72,7 @@ _ATTEMPTS = ("botocore: each attempt", "aiobotocore: each attempt", "aiobotocore
 def test_each_gate_alone(
     row: Row, sdk: str, gates: tuple[str, ...], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_open(monkeypatch, *gates)
+    disable_hooks(monkeypatch, *gates)
     _is_refusal(outcome(sdk, http, saying(row)), row, sdk, http)
     assert_silent(http)
 
@@ -117,7 +116,7 @@ def test_what_is_allowed_is_sent_as_without_the_guard(row: Row, sdk: str, style:
 
 
 def _sent(scheme: str, sdk: str, style: str, row: Row) -> tuple[list[str], list[str]]:
-    with boto_calls.SERVERS[scheme]() as server:
+    with s3_calls.SERVERS[scheme]() as server:
         result = outcome(sdk, server, saying(row), style=style)
         requests = normal(server)
         assert len(requests) == (0 if row.operation == "PostObject" else 1)
@@ -174,7 +173,7 @@ def test_warn_logs_and_lets_through(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
-    assert isinstance(outcome(sdk, http, boto_calls.asking("PutObject", "SSE-C")), dict)
+    assert isinstance(outcome(sdk, http, s3_calls.asking("PutObject", "SSE-C")), dict)
     assert rules(caplog) == ["table-1/PutObject"]
     assert not leaks(caplog.text, KEY)
     assert len(http.requests) == 1
@@ -185,6 +184,6 @@ def test_a_trusted_host_may_be_plaintext(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
-    assert isinstance(outcome(sdk, http, boto_calls.asking("PutObject", "SSE-C")), dict)
+    assert isinstance(outcome(sdk, http, s3_calls.asking("PutObject", "SSE-C")), dict)
     assert rules(caplog) == ["trusted-host"]
     assert len(http.requests) == 1

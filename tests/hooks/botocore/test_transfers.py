@@ -21,6 +21,7 @@ from s3transfer.manager import TransferManager
 
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._policy.kms_uploads import kms_uploads
+from tests.support.guard import unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
@@ -36,7 +37,6 @@ from tests.support.s3_calls import (
     customer,
     normal,
     refused,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 
@@ -79,7 +79,7 @@ def _copied(resource: Any, _: Path, sse: dict[str, str], *, config: Any = None, 
 
 
 @dataclass(frozen=True)
-class Way:
+class CallVariant:
     """A way to ask boto3 for something.
 
     Attributes:
@@ -93,94 +93,100 @@ class Way:
     content: bytes = CONTENT
 
 
-WAYS: dict[str, Way] = {
-    "upload_file": Way(
+WAYS: dict[str, CallVariant] = {
+    "upload_file": CallVariant(
         lambda r, folder, sse: r.meta.client.upload_file(_file(folder), BUCKET, OBJECT, ExtraArgs=sse),
         "table-1/PutObject",
     ),
-    "upload_file without threads": Way(
+    "upload_file without threads": CallVariant(
         lambda r, folder, sse: r.meta.client.upload_file(
             _file(folder), BUCKET, OBJECT, ExtraArgs=sse, Config=TransferConfig(use_threads=False)
         ),
         "table-1/PutObject",
     ),
-    "upload_file in parts": Way(
+    "upload_file in parts": CallVariant(
         lambda r, folder, sse: r.meta.client.upload_file(
             _file(folder, LARGE), BUCKET, OBJECT, ExtraArgs=sse, Config=_in_parts()
         ),
         "table-1/InitiateMultipartUpload",
     ),
-    "upload_file in parts without threads": Way(
+    "upload_file in parts without threads": CallVariant(
         lambda r, folder, sse: r.meta.client.upload_file(
             _file(folder, LARGE), BUCKET, OBJECT, ExtraArgs=sse, Config=_in_parts(threads=False)
         ),
         "table-1/InitiateMultipartUpload",
     ),
-    "upload_fileobj": Way(
+    "upload_fileobj": CallVariant(
         lambda r, _, sse: r.meta.client.upload_fileobj(io.BytesIO(CONTENT), BUCKET, OBJECT, ExtraArgs=sse),
         "table-1/PutObject",
     ),
-    "upload_fileobj in parts": Way(
+    "upload_fileobj in parts": CallVariant(
         lambda r, _, sse: r.Object(BUCKET, OBJECT).upload_fileobj(io.BytesIO(LARGE), ExtraArgs=sse, Config=_in_parts()),
         "table-1/InitiateMultipartUpload",
     ),
-    "Bucket.upload_file": Way(
+    "Bucket.upload_file": CallVariant(
         lambda r, folder, sse: r.Bucket(BUCKET).upload_file(_file(folder), OBJECT, ExtraArgs=sse),
         "table-1/PutObject",
     ),
-    "Bucket.put_object": Way(
+    "Bucket.put_object": CallVariant(
         lambda r, _, sse: r.Bucket(BUCKET).put_object(Key=OBJECT, Body=CONTENT, **sse), "table-1/PutObject"
     ),
-    "Object.put": Way(lambda r, _, sse: r.Object(BUCKET, OBJECT).put(Body=CONTENT, **sse), "table-1/PutObject"),
-    "Object.initiate_multipart_upload": Way(_multipart_by_hand, "table-1/InitiateMultipartUpload"),
-    "MultipartUploadPart.upload": Way(
+    "Object.put": CallVariant(lambda r, _, sse: r.Object(BUCKET, OBJECT).put(Body=CONTENT, **sse), "table-1/PutObject"),
+    "Object.initiate_multipart_upload": CallVariant(_multipart_by_hand, "table-1/InitiateMultipartUpload"),
+    "MultipartUploadPart.upload": CallVariant(
         lambda r, _, sse: r.MultipartUploadPart(BUCKET, OBJECT, UPLOAD_ID, 1).upload(Body=CONTENT, **sse),
         "table-1/UploadPart",
     ),
-    "MultipartUploadPart.copy_from": Way(
+    "MultipartUploadPart.copy_from": CallVariant(
         lambda r, _, sse: r.MultipartUploadPart(BUCKET, OBJECT, UPLOAD_ID, 1).copy_from(CopySource=SOURCE, **sse),
         "table-4/none-to-SSE-C",
     ),
-    "TransferManager": Way(_transfer_manager, "table-1/PutObject"),
-    "S3Transfer": Way(_s3_transfer, "table-1/PutObject"),
-    "download_file": Way(
+    "TransferManager": CallVariant(_transfer_manager, "table-1/PutObject"),
+    "S3Transfer": CallVariant(_s3_transfer, "table-1/PutObject"),
+    "download_file": CallVariant(
         lambda r, folder, sse: r.meta.client.download_file(BUCKET, OBJECT, str(folder / "down"), ExtraArgs=sse),
         "table-1/HeadObject",
     ),
-    "download_file in parts": Way(
+    "download_file in parts": CallVariant(
         lambda r, folder, sse: r.meta.client.download_file(
             BUCKET, OBJECT, str(folder / "down"), ExtraArgs=sse, Config=_in_parts()
         ),
         "table-1/HeadObject",
         content=LARGE,
     ),
-    "download_fileobj": Way(
+    "download_fileobj": CallVariant(
         lambda r, _, sse: r.Bucket(BUCKET).download_fileobj(OBJECT, io.BytesIO(), ExtraArgs=sse),
         "table-1/HeadObject",
     ),
-    "Object.get": Way(lambda r, _, sse: r.Object(BUCKET, OBJECT).get(**sse)["Body"].read(), "table-1/GetObject"),
-    "ObjectSummary.get": Way(
+    "Object.get": CallVariant(
+        lambda r, _, sse: r.Object(BUCKET, OBJECT).get(**sse)["Body"].read(), "table-1/GetObject"
+    ),
+    "ObjectSummary.get": CallVariant(
         lambda r, _, sse: r.ObjectSummary(BUCKET, OBJECT).get(**sse)["Body"].read(), "table-1/GetObject"
     ),
-    "ObjectVersion.head": Way(lambda r, _, sse: r.ObjectVersion(BUCKET, OBJECT, "1").head(**sse), "table-1/HeadObject"),
-    "client.copy": Way(_copied, "table-3/none-to-SSE-C"),
-    "client.copy in parts": Way(
+    "ObjectVersion.head": CallVariant(
+        lambda r, _, sse: r.ObjectVersion(BUCKET, OBJECT, "1").head(**sse), "table-1/HeadObject"
+    ),
+    "client.copy": CallVariant(_copied, "table-3/none-to-SSE-C"),
+    "client.copy in parts": CallVariant(
         lambda r, folder, sse: _copied(r, folder, sse, config=_in_parts()),
         "table-1/InitiateMultipartUpload",
         content=LARGE,
     ),
-    "Object.copy": Way(lambda r, _, sse: r.Object(BUCKET, OBJECT).copy(SOURCE, ExtraArgs=sse), "table-3/none-to-SSE-C"),
-    "Object.copy_from": Way(
+    "Object.copy": CallVariant(
+        lambda r, _, sse: r.Object(BUCKET, OBJECT).copy(SOURCE, ExtraArgs=sse), "table-3/none-to-SSE-C"
+    ),
+    "Object.copy_from": CallVariant(
         lambda r, _, sse: r.Object(BUCKET, OBJECT).copy_from(CopySource=SOURCE, **sse), "table-3/none-to-SSE-C"
     ),
-    "a waiter": Way(
+    "a waiter": CallVariant(
         lambda r, _, sse: r.meta.client.get_waiter("object_exists").wait(Bucket=BUCKET, Key=OBJECT, **sse),
         "table-1/HeadObject",
     ),
-    "Object.wait_until_exists": Way(
+    "Object.wait_until_exists": CallVariant(
         lambda r, _, sse: r.Object(BUCKET, OBJECT).wait_until_exists(**sse), "table-1/HeadObject"
     ),
-    "a paginator": Way(
+    "a paginator": CallVariant(
         lambda r, _, sse: list(
             r.meta.client.get_paginator("list_parts").paginate(Bucket=BUCKET, Key=OBJECT, UploadId=UPLOAD_ID, **sse)
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import obs
 import pytest
 
 from obs_sse_guard import SSETransportError
-from tests.support import obs_calls as sdk_calls
-from tests.support import oracle
+from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
+from tests.support.guard import POLICY
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -22,15 +21,12 @@ from tests.support.obs_calls import (
     ROWLESS_ROW,
     SOURCE_BUCKET,
     SOURCE_OBJECT,
-    Way,
+    CallVariant,
+    needs_https,
 )
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
-
-needs_https = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-POLICY = "OBS_SSE_GUARD_POLICY"
-KEY_HEADER = "x-obs-server-side-encryption-customer-key"
-ENCODED = base64.b64encode(KEY.encode()).decode()
+from tests.support.sse import ENCODED, OBS_KEY_HEADER
 
 
 @pytest.fixture(params=["documented", "strict"])
@@ -44,16 +40,16 @@ def test_strict_demands_https_wherever_encryption_is_named(
     row: Row, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(POLICY, "strict")
-    with sdk_calls.open_client("v2", http) as client:
-        if not sdk_calls.PLAIN[row.operation].available(client):
+    with obs_calls.open_client("v2", http) as client:
+        if not obs_calls.PLAIN[row.operation].available(client):
             pytest.skip("this release of the SDK cannot say it")
         if oracle.verdict(row, "http", "strict") == oracle.REFUSED:
             with pytest.raises(SSETransportError, match="strict") as caught:
-                sdk_calls.drive(client, row)
+                obs_calls.drive(client, row)
             assert caught.value.rule == row.id
             assert_silent(http)
         else:
-            sdk_calls.drive(client, row)
+            obs_calls.drive(client, row)
     assert not caplog.records
 
 
@@ -64,7 +60,7 @@ def test_the_later_rows_count_under_strict_alone(row: Row, policy: str, http: Re
     def side(encryption: str) -> Any:
         if encryption == "SSE-OBS":
             return obs.SseKmsHeader.getInstance(None, "AES256")
-        return sdk_calls.sse(encryption, KEY)
+        return obs_calls.sse(encryption, KEY)
 
     without = oracle.row_of(row.operation, "none" if row.source == "SSE-OBS" else row.source, row.target)
     verdict = oracle.verdict(without, "http", policy) if without else oracle.SILENT
@@ -72,7 +68,7 @@ def test_the_later_rows_count_under_strict_alone(row: Row, policy: str, http: Re
         verdict = oracle.REFUSED
     if without is None and row.source == "SSE-C":
         verdict = oracle.REFUSED  # key-in-clear: no row of the 32, and a key
-    with sdk_calls.open_client("v2", http) as client:
+    with obs_calls.open_client("v2", http) as client:
         call = _copy if row.operation == "CopyObject" else _copy_part
         if verdict == oracle.REFUSED:
             with pytest.raises(SSETransportError):
@@ -92,24 +88,24 @@ def _copy_part(client: Any, source: Any, target: Any) -> Any:
     return client.copyPart(BUCKET, OBJECT, 1, "id", "/source/object", sourceSseHeader=source, destSseHeader=target)
 
 
-@pytest.mark.parametrize("kind", sdk_calls.KINDS)
-@pytest.mark.parametrize("way", ROWLESS, ids=lambda way: way.id)
+@pytest.mark.parametrize("kind", obs_calls.KINDS)
+@pytest.mark.parametrize("variant", ROWLESS, ids=lambda variant: variant.id)
 def test_key_in_clear_is_refused_where_no_row_speaks(
-    way: Way, kind: str, policy: str, http: RecordingServer, tmp_path: Path
+    variant: CallVariant, kind: str, policy: str, http: RecordingServer, tmp_path: Path
 ) -> None:
-    with sdk_calls.open_client(kind, http) as client:
-        if not way.available(client):
+    with obs_calls.open_client(kind, http) as client:
+        if not variant.available(client):
             pytest.skip("this release of the SDK has no such way")
         with pytest.raises(SSETransportError) as caught:
-            way.call(client, ROWLESS_ROW, KEY, tmp_path)
-    assert caught.value.rule == ("key-misplaced" if way.misplaces else "key-in-clear")
+            variant.call(client, ROWLESS_ROW, KEY, tmp_path)
+    assert caught.value.rule == ("key-misplaced" if variant.misplaces else "key-in-clear")
     assert_silent(http)
 
 
 def test_kms_without_a_row_is_logged(policy: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     headers = {"x-amz-server-side-encryption": "aws:kms"}
-    with sdk_calls.open_client("v2", http) as client:
-        if not sdk_calls.passes_raw_headers(client):
+    with obs_calls.open_client("v2", http) as client:
+        if not obs_calls.passes_raw_headers(client):
             pytest.skip("this release of the SDK passes no raw headers")
         if policy == "strict":
             with pytest.raises(SSETransportError, match=r"\[kms-in-clear\]"):
@@ -131,7 +127,7 @@ def test_kms_without_a_row_is_logged(policy: str, http: RecordingServer, caplog:
 )
 def test_key_misplaced_is_refused_over_any_transport(method: str, scheme: str, sse: Any, policy: str) -> None:
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
-    with server_class() as server, sdk_calls.open_client("obs", server) as client:
+    with server_class() as server, obs_calls.open_client("obs", server) as client:
         if not hasattr(client, method):
             pytest.skip("this release of the SDK has no such method")
         arguments = {"headers": {"sseHeader": sse()}}
@@ -145,9 +141,9 @@ def test_key_misplaced_is_refused_over_any_transport(method: str, scheme: str, s
         assert caught.value.rule == ("table-1/PutObject" if row_speaks else "key-misplaced")
 
 
-@pytest.mark.parametrize("name", [f" {KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
+@pytest.mark.parametrize("name", [f" {OBS_KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
 def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) -> None:
-    with sdk_calls.open_client("obs", http) as client, pytest.raises(SSETransportError) as caught:
+    with obs_calls.open_client("obs", http) as client, pytest.raises(SSETransportError) as caught:
         client.putContent(BUCKET, OBJECT, CONTENT, metadata={name: ENCODED})
     assert caught.value.rule in ("key-misplaced", "table-1/PutObject")
     assert_no_key(http, KEY)
@@ -155,7 +151,7 @@ def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) 
 
 @needs_https
 def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServer) -> None:
-    with sdk_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
+    with obs_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
         client.putContent(BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED})
     assert_no_key(https, KEY)
 
@@ -164,16 +160,16 @@ def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServe
 def test_key_in_url_over_https(
     signer: str, policy: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with sdk_calls.open_client("v2", https) as client:
+    with obs_calls.open_client("v2", https) as client:
         call = getattr(client, signer)
-        assert call("GET", BUCKET, OBJECT, headers={KEY_HEADER: ENCODED}).signedUrl
+        assert call("GET", BUCKET, OBJECT, headers={OBS_KEY_HEADER: ENCODED}).signedUrl
         assert not caplog.records
         if policy == "strict":
             with pytest.raises(SSETransportError, match=r"\[key-in-url\]") as caught:
-                call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED})
+                call("GET", BUCKET, OBJECT, queryParams={OBS_KEY_HEADER: ENCODED})
             assert ENCODED not in str(caught.value)
         else:
-            assert call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED}).signedUrl
+            assert call("GET", BUCKET, OBJECT, queryParams={OBS_KEY_HEADER: ENCODED}).signedUrl
             assert rules(caplog) == ["key-in-url"]
 
 
@@ -181,13 +177,13 @@ def test_key_in_url_over_https(
 def test_key_in_a_post_policy_over_https(
     signer: str, policy: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with sdk_calls.open_client("v2", https) as client:
+    with obs_calls.open_client("v2", https) as client:
         call = getattr(client, signer)
         if policy == "strict":
             with pytest.raises(SSETransportError, match=r"\[key-in-url\]"):
-                call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED})
+                call(BUCKET, OBJECT, formParams={OBS_KEY_HEADER: ENCODED})
         else:
-            assert call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED}).policy
+            assert call(BUCKET, OBJECT, formParams={OBS_KEY_HEADER: ENCODED}).policy
             assert rules(caplog) == ["key-in-url"]
         assert call(BUCKET, OBJECT, formParams={"x-obs-server-side-encryption": "kms"}).policy
 
@@ -204,7 +200,7 @@ _DROPPED = {
         BUCKET, OBJECT, CONTENT, headers={"destSseHeader": obs.SseCHeader.getInstance(KEY)}
     ),
     "a raw header in headers=": lambda client: client.putContent(
-        BUCKET, OBJECT, CONTENT, headers={KEY_HEADER: ENCODED}
+        BUCKET, OBJECT, CONTENT, headers={OBS_KEY_HEADER: ENCODED}
     ),
     "a copy's sseHeader": lambda client: client.copyObject(
         SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers={"sseHeader": obs.SseKmsHeader.getInstance()}
@@ -220,7 +216,7 @@ def _base_class(**values: str) -> Any:
 @pytest.mark.parametrize("case", _DROPPED)
 def test_sse_dropped(case: str, scheme: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
-    with server_class() as server, sdk_calls.open_client("v2", server) as client:
+    with server_class() as server, obs_calls.open_client("v2", server) as client:
         if policy == "strict":
             with pytest.raises(SSETransportError, match=r"\[sse-dropped\]"):
                 _DROPPED[case](client)
@@ -232,7 +228,7 @@ def test_sse_dropped(case: str, scheme: str, policy: str, caplog: pytest.LogCapt
 
 
 def test_kms_that_modify_file_drops(https: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    with sdk_calls.open_client("v2", https) as client:
+    with obs_calls.open_client("v2", https) as client:
         if not hasattr(client, "modifyFile"):
             pytest.skip("this release of the SDK has no such method")
         client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers={"sseHeader": obs.SseKmsHeader.getInstance()})
@@ -241,7 +237,7 @@ def test_kms_that_modify_file_drops(https: RecordingServer, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("value", ["AES256", "aws:AES256"])
 def test_sse_obs_passes(value: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    with sdk_calls.open_client("v2", http) as client:
+    with obs_calls.open_client("v2", http) as client:
         header = obs.SseKmsHeader.getInstance(None, value)
         client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=header))
         client.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders={"x-amz-server-side-encryption": value})
@@ -251,9 +247,9 @@ def test_sse_obs_passes(value: str, http: RecordingServer, caplog: pytest.LogCap
 
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 def test_a_mention_is_no_finding(scheme: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
-    mention = f"{KEY_HEADER}: {ENCODED}"
+    mention = f"{OBS_KEY_HEADER}: {ENCODED}"
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
-    with server_class() as server, sdk_calls.open_client("obs", server) as client:
+    with server_class() as server, obs_calls.open_client("obs", server) as client:
         client.putContent(BUCKET, mention, content=mention, metadata={"note": mention, "server-side-encryption": "no"})
         client.putContent(BUCKET, OBJECT, content=mention, headers=obs.PutObjectHeader(contentType="text/plain"))
         client.deleteObject(BUCKET, mention, versionId=mention)
@@ -263,7 +259,7 @@ def test_a_mention_is_no_finding(scheme: str, policy: str, caplog: pytest.LogCap
 
 @needs_https
 def test_an_empty_argument_asks_for_nothing(https: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    with sdk_calls.open_client("v2", https) as client:
+    with obs_calls.open_client("v2", https) as client:
         client.putContent(BUCKET, OBJECT, CONTENT, headers={"sseHeader": {}})
         client.uploadPart(BUCKET, OBJECT, 1, "id", CONTENT, sseHeader="")
     assert not caplog.records

@@ -1,4 +1,4 @@
-"""Against chance: whatever is asked for, in whatever way, under whatever configuration, the law decides.
+"""Against chance: whatever is asked for, in whatever variant, under whatever configuration, the law decides.
 
 Every example drives a real client over a real socket with a random key, and what must become of it is told
 by `tests.support.oracle`, which shares nothing with the package. Wherever the oracle does not say that a row allows
@@ -20,15 +20,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import obs
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from obs.ilog import LogClient, LogConf
 
-from tests.support import expected_rules as law
-from tests.support import obs_calls as sdk_calls
-from tests.support import oracle
-from tests.support.obs_calls import ALTERNATIVES, BUCKET, OBJECT, PLAIN, ROWLESS, ROWLESS_ROW, Way, open_client
+from tests.support import expected_rules, obs_calls, oracle
+from tests.support.obs_calls import (
+    ALTERNATIVES,
+    BUCKET,
+    OBJECT,
+    PLAIN,
+    ROWLESS,
+    ROWLESS_ROW,
+    CallVariant,
+    needs_https,
+    open_client,
+)
 from tests.support.oracle import REFUSED, Said
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
 from tests.support.strategies import (
@@ -47,7 +54,7 @@ from tests.support.strategies import (
 if TYPE_CHECKING:
     from obs_sse_guard import SSETransportError
 
-pytestmark = pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+pytestmark = needs_https
 
 # ------------------------------------------------------------------------------ what is drawn
 
@@ -81,8 +88,8 @@ class Setting(NamedTuple):
 set_ups = st.builds(
     Setting,
     scheme=st.sampled_from(["http", "https"]),
-    kind=st.sampled_from(sdk_calls.KINDS),
-    transport=st.sampled_from([name for name in sdk_calls.TRANSPORTS if sdk_calls.has_transport(name)]),
+    kind=st.sampled_from(obs_calls.KINDS),
+    transport=st.sampled_from([name for name in obs_calls.TRANSPORTS if obs_calls.has_transport(name)]),
     verified=st.booleans(),
     mode=st.sampled_from(["enforce", "enforce", "enforce", "warn", "off"]),
     policy=st.sampled_from(["documented", "strict"]),
@@ -130,31 +137,37 @@ def _assert_nothing_sent(server: RecordingServer, error: SSETransportError) -> N
 # ------------------------------------------------------------------ every way to say every row
 
 
-def _said_rows() -> list[tuple[Way, law.Row]]:
-    ways = [way for operation in law.OPERATIONS for way in (PLAIN[operation], *ALTERNATIVES[operation])]
-    return [(way, row) for way in ways for row in law.ROWS if way.says(row)] + [(way, ROWLESS_ROW) for way in ROWLESS]
+def _said_rows() -> list[tuple[CallVariant, expected_rules.Row]]:
+    variants = [
+        variant for operation in expected_rules.OPERATIONS for variant in (PLAIN[operation], *ALTERNATIVES[operation])
+    ]
+    return [(variant, row) for variant in variants for row in expected_rules.ROWS if variant.says(row)] + [
+        (variant, ROWLESS_ROW) for variant in ROWLESS
+    ]
 
 
-def _must_be_refused(way: Way, row: law.Row) -> bool:
+def _must_be_refused(variant: CallVariant, row: expected_rules.Row) -> bool:
     """Over http, under the documented policy: by the worst of what the way asks for."""
-    if way in ROWLESS or (way.misplaces and oracle.carries_key(row)):
+    if variant in ROWLESS or (variant.misplaces and oracle.carries_key(row)):
         return True
-    found = [oracle.row_of(operation, row.source, row.target) for operation in {*way.requests, way.operation}]
+    found = [oracle.row_of(operation, row.source, row.target) for operation in {*variant.requests, variant.operation}]
     return REFUSED in {oracle.verdict(said, "http") for said in found if said}
 
 
 @each_example_cleans_up
 @given(said=st.sampled_from(_said_rows()), setting=set_ups, key=keys)
-def test_any_way_under_any_configuration(said: tuple[Way, law.Row], setting: Setting, key: str) -> None:
-    way, row = said
+def test_any_call_variant_under_any_configuration(
+    said: tuple[CallVariant, expected_rules.Row], setting: Setting, key: str
+) -> None:
+    variant, row = said
     with tempfile.TemporaryDirectory() as folder, _stage(setting, key) as (client, server, heard):
-        assume(way.available(client))
-        error = attempt(lambda: way.call(client, row, key, Path(folder)), key)
+        assume(variant.available(client))
+        error = attempt(lambda: variant.call(client, row, key, Path(folder)), key)
         if setting.mode != "enforce":
             assert error is None
         elif setting.policy == "documented":
-            misplaced = way.misplaces and oracle.carries_key(row)
-            in_clear = not setting.secure and not setting.trusted and _must_be_refused(way, row)
+            misplaced = variant.misplaces and oracle.carries_key(row)
+            in_clear = not setting.secure and not setting.trusted and _must_be_refused(variant, row)
             assert (error is not None) is (misplaced or in_clear)
         if error is not None:
             _assert_nothing_sent(server, error)
@@ -227,7 +240,7 @@ def test_any_request_as_it_leaves(asked: Asked, setting: Setting, key: str) -> N
     headers = asked.headers(key)
     said = _said(asked, headers, "url" if asked.place == "pathArgs" else "header")
     with _stage(setting, key) as (client, server, heard):
-        assume(asked.place != "extensionHeaders" or sdk_calls.passes_raw_headers(client))
+        assume(asked.place != "extensionHeaders" or obs_calls.passes_raw_headers(client))
         error = attempt(lambda: _send(client, asked, headers), key)
         assert_judged(setting, said, error, heard)
         if error is None:
@@ -282,9 +295,9 @@ def test_any_redirect_to_plaintext(asked: Asked, setting: Setting, key: str, sta
     with (
         RecordingServer(lifetime=30) as plain,
         _stage(setting, key) as (client, server, _),
-        sdk_calls.without_backoff(),
+        obs_calls.without_backoff(),
     ):
-        assume(asked.place != "extensionHeaders" or sdk_calls.passes_raw_headers(client))
+        assume(asked.place != "extensionHeaders" or obs_calls.passes_raw_headers(client))
         query = urlencode(dict.fromkeys(asked.parameters, "1"))  # as a service redirects: the same request elsewhere
         server.answer(lambda _: True, status, {"Location": f"{plain.url}/{BUCKET}/{OBJECT}?{query}"})
         error = attempt(lambda: _send(client, asked, asked.headers(key)), key)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from obs_sse_guard import SSETransportError
-from tests.support import obs_calls as sdk_calls
-from tests.support import oracle
+from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, Row
-from tests.support.hook_groups import leave_open
+from tests.support.hook_groups import disable_hooks
+from tests.support.obs_calls import needs_https
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_no_key, assert_silent
 
@@ -17,10 +17,10 @@ _CLIENTS = [
         kind,
         transport,
         marks=pytest.mark.skipif(
-            not sdk_calls.has_transport(transport), reason="this release of the SDK has no such transport"
+            not obs_calls.has_transport(transport), reason="this release of the SDK has no such transport"
         ),
     )
-    for kind in sdk_calls.KINDS
+    for kind in obs_calls.KINDS
     for transport in ("http.client", "requests")
 ]
 
@@ -32,10 +32,10 @@ def test_over_http(
 ) -> None:
     if row.operation == "CompleteMultipartUpload" and not _can_say(row, kind, http):
         pytest.skip("this release of the SDK passes no raw headers, and has no other way to say the row")
-    with sdk_calls.open_client(kind, http, transport=transport) as client:
+    with obs_calls.open_client(kind, http, transport=transport) as client:
         if oracle.verdict(row, "http") == oracle.REFUSED:
             with pytest.raises(SSETransportError) as caught:
-                sdk_calls.drive(client, row)
+                obs_calls.drive(client, row)
             assert_silent(http)
             assert caught.value.rule == row.id
             assert (caught.value.operation, caught.value.scheme) == (row.operation, "http")
@@ -43,19 +43,19 @@ def test_over_http(
             assert not caplog.records
             _still_usable(client, http)
         else:
-            sdk_calls.drive(client, row)
+            obs_calls.drive(client, row)
             assert len(http.calls) == 1
             assert rules(caplog) == ([row.id] if oracle.carries_key(row) else [])
 
 
-@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@needs_https
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_over_https(
     row: Row, kind: str, transport: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with sdk_calls.open_client(kind, https, transport=transport) as client:
-        sdk_calls.drive(client, row)
+    with obs_calls.open_client(kind, https, transport=transport) as client:
+        obs_calls.drive(client, row)
         assert len(https.calls) == (0 if row.operation == "PostObject" else 1)
         assert rules(caplog) == _said_over_https(row, transport)
 
@@ -68,10 +68,10 @@ _REFUSED = [row for row in ROWS if oracle.verdict(row, "http") == oracle.REFUSED
 def test_the_method_gate_alone(
     row: Row, kind: str, transport: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_open(monkeypatch, "ObsClient: each request", "ObsClient: each connection")
-    with sdk_calls.open_client(kind, http, transport=transport) as client:
+    disable_hooks(monkeypatch, "ObsClient: each request", "ObsClient: each connection")
+    with obs_calls.open_client(kind, http, transport=transport) as client:
         with pytest.raises(SSETransportError) as caught:
-            sdk_calls.drive(client, row)
+            obs_calls.drive(client, row)
         assert_silent(http)
         assert caught.value.rule == row.id
 
@@ -89,12 +89,12 @@ _SENT = [
 def test_the_wire_gate_alone(
     row: Row, kind: str, transport: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_open(monkeypatch, "ObsClient: methods", "ObsClient: other methods")
-    with sdk_calls.open_client(kind, http, transport=transport) as client:
+    disable_hooks(monkeypatch, "ObsClient: methods", "ObsClient: other methods")
+    with obs_calls.open_client(kind, http, transport=transport) as client:
         with pytest.raises(SSETransportError) as caught:
-            sdk_calls.drive(client, row)
+            obs_calls.drive(client, row)
         assert not http.calls
-        assert_no_key(http, sdk_calls.KEY)
+        assert_no_key(http, obs_calls.KEY)
         assert caught.value.rule == _as_sent(row).id
 
 
@@ -113,11 +113,11 @@ def _said_over_https(row: Row, transport: str) -> list[str]:
 
 
 def _can_say(row: Row, kind: str, server: RecordingServer) -> bool:
-    with sdk_calls.open_client(kind, server) as client:
-        return sdk_calls.PLAIN[row.operation].available(client)
+    with obs_calls.open_client(kind, server) as client:
+        return obs_calls.PLAIN[row.operation].available(client)
 
 
 def _still_usable(client: object, server: RecordingServer) -> None:
     plain = Row(0, "PutObject", "none", "none", frozenset())
-    assert sdk_calls.drive(client, plain).status == 200
+    assert obs_calls.drive(client, plain).status == 200
     assert [call.method for call in server.calls] == ["PUT"]

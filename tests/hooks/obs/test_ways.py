@@ -10,72 +10,62 @@ from typing import Any
 
 import pytest
 
-import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from tests.support import obs_calls as sdk_calls
-from tests.support import oracle
+from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, Row
-from tests.support.obs_calls import ALTERNATIVES, KEY, KINDS, PLAIN, Way
+from tests.support.guard import unguarded
+from tests.support.obs_calls import ALTERNATIVES, KEY, KINDS, PLAIN, CallVariant, needs_https
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
 
 _PAIRS = [
-    (way, row)
-    for operation, ways in ALTERNATIVES.items()
-    for way in (PLAIN[operation], *ways)
+    (variant, row)
+    for operation, variants in ALTERNATIVES.items()
+    for variant in (PLAIN[operation], *variants)
     for row in ROWS
-    if way.says(row)
+    if variant.says(row)
 ]
 
 
-def _params(pairs: list[tuple[Way, Row]]) -> list[Any]:
-    return [pytest.param(way, row, id=f"{way.id}-{row.source}→{row.target}") for way, row in pairs]
+def _params(pairs: list[tuple[CallVariant, Row]]) -> list[Any]:
+    return [pytest.param(variant, row, id=f"{variant.id}-{row.source}→{row.target}") for variant, row in pairs]
 
 
 _SAID = _params(_PAIRS)
 
 
 @contextlib.contextmanager
-def _client(kind: str, server: RecordingServer, way: Way, **options: Any) -> Iterator[Any]:
-    with sdk_calls.open_client(kind, server, **options) as client:
-        if not way.available(client):
+def _client(kind: str, server: RecordingServer, variant: CallVariant, **options: Any) -> Iterator[Any]:
+    with obs_calls.open_client(kind, server, **options) as client:
+        if not variant.available(client):
             pytest.skip("this release of the SDK has no such way")
         yield client
 
 
-def _outcome(way: Way, client: Any, row: Row, folder: Path) -> str:
+def _outcome(variant: CallVariant, client: Any, row: Row, folder: Path) -> str:
     try:
-        way.call(client, row, KEY, folder)
+        variant.call(client, row, KEY, folder)
     except SSETransportError:
         return oracle.REFUSED
     return ""
 
 
-def _expected(way: Way, row: Row) -> str:
+def _expected(variant: CallVariant, row: Row) -> str:
     """What the law says of the worst request that the way makes."""
-    if way.misplaces and oracle.carries_key(row):
+    if variant.misplaces and oracle.carries_key(row):
         return oracle.REFUSED
-    operations = set(way.requests) or {way.operation}
-    rows = [oracle.row_of(operation, row.source, row.target) for operation in operations | {way.operation}]
+    operations = set(variant.requests) or {variant.operation}
+    rows = [oracle.row_of(operation, row.source, row.target) for operation in operations | {variant.operation}]
     verdicts = {oracle.verdict(found, "http") for found in rows if found}
     return oracle.REFUSED if oracle.REFUSED in verdicts else ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("way", "row"), _SAID)
-def test_over_http(way: Way, row: Row, kind: str, http: RecordingServer, tmp_path: Path) -> None:
-    with _client(kind, http, way, max_retry_count=0) as client:
-        assert _outcome(way, client, row, tmp_path) == _expected(way, row)
-        if _expected(way, row) == oracle.REFUSED:
+@pytest.mark.parametrize(("variant", "row"), _SAID)
+def test_over_http(variant: CallVariant, row: Row, kind: str, http: RecordingServer, tmp_path: Path) -> None:
+    with _client(kind, http, variant, max_retry_count=0) as client:
+        assert _outcome(variant, client, row, tmp_path) == _expected(variant, row)
+        if _expected(variant, row) == oracle.REFUSED:
             assert_silent(http)
-
-
-@contextlib.contextmanager
-def _unguarded() -> Iterator[None]:
-    obs_sse_guard.uninstall()
-    try:
-        yield
-    finally:
-        obs_sse_guard.install()
 
 
 _VARIES = re.compile(
@@ -94,35 +84,35 @@ def _normal(server: RecordingServer) -> list[Any]:
     return sorted(requests)
 
 
-def _sent(scheme: str, kind: str, way: Way, row: Row, folder: Path) -> tuple[list[Any], str]:
+def _sent(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) -> tuple[list[Any], str]:
     folder.mkdir()
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
-    with server_class() as server, _client(kind, server, way, max_retry_count=0) as client:
+    with server_class() as server, _client(kind, server, variant, max_retry_count=0) as client:
         failure = ""
         try:
-            way.call(client, row, KEY, folder)
+            variant.call(client, row, KEY, folder)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must be the same
             failure = repr(error).replace(str(server.port), "PORT").replace(str(folder), "FOLDER")
         return _normal(server), failure
 
 
-def _same(scheme: str, kind: str, way: Way, row: Row, folder: Path) -> None:
-    with _unguarded():
-        expected = _sent(scheme, kind, way, row, folder / "unguarded")
-    guarded = _sent(scheme, kind, way, row, folder / "guarded")
+def _same(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) -> None:
+    with unguarded():
+        expected = _sent(scheme, kind, variant, row, folder / "unguarded")
+    guarded = _sent(scheme, kind, variant, row, folder / "guarded")
     same_folder = [request.replace("/unguarded", "/guarded") for request in expected[0]], expected[1]
     assert guarded == same_folder
-    assert way.only_signs or guarded[0]
+    assert variant.only_signs or guarded[0]
 
 
-@pytest.mark.skipif(not sdk_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-@pytest.mark.parametrize(("way", "row"), _SAID)
-def test_over_https_the_same_bytes_are_sent(way: Way, row: Row, tmp_path: Path) -> None:
-    if way.misplaces and oracle.carries_key(row):
+@needs_https
+@pytest.mark.parametrize(("variant", "row"), _SAID)
+def test_over_https_the_same_bytes_are_sent(variant: CallVariant, row: Row, tmp_path: Path) -> None:
+    if variant.misplaces and oracle.carries_key(row):
         pytest.skip("refused over any transport: see test_findings")
-    _same("https", "obs", way, row, tmp_path)
+    _same("https", "obs", variant, row, tmp_path)
 
 
-@pytest.mark.parametrize(("way", "row"), _params([pair for pair in _PAIRS if not _expected(*pair)]))
-def test_what_is_allowed_over_http_sends_the_same_bytes(way: Way, row: Row, tmp_path: Path) -> None:
-    _same("http", "v2", way, row, tmp_path)
+@pytest.mark.parametrize(("variant", "row"), _params([pair for pair in _PAIRS if not _expected(*pair)]))
+def test_what_is_allowed_over_http_sends_the_same_bytes(variant: CallVariant, row: Row, tmp_path: Path) -> None:
+    _same("http", "v2", variant, row, tmp_path)
