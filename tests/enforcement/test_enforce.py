@@ -16,7 +16,7 @@ from obs_sse_guard import SSEGuardError, SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import enforce
 from obs_sse_guard._hooks import obs as obs_hooks
 from obs_sse_guard._policy import settings
-from obs_sse_guard._util.once import Once
+from obs_sse_guard._util.once import OncePerKey
 from tests.support import obs_calls
 from tests.support.guard import MODE, POLICY, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
@@ -315,7 +315,7 @@ def test_a_warning_that_is_made_an_error_is_logged_instead(
 
 
 def test_what_is_said_once_is_bounded() -> None:
-    once = Once(limit=2)
+    once = OncePerKey(limit=2)
     assert [once(what) for what in ("one", "one", "two", "three")] == [True, False, True, False]
     once.forget()
     assert once("one")

@@ -29,11 +29,11 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks.installer import Patcher
+from obs_sse_guard._hooks.installer import HookInstaller
 from obs_sse_guard._policy import kms_uploads
-from obs_sse_guard._policy.kms_uploads import Ledger
-from obs_sse_guard._util.once import Once
-from obs_sse_guard._util.throttle import Noise
+from obs_sse_guard._policy.kms_uploads import KmsUploads
+from obs_sse_guard._util.once import OncePerKey
+from obs_sse_guard._util.throttle import Throttle
 from tests.support import obs_calls
 from tests.support.guard import MODE
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, needs_https, open_client, sse_c
@@ -334,7 +334,7 @@ def test_a_child_forked_in_the_middle_is_guarded() -> None:
 
 def _locks() -> list[Any]:
     """Every lock that an object of the guard's holds, and the one of the package."""
-    ours = (one for one in gc.get_objects() if type(one) in (Ledger, Noise, Once, Patcher))
+    ours = (one for one in gc.get_objects() if type(one) in (KmsUploads, Throttle, OncePerKey, Patcher))
     return [obs_sse_guard._patcher_lock, *(vars(one)["_lock"] for one in ours)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from obs.ilog import LogClient, LogConf
 
 import obs_sse_guard
-from obs_sse_guard._hooks.redaction import masked
+from obs_sse_guard._hooks.redaction import redacted
 from tests.support import obs_calls
 from tests.support.obs_calls import (
     BUCKET,
@@ -181,13 +181,13 @@ def test_a_bug_of_ours_does_not_lose_a_line(
 )
 def test_the_value_goes_and_the_rest_stays(name: str, value: str, line: str) -> None:
     text = line.format(name=name, value=value)
-    [shown] = masked((text,))
+    [shown] = redacted((text,))
     assert shown == text.replace(value, "******")
 
 
 def test_a_dict_is_masked_in_a_copy() -> None:
     headers = {OBS_KEY_HEADER: "raw 'key' with, anything;", "Host": "h"}
-    [shown] = masked((headers,))
+    [shown] = redacted((headers,))
     assert shown == {OBS_KEY_HEADER: "******", "Host": "h"}
     assert headers[OBS_KEY_HEADER].startswith("raw")
 
@@ -196,5 +196,5 @@ def test_a_dict_is_masked_in_a_copy() -> None:
     "value", [1, 1.5, None, {"a": "b"}, "plain", [1], f"SignedHeaders=host;{OBS_KEY_HEADER};range"]
 )
 def test_what_holds_no_key_is_the_same_object(value: Any) -> None:
-    [shown] = masked((value,))
+    [shown] = redacted((value,))
     assert shown is value or shown == value

@@ -20,9 +20,9 @@ from obs.ilog import LogClient, LogConf
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._hooks.redaction import masked
+from obs_sse_guard._hooks.redaction import redacted
 from obs_sse_guard._util import fork
-from obs_sse_guard._util.once import Once
+from obs_sse_guard._util.once import OncePerKey
 from tests.support import obs_calls
 from tests.support.guard import TRUSTED
 from tests.support.obs_calls import (
@@ -227,7 +227,7 @@ def test_a_place_that_failed_may_be_hooked_later() -> None:
 def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.register_at_fork", raising=False)
     fork.after_fork_in_child(lambda: None)
-    assert Once()("said")
+    assert OncePerKey()("said")
 
 
 # ------------------------------------------------------------------------ legal calls go through
@@ -415,7 +415,7 @@ def test_a_request_to_another_host_is_said_for_itself(
 def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.process_time()
-    masked((text,))
+    redacted((text,))
     assert time.process_time() - start < 5  # half a minute and growing by the square, once
 
 
@@ -428,7 +428,7 @@ def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     ],
 )
 def test_masking_finds_the_value(line: str) -> None:
-    [shown] = masked((line.format(name=S3_KEY_HEADER, value=ENCODED),))
+    [shown] = redacted((line.format(name=S3_KEY_HEADER, value=ENCODED),))
     assert ENCODED not in shown
     assert "******" in shown
 

@@ -17,7 +17,7 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._policy.kms_uploads import Ledger
+from obs_sse_guard._policy.kms_uploads import KmsUploads
 from tests.support import obs_calls
 from tests.support.guard import POLICY
 from tests.support.obs_calls import (
@@ -485,7 +485,7 @@ def test_an_upload_of_another_kind_is_not_in_the_ledger(https: RecordingServer) 
 
 
 def test_the_ledger_is_bounded_and_keeps_uploads_apart() -> None:
-    ledger = Ledger(limit=2)
+    ledger = KmsUploads(limit=2)
     for upload in ("one", "two", "three"):
         ledger.add("host", "bucket", upload)
     assert [("host", "bucket", upload) in ledger for upload in ("one", "two", "three")] == [False, True, True]
