@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 import obs_sse_guard
-from tests.support.records import forget
+from tests.support.guard import reset
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
 # Chance plays no part in CI; by night it does, and what it finds becomes a test with a name.
@@ -45,7 +45,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _armed(_clean_environment: None) -> Iterator[None]:
     """The guard as after its import, with no memory of other tests."""
-    forget()
+    reset()
     obs_sse_guard.install()
     yield
     obs_sse_guard.install()

@@ -30,11 +30,11 @@ from obs_sse_guard._enforcement import enforce
 from obs_sse_guard._enforcement.callsite import call_site
 from tests.support import ROOT, obs_calls, s3_calls
 from tests.support.expected_rules import ROWS
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.guard import MODE, TRUSTED
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import audited, rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
 
-MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
 AUDIT = "OBS_SSE_GUARD_AUDIT"
 
 
@@ -44,11 +44,6 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "audit.jsonl"
     monkeypatch.setenv(AUDIT, str(path))
     return path
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
 
 
 def _here() -> int:
@@ -61,7 +56,7 @@ def _here() -> int:
 def test_a_refusal_is_written_before_it_is_raised(http: RecordingServer, audit: Path) -> None:
     before = time.time()
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        _put(client)
+        put_sse_c(client)
     assert_silent(http)
     [line] = audited(audit)
     site = line.pop("site")
@@ -89,7 +84,7 @@ def test_a_refusal_is_written_before_it_is_raised(http: RecordingServer, audit: 
         "thread": "MainThread",
     }
     assert site["file"] == __file__
-    assert site["function"].endswith("_put")
+    assert site["function"].endswith("put_sse_c")
     assert not leaks(audit.read_bytes(), KEY)
 
 
@@ -103,7 +98,7 @@ def test_warn_mode_writes_each_call_once_though_two_gates_see_it(
     monkeypatch.setenv(MODE, "warn")
     with open_client("v2", http) as client:
         for _ in range(3):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     assert [line["verdict"] for line in audited(audit)] == ["would-refuse"] * 3
     assert len(caplog.records) == 1, "the log is spared, the file is not"
 
@@ -136,7 +131,7 @@ def test_every_use_of_a_trusted_host_is_written(
     monkeypatch.setenv(TRUSTED, "127.0.0.1")
     with open_client("v2", http) as client:
         for _ in range(3):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     assert [(line["rule"], line["verdict"]) for line in audited(audit)] == [("trusted-host", "trusted")] * 3
     assert rules(caplog) == ["trusted-host"]
 
@@ -145,7 +140,7 @@ def test_nothing_is_written_for_nothing(http: RecordingServer, audit: Path, monk
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         monkeypatch.setenv(MODE, "off")
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert not audit.exists()
 
 
@@ -154,11 +149,11 @@ def test_the_file_is_switched_live(
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
     with open_client("v2", http) as client:
-        _put(client)
+        put_sse_c(client)
         monkeypatch.setenv(AUDIT, str(tmp_path / "other"))
-        _put(client)
+        put_sse_c(client)
         monkeypatch.setenv(AUDIT, "")
-        _put(client)
+        put_sse_c(client)
     assert (len(audited(audit)), len(audited(tmp_path / "other"))) == (1, 1)
 
 
@@ -167,10 +162,10 @@ def test_a_file_that_is_moved_away_is_begun_anew(
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
     with open_client("v2", http) as client:
-        _put(client)
+        put_sse_c(client)
         audit.rename(tmp_path / "audit.1")
-        _put(client)
-        _put(client)
+        put_sse_c(client)
+        put_sse_c(client)
     assert (len(audited(tmp_path / "audit.1")), len(audited(audit))) == (1, 2)
 
 
@@ -190,7 +185,7 @@ def test_a_process_without_arguments_has_no_name(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [])
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        _put(client)
+        put_sse_c(client)
     assert [line["program"] for line in audited(audit)] == [""]
 
 
@@ -218,7 +213,7 @@ def test_the_call_site_is_the_applications_line(http: RecordingServer, audit: Pa
 def test_an_override_in_a_subclass_is_the_application(http: RecordingServer, audit: Path) -> None:
     client = _OwnClient(access_key_id="a", secret_access_key="b", server=http.url, signature="v2")
     with pytest.raises(SSETransportError):
-        _put(client)
+        put_sse_c(client)
     client.close()
     assert _site(audit)["function"].endswith("putContent")
     assert _site(audit)["file"] == __file__
@@ -261,13 +256,13 @@ def test_installed_packages_are_applications_unless_they_are_known() -> None:
 def test_a_worker_thread_of_the_application_shows_its_code(http: RecordingServer, audit: Path) -> None:
     def work() -> None:
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
 
     with open_client("v2", http) as client:
         thread = threading.Thread(target=work, name="worker 7")
         thread.start()
         thread.join()
-    assert _site(audit)["function"].endswith("_put")
+    assert _site(audit)["function"].endswith("put_sse_c")
     assert audited(audit)[-1]["thread"] == "worker 7"
 
 
@@ -326,12 +321,12 @@ def test_a_path_that_cannot_be_written_warns_once_and_breaks_nothing(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SSEGuardWarning)
             for _ in range(2):
-                assert _put(client).status == 200
+                assert put_sse_c(client).status == 200
         [warning] = [warning for warning in caught if warning.category is SSEGuardWarning]
         assert re.match(r"OBS_SSE_GUARD_AUDIT=.* cannot be written \(.*\)", str(warning.message))
         monkeypatch.setenv(MODE, "enforce")
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
 
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
@@ -342,9 +337,9 @@ def test_a_full_disk_warns_once_and_breaks_nothing(http: RecordingServer, monkey
     monkeypatch.setenv(AUDIT, "/dev/full")
     with open_client("v2", http) as client:
         with pytest.warns(SSEGuardWarning, match="No space left"), pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
 
 
 def test_a_pipe_that_nobody_reads_holds_up_no_call(
@@ -357,11 +352,11 @@ def test_a_pipe_that_nobody_reads_holds_up_no_call(
     begin = time.monotonic()
     with open_client("v2", http) as client:
         with pytest.warns(SSEGuardWarning, match="cannot be written"), pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
         assert time.monotonic() - begin < 10
         reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
         assert json.loads(os.read(reader, 1 << 16))["rule"] == "table-1/PutObject"
         os.close(reader)
     rescue.cancel()
@@ -376,11 +371,11 @@ def test_a_write_that_is_cut_short_swallows_no_line(
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:40]))
             with pytest.warns(SSEGuardWarning, match="cut short"), pytest.raises(SSETransportError):
-                _put(client)
+                put_sse_c(client)
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
     torn, *whole = audit.read_text().splitlines()
     assert len(torn) == 40
     assert [json.loads(line)["verdict"] for line in whole] == ["refused"] * 2
@@ -395,7 +390,7 @@ def test_who_holds_the_lock_and_does_not_go_on_stops_nobody(
         begin = time.monotonic()
         for _ in range(2):
             with pytest.raises(SSETransportError):
-                _put(client)
+                put_sse_c(client)
         assert time.monotonic() - begin < 10
     assert len(audited(audit)) == 2
 
@@ -471,9 +466,9 @@ def test_a_bug_in_a_reporter_is_said_once_and_changes_no_verdict(
     with open_client("v2", http) as client:
         for _ in range(2):
             with pytest.raises(SSETransportError):
-                _put(client)
+                put_sse_c(client)
         monkeypatch.setenv(MODE, "warn")
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
     assert "could not report by obs_sse_guard._enforcement.audit (LookupError at broken" in caplog.text
     assert not leaks(caplog.text, KEY)
@@ -487,7 +482,7 @@ def test_a_log_that_raises_breaks_nothing(http: RecordingServer, audit: Path, mo
     try:
         monkeypatch.setenv(MODE, "warn")
         with open_client("v2", http) as client:
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     finally:
         enforce.logger.removeFilter(broken)
     assert len(audited(audit)) == 1, "the reporters after it are told all the same"

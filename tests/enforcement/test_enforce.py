@@ -16,23 +16,17 @@ from obs_sse_guard import SSEGuardError, SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import enforce
 from obs_sse_guard._hooks import obs as obs_hooks
 from obs_sse_guard._policy import settings
-from obs_sse_guard._util.once import Once
+from obs_sse_guard._util.once import OncePerKey
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.guard import MODE, POLICY, TRUSTED
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
-
-MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
 
 
 def _refusal(client: Any) -> SSETransportError:
     with pytest.raises(SSETransportError) as caught:
-        _put(client)
+        put_sse_c(client)
     return caught.value
 
 
@@ -53,7 +47,7 @@ def test_warn(
 ) -> None:
     monkeypatch.setenv(MODE, value)
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         assert client.putObject(BUCKET, OBJECT, CONTENT).status == 200
     [record] = caplog.records
     assert record.levelno == logging.WARNING
@@ -66,7 +60,7 @@ def test_off(
 ) -> None:
     monkeypatch.setenv(MODE, value)
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert not caplog.records
 
 
@@ -90,7 +84,7 @@ def test_the_mode_is_switched_live(http: RecordingServer, monkeypatch: pytest.Mo
         for value, expected in (("off", 200), ("enforce", None), ("warn", 200), ("enforce", None)):
             monkeypatch.setenv(MODE, value)
             if expected:
-                assert _put(client).status == expected
+                assert put_sse_c(client).status == expected
             else:
                 _refusal(client)
 
@@ -130,7 +124,7 @@ def test_a_trusted_hop_is_allowed_and_said_once_per_host(
     monkeypatch.setenv(TRUSTED, value)
     with open_client("v2", http) as client:
         for _ in range(3):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     [record] = caplog.records
     assert vars(record)["rule"] == "trusted-host"
     assert "127.0.0.1" in record.getMessage()
@@ -140,7 +134,7 @@ def test_a_trusted_hop_is_allowed_and_said_once_per_host(
 def test_a_trusted_name_is_the_endpoints(value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRUSTED, value)
     with open_client("obs", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
 
 
 @pytest.mark.parametrize("value", ["*.obs.test", "bs.test", "obs.test.evil", "obs", "*.est", "127.0.0.1"])
@@ -214,7 +208,7 @@ def test_the_switches_of_the_message_work(http: RecordingServer, monkeypatch: py
             assert switch in message
             with monkeypatch.context() as patch:
                 patch.setenv(*switch.split("="))
-                assert _put(client).status == 200
+                assert put_sse_c(client).status == 200
 
 
 def test_a_client_behind_user_info_shows_its_host_alone() -> None:
@@ -263,7 +257,7 @@ def test_the_log_is_structured(
     monkeypatch.setenv(MODE, "warn")
     monkeypatch.setenv(POLICY, "strict")
     with open_client("v2", http) as client:
-        _put(client)
+        put_sse_c(client)
     [record] = caplog.records
     fields = vars(record)
     assert record.name == "obs_sse_guard"
@@ -293,7 +287,7 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
     monkeypatch.setattr(obs_hooks, "_is_tls", broken)
     with open_client("v2", http) as client:
         for _ in range(2):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     assert {record.levelno for record in caplog.records} == {logging.ERROR}
     assert len(caplog.records) == 3, "one for each place that broke"
     assert "LookupError at broken" in caplog.text
@@ -316,12 +310,12 @@ def test_a_warning_that_is_made_an_error_is_logged_instead(
     monkeypatch.setenv(TRUSTED, "127.0.0.1")
     with open_client("v2", http) as client, warnings.catch_warnings():
         warnings.simplefilter("error", SSEGuardWarning)
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert "is not understood" in caplog.text
 
 
 def test_what_is_said_once_is_bounded() -> None:
-    once = Once(limit=2)
+    once = OncePerKey(limit=2)
     assert [once(what) for what in ("one", "one", "two", "three")] == [True, False, True, False]
     once.forget()
     assert once("one")

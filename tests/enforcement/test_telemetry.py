@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from obs_sse_guard import SSETransportError, __version__
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
 
 
@@ -60,11 +60,6 @@ def telescope(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telescope]:
     seen.tracers.shutdown()
 
 
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
-
-
 COUNTED = {
     "obs_sse_guard.rule": "table-1/PutObject",
     "obs_sse_guard.verdict": "refused",
@@ -78,7 +73,7 @@ def test_a_refusal_is_counted_and_noted_on_the_span(http: RecordingServer, teles
     with open_client("v2", http) as client:
         for _ in range(2):
             with telescope.tracer.start_as_current_span("order"), pytest.raises(SSETransportError):
-                _put(client)
+                put_sse_c(client)
     [point] = telescope.points()
     assert (point.value, dict(point.attributes)) == (2, COUNTED)
     event, _ = telescope.events()
@@ -94,7 +89,7 @@ def test_a_refusal_is_counted_and_noted_on_the_span(http: RecordingServer, teles
         "server.address": "127.0.0.1",
         "server.port": http.port,
         "code.file.path": __file__,
-        "code.function.name": "_put",
+        "code.function.name": "put_sse_c",
     }
     assert not leaks(repr([*telescope.events(), *telescope.points()]), KEY)
 
@@ -105,7 +100,7 @@ def test_every_call_in_warn_mode_counts_though_the_log_is_spared(
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
     with open_client("v2", http) as client, telescope.tracer.start_as_current_span("order"):
         for _ in range(5):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     [point] = telescope.points()
     assert (point.value, point.attributes["obs_sse_guard.verdict"]) == (5, "would-refuse")
     assert len(telescope.events()) == 5
@@ -120,7 +115,7 @@ def test_what_is_trusted_counts_and_what_is_allowed_does_not(
         client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders=kms)
         assert telescope.points() == []
         monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
-        _put(client)
+        put_sse_c(client)
     [point] = telescope.points()
     assert (point.attributes["obs_sse_guard.rule"], point.attributes["obs_sse_guard.verdict"]) == (
         "trusted-host",
@@ -130,7 +125,7 @@ def test_what_is_trusted_counts_and_what_is_allowed_does_not(
 
 def test_without_a_span_it_is_counted_alone(http: RecordingServer, telescope: Telescope) -> None:
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        _put(client)
+        put_sse_c(client)
     assert [point.value for point in telescope.points()] == [1]
 
 

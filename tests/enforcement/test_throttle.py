@@ -1,4 +1,4 @@
-"""Noise control: one full record per place, then counts, ever more rarely, in bounded memory."""
+"""Throttle control: one full record per place, then counts, ever more rarely, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
 
 import obs
 import pytest
 
 from obs_sse_guard._enforcement import log as log_module
-from obs_sse_guard._util.throttle import Noise
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from obs_sse_guard._util.throttle import Throttle
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, leaks
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def _warn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_thing_is_said_at_growing_intervals() -> None:
-    noise = Noise()
+    noise = Throttle()
     said = [count for count in (noise("it") for _ in range(12_345)) if count]
     assert said == [1, 10, 100, 1000, 10_000]
     assert noise("something else") == 1
@@ -42,7 +36,7 @@ def test_a_thing_is_said_at_growing_intervals() -> None:
 
 
 def test_what_happened_longest_ago_makes_room() -> None:
-    noise = Noise(limit=3)
+    noise = Throttle(limit=3)
     for what in ("first", "second", "third", "first", "fourth"):  # "first" is the fresher for its second time
         noise(what)
     assert len(noise) == 3
@@ -51,14 +45,14 @@ def test_what_happened_longest_ago_makes_room() -> None:
 
 
 def test_memory_is_bounded_whatever_comes() -> None:
-    noise = Noise()
+    noise = Throttle()
     for number in range(20_000):
         noise(("rule", "operation", f"host-{number}", None))
     assert len(noise) == 1024
 
 
 def test_threads_lose_no_count() -> None:
-    noise = Noise()
+    noise = Throttle()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # threads change in the middle of everything
     said: list[int] = []
@@ -78,7 +72,7 @@ def test_threads_lose_no_count() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
-    noise = Noise()
+    noise = Throttle()
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -106,7 +100,7 @@ def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
 def test_one_full_record_then_counts(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     with open_client("v2", http) as client:
         for _ in range(120):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     full, ten, hundred = caplog.records
     assert "Why: table 1" in full.getMessage()
     assert "Why" not in ten.getMessage()
@@ -118,7 +112,7 @@ def test_one_full_record_then_counts(http: RecordingServer, caplog: pytest.LogCa
         assert fields["levelno"] == logging.WARNING
         assert (fields["rule"], fields["action"], fields["mode"]) == ("table-1/PutObject", "refuse", "warn")
         assert fields["call_site"].startswith(f"{__file__}:")
-        assert fields["call_site"].endswith("in _put")
+        assert fields["call_site"].endswith("in put_sse_c")
         assert not leaks(repr(fields), KEY)
 
 
@@ -129,8 +123,8 @@ def test_each_place_operation_host_and_rule_is_said_in_full(
     kms = obs.PutObjectHeader(sseHeader=obs.SseKmsHeader.getInstance())
     with open_client("v2", http) as client, open_client("obs", http) as elsewhere:
         for _ in range(3):
-            _put(client)
-            _put(elsewhere)  # another host
+            put_sse_c(client)
+            put_sse_c(elsewhere)  # another host
             client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another rule, another place
             client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another place
     assert len(caplog.records) == 4
@@ -167,6 +161,6 @@ def test_refusals_that_raise_are_not_logged(http: RecordingServer, caplog: pytes
     with open_client("v2", http) as client:
         for _ in range(10):
             with pytest.raises(RuntimeError):
-                _put(client)
+                put_sse_c(client)
     assert not caplog.records
     assert len(log_module.noise) == 0

@@ -29,28 +29,23 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks.installer import Patcher
+from obs_sse_guard._hooks.installer import HookInstaller
 from obs_sse_guard._policy import kms_uploads
-from obs_sse_guard._policy.kms_uploads import Ledger
-from obs_sse_guard._util.once import Once
-from obs_sse_guard._util.throttle import Noise
+from obs_sse_guard._policy.kms_uploads import KmsUploads
+from obs_sse_guard._util.once import OncePerKey
+from obs_sse_guard._util.throttle import Throttle
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.guard import MODE
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, needs_https, open_client, sse_c
 from tests.support.records import audited
 from tests.support.servers import LOOPBACK, Answer, RecordingServer, assert_no_key, assert_silent, leaks
 
-MODE = "OBS_SSE_GUARD"
 PATIENCE = 30.0
 """Seconds after which something counts as hanging."""
-needs_https = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
 # Each of these clients is used up by a fault; the SDK closes no socket that it does not know of.
 leaves_sockets = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
-
-
-def _sse_c() -> Any:
-    return obs.SseCHeader.getInstance(KEY)
 
 
 # ------------------------------------------------------------------------------- mixed calls
@@ -65,13 +60,13 @@ class Case(NamedTuple):
 
 
 def _obs_put(client: Any, key: str) -> Any:
-    return client.putContent(BUCKET, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=_sse_c()))
+    return client.putContent(BUCKET, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse_c()))
 
 
 _OBS_CASES = (
     Case(True, False, _obs_put),
-    Case(True, False, lambda client, key: client.getObjectMetadata(BUCKET, key, sseHeader=_sse_c())),
-    Case(True, False, lambda client, key: client.uploadPart(BUCKET, key, 1, "u", content="x", sseHeader=_sse_c())),
+    Case(True, False, lambda client, key: client.getObjectMetadata(BUCKET, key, sseHeader=sse_c())),
+    Case(True, False, lambda client, key: client.uploadPart(BUCKET, key, 1, "u", content="x", sseHeader=sse_c())),
     Case(False, False, lambda client, key: client.putContent(BUCKET, key, CONTENT)),
     Case(False, False, lambda client, key: client.getObject(BUCKET, key, loadStreamInMemory=True)),
     Case(False, True, _obs_put),
@@ -339,7 +334,7 @@ def test_a_child_forked_in_the_middle_is_guarded() -> None:
 
 def _locks() -> list[Any]:
     """Every lock that an object of the guard's holds, and the one of the package."""
-    ours = (one for one in gc.get_objects() if type(one) in (Ledger, Noise, Once, Patcher))
+    ours = (one for one in gc.get_objects() if type(one) in (KmsUploads, Throttle, OncePerKey, Patcher))
     return [obs_sse_guard._patcher_lock, *(vars(one)["_lock"] for one in ours)]
 
 

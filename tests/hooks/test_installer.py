@@ -30,23 +30,19 @@ from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import botocore as botocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._hooks.installer import Patcher, Target, is_hook
+from obs_sse_guard._hooks.hook import Target, is_hook
+from obs_sse_guard._hooks.installer import HookInstaller, installer
 from tests.support.expected_rules import ROWS
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, open_client, put_sse_c
 from tests.support.servers import RecordingServer, assert_silent
 
 SDKS = (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
 OPTIONAL = {target.name for target in obs_hooks.TARGETS if target.optional}
 
 
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
-
-
 def _is_guarded(client: Any) -> bool:
     try:
-        _put(client)
+        put_sse_c(client)
     except SSETransportError:
         return True
     return False
@@ -214,11 +210,11 @@ def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
     obs_sse_guard.uninstall()
     obs_sse_guard.uninstall()
     assert set(obs_sse_guard.status().values()) == {"off"}
-    for owner, name in obs_sse_guard._the_patcher()._places():
+    for owner, name in installer._places():
         assert not is_hook(vars(owner)[name])
         assert not hasattr(vars(owner)[name], "__obs_sse_guard__")
     with open_client("v2", http) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         obs_sse_guard.install()
         assert _is_guarded(client)
 
@@ -270,7 +266,7 @@ def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: Reco
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is above
         assert not is_hook(above)
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         obs_sse_guard.install()
         assert vars(obs.ObsClient)["putContent"] is above
         assert _is_guarded(client)
@@ -285,7 +281,7 @@ def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> No
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         obs_sse_guard.uninstall()
         assert vars(obs.ObsClient)["putContent"] is below
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
 
 
 def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingServer) -> None:
@@ -343,11 +339,11 @@ def test_a_wrapper_above_ours_is_not_told_for_a_stripped_hook(
     with open_client("v2", http) as client:
         assert _is_guarded(client)
     assert _missed(caplog) == []
-    assert obs_sse_guard._the_patcher()._snapshot.still_holds(), "the next look is quick again"
+    assert installer._snapshot.still_holds(), "the next look is quick again"
 
 
 def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
-    patcher = obs_sse_guard._the_patcher()
+    patcher = installer
     _strip()
     with patcher._lock:
         elsewhere = threading.Thread(target=patcher.look_after_hooks)
@@ -361,7 +357,7 @@ def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture)
 
 def test_what_uninstall_takes_out_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
     obs_sse_guard.uninstall()
-    obs_sse_guard._the_patcher().look_after_hooks()  # of a call that was under way
+    installer.look_after_hooks()  # of a call that was under way
     assert _missed(caplog) == []
 
 
@@ -444,7 +440,7 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
         Target(module.__name__, "Client.newer", _gate, optional=True),
         Target("made_up_sdk.absent", "Client.call", _gate),
     ]
-    patcher = Patcher(targets)
+    patcher = HookInstaller(targets)
     with pytest.warns(SSEGuardWarning, match=r"made_up_sdk\.Client\.gone, made_up_sdk\.Gone\.call.*status\(\)"):
         patcher.install()
     patcher.install()
@@ -459,7 +455,7 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
 
 def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.ModuleType) -> None:
     """A foreign wrapper without ``functools.wraps``: positions are unknown, and silence would be a lie."""
-    patcher = Patcher([Target(module.__name__, "Client.hidden", _gate)])
+    patcher = HookInstaller([Target(module.__name__, "Client.hidden", _gate)])
     with pytest.warns(SSEGuardWarning, match="hidden"):
         patcher.install()
     assert list(patcher.status().values()) == ["unsupported"]
@@ -467,7 +463,7 @@ def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.Module
 
 
 def test_an_import_after_uninstall_is_left_alone() -> None:
-    patcher = Patcher([Target("made_up_later", "Client.call", _gate)])
+    patcher = HookInstaller([Target("made_up_later", "Client.call", _gate)])
     patcher.install()
     patcher.uninstall()
     try:
@@ -483,7 +479,7 @@ def test_half_an_import_is_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyP
         "begun.set()\ngo_on.wait(10)\nclass Client:\n    def call(self, headers=None): return 'called'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    patcher = Patcher([Target("made_up_slow", "Client.call", _gate)])
+    patcher = HookInstaller([Target("made_up_slow", "Client.call", _gate)])
     importer = threading.Thread(target=importlib.import_module, args=("made_up_slow",))
     importer.start()
     while not hasattr(sys.modules.get("made_up_slow"), "go_on"):
@@ -716,7 +712,7 @@ def test_a_wrapper_below_ours_is_given_what_the_caller_gives(
 
 
 def test_locks_are_new_in_a_forked_child() -> None:
-    patcher = Patcher([])
+    patcher = HookInstaller([])
     before = patcher._lock
     before.acquire()
     patcher._renew_lock()

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from obs_sse_guard._policy.kms_uploads import Ledger
+from obs_sse_guard._policy.kms_uploads import KmsUploads
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from tests.support import oracle
 
 
 def test_the_ledger_keeps_the_latest() -> None:
-    ledger = Ledger()
+    ledger = KmsUploads()
     for number in range(10_001):
         ledger.add("host", "bucket", str(number))
     assert len(ledger) == 10_000
@@ -22,7 +22,7 @@ def test_the_ledger_keeps_the_latest() -> None:
 
 
 def test_an_upload_is_known_by_all_its_parts() -> None:
-    ledger = Ledger()
+    ledger = KmsUploads()
     ledger.add("host", "bucket", "upload")
     for other in (("else", "bucket", "upload"), ("host", "else", "upload"), ("host", "bucket", "else")):
         assert other not in ledger
@@ -36,7 +36,7 @@ def test_an_upload_is_known_by_all_its_parts() -> None:
 
 
 def test_threads_may_share_it() -> None:
-    ledger = Ledger(limit=10)
+    ledger = KmsUploads(limit=10)
 
     def work(number: int) -> None:
         for upload in range(500):

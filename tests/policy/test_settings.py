@@ -10,9 +10,8 @@ import pytest
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.settings import Mode, Policy
-from obs_sse_guard._util.once import Once
-
-MODE, POLICY, TRUSTED = "OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS"
+from obs_sse_guard._util.once import OncePerKey
+from tests.support.guard import MODE, POLICY, TRUSTED
 
 
 def _trusts(value: str, host: str) -> bool:
@@ -106,5 +105,5 @@ def test_a_complaint_that_would_raise_is_logged_as_it_is(caplog: pytest.LogCaptu
 
 
 def test_no_more_is_remembered_than_a_thousand_things() -> None:
-    once = Once()
+    once = OncePerKey()
     assert [once(str(number)) for number in range(1025)] == [True] * 1024 + [False]

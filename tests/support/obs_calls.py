@@ -26,9 +26,12 @@ from unittest import mock
 
 import obs
 import obs.client
+import pytest
 from obs import const
 
+from obs_sse_guard import SSETransportError
 from tests.support.expected_rules import OPERATIONS, Row
+from tests.support.sse import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +45,6 @@ SOURCE_OBJECT = "folder/source"
 UPLOAD_ID = "begun-elsewhere"
 """An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
 CONTENT = "what is stored"
-KEY = "k3y&for/SSE-C +32 bytes=of secret"[:32]
-"""A customer key with all the characters that quoting changes."""
 KMS_KEY_ID = "region:domain:key/0c6e1f1e"
 ACCESS_KEY = "ACCESSKEYOFTHETEST"
 SECRET_KEY = "secret-key-of-the-test"
@@ -71,6 +72,11 @@ def https_works() -> bool:
     """Releases before 3.24 hand http.client an argument that Python 3.12 took away."""
     release = tuple(int(part) for part in const.OBS_SDK_VERSION.split("."))
     return release >= (3, 24) or sys.version_info < (3, 12)
+
+
+needs_https = pytest.mark.skipif(not https_works(), reason="HTTPS of this release is broken on this Python")
+needs_requests = pytest.mark.skipif(not has_transport("requests"), reason="not in this release of the SDK")
+each_transport = pytest.mark.parametrize("transport", ["http.client", pytest.param("requests", marks=needs_requests)])
 
 
 def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any) -> Any:
@@ -122,6 +128,28 @@ def without_backoff() -> Iterator[list[float]]:
     clock = SimpleNamespace(time=time.time, sleep=asked.append)
     with mock.patch.object(obs.client, "time", clock):
         yield asked
+
+
+def sse_c() -> Any:
+    """The SDK's object for SSE-C with the tests' key."""
+    return obs.SseCHeader.getInstance(KEY)
+
+
+def put_sse_c(client: Any, bucket: str = BUCKET, key: str = OBJECT, **arguments: Any) -> Any:
+    """Put an object with SSE-C: what the guard refuses over plaintext."""
+    return client.putContent(bucket, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse_c()), **arguments)
+
+
+def refused_at_once(call: Callable[..., Any], *args: Any, redirects: int = 0) -> SSETransportError:
+    """Make a call and return its refusal: raised as it is, and never retried.
+
+    The SDK sleeps before each retry, and once before it follows a redirect.
+    """
+    with mock.patch("time.sleep") as sleep, pytest.raises(SSETransportError) as caught:
+        call(*args)
+    assert sleep.call_count == redirects, sleep.call_count
+    assert caught.value.__cause__ is None
+    return caught.value
 
 
 def prefix_of(client: Any) -> str:

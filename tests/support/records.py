@@ -5,23 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._enforcement import enforce
-from obs_sse_guard._enforcement import log as log_module
-from obs_sse_guard._policy import settings
-from obs_sse_guard._policy.kms_uploads import kms_uploads
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-
-def forget() -> None:
-    """Let the guard forget what it has said and learnt."""
-    kms_uploads.clear()
-    for said in (enforce.first_bug, log_module.first_use_of_trust, log_module.noise, settings.first_warning):
-        said.forget()
-    settings._understood.cache_clear()
 
 
 def rules(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -11,7 +11,6 @@ up, and `session` is made while the environment names no configuration (see conf
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import functools
 import hashlib
@@ -31,10 +30,10 @@ from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support.expected_rules import Row
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
+from tests.support.sse import ENCODED, KEY, MD5
 
 BUCKET = "bucket"
 OBJECT = "folder/object"
@@ -42,10 +41,6 @@ SOURCE = {"Bucket": "source", "Key": "folder/source"}
 UPLOAD_ID = "begun-elsewhere"
 """An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
 CONTENT = b"what is stored"
-KEY = "k3y&for/SSE-C +32 bytes=of secret"[:32]
-"""A customer key with all the characters that quoting changes."""
-ENCODED = base64.b64encode(KEY.encode()).decode()
-MD5 = base64.b64encode(hashlib.md5(KEY.encode()).digest()).decode()  # noqa: S324  # what the protocol sends
 KMS_KEY_ID = "0c6e1f1e-0000-4000-8000-000000000000"
 ACCESS_KEY = "ACCESSKEYOFTHETEST"
 SECRET_KEY = "secret-key-of-the-test"
@@ -316,16 +311,6 @@ async def aio_outcome(call: Call, client: Any) -> Any:
     except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
         return error
     return result
-
-
-@contextlib.contextmanager
-def unguarded() -> Iterator[None]:
-    """Without the guard: what would happen, and what must not change."""
-    obs_sse_guard.uninstall()
-    try:
-        yield
-    finally:
-        obs_sse_guard.install()
 
 
 # ----------------------------------------------------------------------------- what was heard

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from obs_sse_guard import SSETransportError
 from tests.support import oracle
+from tests.support.guard import reset
 from tests.support.oracle import REFUSED, Said
-from tests.support.records import forget
 from tests.support.servers import RecordingServer, leaks
 
 each_example_cleans_up = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -120,7 +120,7 @@ _ENVIRONMENT = ("OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_
 @contextlib.contextmanager
 def environment(setting: Setting) -> Iterator[None]:
     """The environment of one example, and no memory of those before."""
-    forget()
+    reset()
     hosts = "127.0.0.1,*.obs.test,obs.test" if setting.trusted else ""
     os.environ.update(zip(_ENVIRONMENT, (setting.mode, setting.policy, hosts)))
     try:

@@ -17,6 +17,7 @@ pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
 from botocore.exceptions import HTTPClientError
 
 from obs_sse_guard import SSETransportError
+from tests.support.guard import POLICY, unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     ACCESS_KEY,
@@ -37,12 +38,10 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import OBJECT as STORED
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 RESENDS: dict[str, Any] = {"request_checksum_calculation": "when_required"}
 """Without a checksum the body is sent as it is, and aiohttp is able to send it again."""
 

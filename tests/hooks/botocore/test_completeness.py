@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support import oracle
+from tests.support.guard import unguarded
 from tests.support.obs_calls import KEY
 from tests.support.servers import RecordingServer, leaks
 
@@ -216,15 +216,6 @@ def server() -> Iterator[RecordingServer]:
         yield made
 
 
-@contextlib.contextmanager
-def _unguarded() -> Iterator[None]:
-    obs_sse_guard.uninstall()
-    try:
-        yield
-    finally:
-        obs_sse_guard.install()
-
-
 _OPERATIONS = _model().operation_names
 # Those of a host of their own, whatever the endpoint.
 _SENT_ELSEWHERE = frozenset({"WriteGetObjectResponse"})
@@ -245,7 +236,7 @@ def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: Rec
 @pytest.mark.parametrize("operation", _OPERATIONS)
 def test_without_the_guard_the_key_passes(operation: str, server: RecordingServer) -> None:
     """What is tried is what botocore sends: the tests above are not blind."""
-    with _unguarded():
+    with unguarded():
         passed = _passed(_call, server, operation, _tries(operation))
     assert operation in _SENT_ELSEWHERE or {"a header of OBS", "a header of a copy's source"} & passed
     for name, parameter in (("the object's key", "SSECustomerKey"), ("the source's key", "CopySourceSSECustomerKey")):

@@ -21,6 +21,7 @@ from botocore.stub import Stubber
 
 from obs_sse_guard import SSETransportError
 from tests.support import s3_calls
+from tests.support.guard import POLICY, unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
@@ -40,7 +41,6 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import (
     ConnectProxy,
@@ -51,7 +51,6 @@ from tests.support.servers import (
     leaks,
 )
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 PUT = asking("PutObject", "SSE-C")
 PLAIN = asking("PutObject")
 

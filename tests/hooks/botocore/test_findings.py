@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from tests.support import s3_calls
 from tests.support.expected_rules import OPERATIONS, Row
-from tests.support.records import fields_of, forget, rules
+from tests.support.guard import POLICY, reset, unguarded
+from tests.support.records import fields_of, rules
 from tests.support.s3_calls import (
     BUCKET,
     CONTENT,
@@ -32,11 +33,9 @@ from tests.support.s3_calls import (
     saying,
     service_model,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
 
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
@@ -313,7 +312,7 @@ def test_unverified_tls_is_said_once_per_client(
     assert rules(caplog) == ["unverified-tls"]
     assert "verify=" in caplog.text
     assert not leaks(caplog.text, KEY)
-    forget()  # a repetition from the same place would only be counted
+    reset()  # a repetition from the same place would only be counted
     assert succeeded(outcome(sdk, https, secret, verify=False))
     assert rules(caplog) == ["unverified-tls"] * 2, "another client"
 

@@ -17,6 +17,7 @@ import botocore.auth
 import pytest
 from boto3.s3.transfer import TransferConfig
 
+from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
     ENCODED,
@@ -35,7 +36,6 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
 

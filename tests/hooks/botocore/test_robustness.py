@@ -14,6 +14,7 @@ from botocore.client import BaseClient
 
 import obs_sse_guard
 from obs_sse_guard._hooks import botocore as botocore_hooks
+from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
     ENCODED,
@@ -27,12 +28,11 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     succeeded,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
+from tests.support.sse import S3_KEY_HEADER
 
 PUT = asking("PutObject", "SSE-C")
-KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 
 
 def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -153,7 +153,7 @@ def test_a_request_of_an_odd_make_is_sent(
 
 def test_header_names_in_bytes_are_read(http: RecordingServer) -> None:
     transport = OwnTransport()
-    headers = {KEY_HEADER.encode(): ENCODED.encode()}
+    headers = {S3_KEY_HEADER.encode(): ENCODED.encode()}
     request = SimpleNamespace(method=b"PUT", url=f"{http.url}/{BUCKET}/{OBJECT}", headers=headers)
     error = outcome("boto3", http, _by(transport, lambda client: client._endpoint._send(request)))
     refused(error, "table-1/PutObject")

@@ -19,6 +19,7 @@ from botocore.credentials import Credentials
 from botocore.signers import S3PostPresigner
 
 from obs_sse_guard import SSETransportError
+from tests.support.guard import POLICY, unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     ACCESS_KEY,
@@ -39,12 +40,9 @@ from tests.support.s3_calls import (
     raw_headers,
     refused,
     steady,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
-
-POLICY = "OBS_SSE_GUARD_POLICY"
-KEY_HEADER = "x-amz-server-side-encryption-customer-key"
+from tests.support.sse import S3_KEY_HEADER
 
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 
@@ -201,7 +199,7 @@ def test_a_key_that_a_handler_adds_to_what_is_signed(
 ) -> None:
     def sign(client: Any) -> Any:
         def add(request: Any, **_: Any) -> None:
-            request.headers[KEY_HEADER] = ENCODED
+            request.headers[S3_KEY_HEADER] = ENCODED
 
         client.meta.events.register("before-sign.s3.GetObject", add)
         return url_for("get_object")(client)
@@ -215,7 +213,7 @@ def test_a_handler_that_leads_to_plaintext_is_seen(sdk: str, https: TlsRecording
     def sign(client: Any) -> Any:
         def lead_away(request: Any, **_: Any) -> None:
             request.url = request.url.replace(https.url, http.url)
-            request.headers[KEY_HEADER] = ENCODED
+            request.headers[S3_KEY_HEADER] = ENCODED
 
         client.meta.events.register("before-sign.s3.GetObject", lead_away)
         return url_for("get_object")(client)
@@ -230,7 +228,7 @@ def test_a_handler_that_leads_to_plaintext_is_seen(sdk: str, https: TlsRecording
 _IN_CONDITIONS = {
     "fields and conditions": posting(raw_headers("SSE-C")),
     "eq": lambda client: client.generate_presigned_post(
-        BUCKET, OBJECT, Conditions=[["eq", f"${KEY_HEADER.upper()}", ENCODED]]
+        BUCKET, OBJECT, Conditions=[["eq", f"${S3_KEY_HEADER.upper()}", ENCODED]]
     ),
 }
 _IN_FIELDS = {
@@ -238,7 +236,7 @@ _IN_FIELDS = {
 }
 _WITHOUT_KEY = {
     "starts-with": lambda client: client.generate_presigned_post(
-        BUCKET, OBJECT, Conditions=[["starts-with", f"${KEY_HEADER}", ""]]
+        BUCKET, OBJECT, Conditions=[["starts-with", f"${S3_KEY_HEADER}", ""]]
     ),
 }
 FORMS: dict[str, Call] = {**_IN_CONDITIONS, **_IN_FIELDS, **_WITHOUT_KEY}
@@ -523,12 +521,12 @@ def test_a_url_signed_by_hand(
 def test_a_key_that_the_application_writes_into_the_query(
     name: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    request = AWSRequest("GET", f"{https.url}/{BUCKET}/{OBJECT}?{KEY_HEADER}=x")
+    request = AWSRequest("GET", f"{https.url}/{BUCKET}/{OBJECT}?{S3_KEY_HEADER}=x")
     _query_auth(name).add_auth(request)
     assert rules(caplog) == ["key-in-url"]
     monkeypatch.setenv(POLICY, "strict")
     with pytest.raises(SSETransportError, match=r"\[key-in-url\]"):
-        _query_auth(name).add_auth(AWSRequest("GET", f"{https.url}/{BUCKET}/{OBJECT}?{KEY_HEADER}=x"))
+        _query_auth(name).add_auth(AWSRequest("GET", f"{https.url}/{BUCKET}/{OBJECT}?{S3_KEY_HEADER}=x"))
 
 
 @each_auth

@@ -21,6 +21,7 @@ from s3transfer.manager import TransferManager
 
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._policy.kms_uploads import kms_uploads
+from tests.support.guard import unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
@@ -36,7 +37,6 @@ from tests.support.s3_calls import (
     customer,
     normal,
     refused,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 

@@ -20,6 +20,7 @@ crt = pytest.importorskip("s3transfer.crt", reason="this s3transfer has no CRT t
 from botocore.credentials import Credentials  # noqa: E402  # only where the CRT is
 
 from obs_sse_guard import SSETransportError  # noqa: E402
+from tests.support.guard import POLICY, unguarded
 from tests.support.records import rules  # noqa: E402
 from tests.support.s3_calls import (  # noqa: E402
     ACCESS_KEY,
@@ -36,11 +37,9 @@ from tests.support.s3_calls import (  # noqa: E402
     raw_headers,
     refused,
     session,
-    unguarded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks  # noqa: E402
 
-POLICY = "OBS_SSE_GUARD_POLICY"
 CREDENTIALS = Credentials(ACCESS_KEY, SECRET_KEY)
 MEGABYTE = 1024 * 1024
 LARGE = b"0123456789abcdef" * (11 * MEGABYTE // 16)

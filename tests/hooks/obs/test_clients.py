@@ -12,16 +12,9 @@ import pytest
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks import obs as obs_hooks
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, needs_https, open_client, put_sse_c
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_silent
-
-needs_https = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-
-
-def _put(client: Any) -> Any:
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=header)
 
 
 @pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
@@ -29,7 +22,7 @@ def _put(client: Any) -> Any:
 def test_the_scheme_of_the_endpoint_wins(scheme: str, is_secure: bool, http: RecordingServer) -> None:
     endpoint = http.url.replace("http", scheme, 1)
     with open_client("v2", http, server=endpoint, is_secure=is_secure) as client, pytest.raises(SSETransportError):
-        _put(client)
+        put_sse_c(client)
     assert_silent(http)
 
 
@@ -37,25 +30,25 @@ def test_the_scheme_of_the_endpoint_wins(scheme: str, is_secure: bool, http: Rec
 @pytest.mark.parametrize("is_secure", [True, False])
 def test_https_in_the_endpoint_wins(is_secure: bool, https: RecordingServer) -> None:
     with open_client("v2", https, is_secure=is_secure) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
 
 
 def test_without_a_scheme_the_flag_decides(http: RecordingServer) -> None:
     options: dict[str, Any] = {"server": "127.0.0.1", "port": http.port, "is_secure": False}
     with open_client("v2", http, **options) as client, pytest.raises(SSETransportError):
-        _put(client)
+        put_sse_c(client)
     assert_silent(http)
 
 
 @needs_https
 def test_the_flag_is_read_at_every_call(https: RecordingServer, http: RecordingServer) -> None:
     with open_client("v2", https) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         client.is_secure, client.port = False, http.port
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
         client.is_secure, client.port = True, https.port
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert_silent(http)
 
 
@@ -68,7 +61,7 @@ def test_the_shadow_client_is_judged(http: RecordingServer) -> None:
         scheduler.cache.set("shadow_tokens", token)
         shadow = client.get_shadow_client()
         with pytest.raises(SSETransportError):
-            _put(shadow)
+            put_sse_c(shadow)
         shadow.close()
     assert_silent(http)
 
@@ -115,7 +108,7 @@ def test_warn_mode_lets_a_downgraded_hop_through(
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
     https.answer("PUT", 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     with open_client("v2", https) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert rules(caplog) == ["unverified-host", "table-1/PutObject"]
 
 

@@ -6,7 +6,6 @@ is not set down below as text of the application's own is tried with everything 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import inspect
 import itertools
@@ -23,13 +22,13 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support import obs_calls, oracle
-from tests.support.obs_calls import BUCKET, KEY, OBJECT
+from tests.support.obs_calls import BUCKET, KEY, OBJECT, sse_c
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import ENCODED
 
 # Where it is handed what it did not expect, the SDK leaves its files and sockets open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
-ENCODED = base64.b64encode(KEY.encode()).decode()
 KEY_HEADER = "server-side-encryption-customer-key"
 
 # ------------------------------------------------------------------ what is tried with what
@@ -55,23 +54,19 @@ NO_CALLS = frozenset({"close", "initLog", "refresh", "bucketClient", "get_shadow
 """Methods that make no request."""
 
 
-def _sse_c() -> Any:
-    return obs.SseCHeader.getInstance(KEY)
-
-
 def _header_objects() -> Iterator[tuple[str, Callable[[], Any]]]:
     """The SDK's own classes whose objects hold an SSE object."""
     arguments = {"sseHeader", "destSseHeader", "sourceSseHeader"}
     for name, found in vars(obs.model).items():
         holds = arguments & set(getattr(found, "allowedAttr", ()))
         if inspect.isclass(found) and holds:
-            yield name, lambda found=found, holds=holds: found(**{argument: _sse_c() for argument in holds})  # type: ignore[misc]
+            yield name, lambda found=found, holds=holds: found(**{argument: sse_c() for argument in holds})  # type: ignore[misc]
 
 
 MATERIAL: dict[str, Callable[[], Any]] = {
-    "an SSE object": _sse_c,
-    "a dict of SSE objects": lambda: dict.fromkeys(("sseHeader", "destSseHeader", "sourceSseHeader"), _sse_c()),
-    "a list of SSE objects": lambda: [_sse_c()],
+    "an SSE object": sse_c,
+    "a dict of SSE objects": lambda: dict.fromkeys(("sseHeader", "destSseHeader", "sourceSseHeader"), sse_c()),
+    "a list of SSE objects": lambda: [sse_c()],
     "headers of OBS": lambda: {f"x-obs-{KEY_HEADER}": ENCODED},
     "headers of S3": lambda: {f"x-amz-{KEY_HEADER}": ENCODED},
     "headers of a copy's source": lambda: {f"X-Amz-Copy-Source-{KEY_HEADER}": ENCODED},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from obs_sse_guard import SSETransportError
 from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
+from tests.support.guard import POLICY
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -22,14 +22,11 @@ from tests.support.obs_calls import (
     SOURCE_BUCKET,
     SOURCE_OBJECT,
     CallVariant,
+    needs_https,
 )
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
-
-needs_https = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-POLICY = "OBS_SSE_GUARD_POLICY"
-KEY_HEADER = "x-obs-server-side-encryption-customer-key"
-ENCODED = base64.b64encode(KEY.encode()).decode()
+from tests.support.sse import ENCODED, OBS_KEY_HEADER
 
 
 @pytest.fixture(params=["documented", "strict"])
@@ -144,7 +141,7 @@ def test_key_misplaced_is_refused_over_any_transport(method: str, scheme: str, s
         assert caught.value.rule == ("table-1/PutObject" if row_speaks else "key-misplaced")
 
 
-@pytest.mark.parametrize("name", [f" {KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
+@pytest.mark.parametrize("name", [f" {OBS_KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
 def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) -> None:
     with obs_calls.open_client("obs", http) as client, pytest.raises(SSETransportError) as caught:
         client.putContent(BUCKET, OBJECT, CONTENT, metadata={name: ENCODED})
@@ -165,14 +162,14 @@ def test_key_in_url_over_https(
 ) -> None:
     with obs_calls.open_client("v2", https) as client:
         call = getattr(client, signer)
-        assert call("GET", BUCKET, OBJECT, headers={KEY_HEADER: ENCODED}).signedUrl
+        assert call("GET", BUCKET, OBJECT, headers={OBS_KEY_HEADER: ENCODED}).signedUrl
         assert not caplog.records
         if policy == "strict":
             with pytest.raises(SSETransportError, match=r"\[key-in-url\]") as caught:
-                call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED})
+                call("GET", BUCKET, OBJECT, queryParams={OBS_KEY_HEADER: ENCODED})
             assert ENCODED not in str(caught.value)
         else:
-            assert call("GET", BUCKET, OBJECT, queryParams={KEY_HEADER: ENCODED}).signedUrl
+            assert call("GET", BUCKET, OBJECT, queryParams={OBS_KEY_HEADER: ENCODED}).signedUrl
             assert rules(caplog) == ["key-in-url"]
 
 
@@ -184,9 +181,9 @@ def test_key_in_a_post_policy_over_https(
         call = getattr(client, signer)
         if policy == "strict":
             with pytest.raises(SSETransportError, match=r"\[key-in-url\]"):
-                call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED})
+                call(BUCKET, OBJECT, formParams={OBS_KEY_HEADER: ENCODED})
         else:
-            assert call(BUCKET, OBJECT, formParams={KEY_HEADER: ENCODED}).policy
+            assert call(BUCKET, OBJECT, formParams={OBS_KEY_HEADER: ENCODED}).policy
             assert rules(caplog) == ["key-in-url"]
         assert call(BUCKET, OBJECT, formParams={"x-obs-server-side-encryption": "kms"}).policy
 
@@ -203,7 +200,7 @@ _DROPPED = {
         BUCKET, OBJECT, CONTENT, headers={"destSseHeader": obs.SseCHeader.getInstance(KEY)}
     ),
     "a raw header in headers=": lambda client: client.putContent(
-        BUCKET, OBJECT, CONTENT, headers={KEY_HEADER: ENCODED}
+        BUCKET, OBJECT, CONTENT, headers={OBS_KEY_HEADER: ENCODED}
     ),
     "a copy's sseHeader": lambda client: client.copyObject(
         SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers={"sseHeader": obs.SseKmsHeader.getInstance()}
@@ -250,7 +247,7 @@ def test_sse_obs_passes(value: str, http: RecordingServer, caplog: pytest.LogCap
 
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 def test_a_mention_is_no_finding(scheme: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
-    mention = f"{KEY_HEADER}: {ENCODED}"
+    mention = f"{OBS_KEY_HEADER}: {ENCODED}"
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
     with server_class() as server, obs_calls.open_client("obs", server) as client:
         client.putContent(BUCKET, mention, content=mention, metadata={"note": mention, "server-side-encryption": "no"})

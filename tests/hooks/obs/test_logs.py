@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -13,18 +11,21 @@ import pytest
 from obs.ilog import LogClient, LogConf
 
 import obs_sse_guard
-from obs_sse_guard._hooks.redaction import masked
+from obs_sse_guard._hooks.redaction import redacted
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
+from tests.support.obs_calls import (
+    BUCKET,
+    CONTENT,
+    KEY,
+    OBJECT,
+    SOURCE_BUCKET,
+    SOURCE_OBJECT,
+    each_transport,
+    needs_https,
+    open_client,
+)
 from tests.support.servers import RecordingServer, leaks
-
-ENCODED = base64.b64encode(KEY.encode()).decode()
-MD5 = base64.b64encode(hashlib.md5(KEY.encode()).digest()).decode()  # noqa: S324  # what the protocol sends
-NAME = "x-obs-server-side-encryption-customer-key"
-_TRANSPORTS = [
-    pytest.param(name, marks=pytest.mark.skipif(not obs_calls.has_transport(name), reason="not in this release"))
-    for name in ("http.client", "requests")
-]
+from tests.support.sse import ENCODED, MD5, OBS_KEY_HEADER
 
 
 class _Lines(logging.Handler):
@@ -54,15 +55,15 @@ def _everything(client: Any) -> None:
     client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse))
     copy = obs.CopyObjectHeader(destSseHeader=sse, sourceSseHeader=sse)
     client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=copy)
-    client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={NAME.upper(): ENCODED})
+    client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={OBS_KEY_HEADER.upper(): ENCODED})
     if not client.is_signature_negotiation:  # a private request would find no signature negotiated
-        client._make_get_request(BUCKET, OBJECT, pathArgs={NAME: ENCODED})
-    in_use = obs_calls.prefix_of(client) + NAME[len("x-obs-") :]
+        client._make_get_request(BUCKET, OBJECT, pathArgs={OBS_KEY_HEADER: ENCODED})
+    in_use = obs_calls.prefix_of(client) + OBS_KEY_HEADER[len("x-obs-") :]
     client.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={in_use: ENCODED})
 
 
-@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-@pytest.mark.parametrize("transport", _TRANSPORTS)
+@needs_https
+@each_transport
 @pytest.mark.parametrize("kind", obs_calls.KINDS)
 def test_no_key_in_the_sdks_log(
     kind: str, transport: str, https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
@@ -75,7 +76,7 @@ def test_no_key_in_the_sdks_log(
     assert "******" in "\n".join(log.lines)
 
 
-@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@needs_https
 def test_without_the_guard_the_keys_are_there(
     https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
 ) -> None:
@@ -87,7 +88,7 @@ def test_without_the_guard_the_keys_are_there(
     assert leaks("\n".join(log.lines), KEY)
 
 
-@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@needs_https
 def test_no_key_in_a_log_that_flows_to_the_root_logger(
     https: RecordingServer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
@@ -119,7 +120,9 @@ def test_everything_else_of_the_log_is_unchanged(log: _Lines, request: pytest.Fi
     client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
 
     def says() -> None:
-        client.log(logging.DEBUG, "method:%s, header:%s", "PUT", {"Host": "h", NAME.replace("key", "algorithm"): "A"})
+        client.log(
+            logging.DEBUG, "method:%s, header:%s", "PUT", {"Host": "h", OBS_KEY_HEADER.replace("key", "algorithm"): "A"}
+        )
         client.log(logging.WARNING, "a plain line")
         client.log("ERROR", "a level that the SDK itself gets wrong")
 
@@ -140,7 +143,7 @@ def test_nothing_is_done_for_lines_that_nobody_writes(
     log.setLevel(logging.INFO)
     client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
     monkeypatch.setattr("obs_sse_guard._hooks.obs.masked", never)
-    client.log(logging.DEBUG, NAME)
+    client.log(logging.DEBUG, OBS_KEY_HEADER)
     assert log.lines == []
 
 
@@ -153,7 +156,14 @@ def test_a_bug_of_ours_does_not_lose_a_line(
 
 
 @pytest.mark.parametrize(
-    "name", [NAME, NAME.replace("obs", "amz"), f"{NAME}-MD5", NAME.upper(), "x-obs-copy-source-" + NAME[6:]]
+    "name",
+    [
+        OBS_KEY_HEADER,
+        OBS_KEY_HEADER.replace("obs", "amz"),
+        f"{OBS_KEY_HEADER}-MD5",
+        OBS_KEY_HEADER.upper(),
+        "x-obs-copy-source-" + OBS_KEY_HEADER[6:],
+    ],
 )
 @pytest.mark.parametrize("value", [ENCODED, MD5, ENCODED.replace("=", "%3D").replace("+", "%2B")])
 @pytest.mark.parametrize(
@@ -171,18 +181,20 @@ def test_a_bug_of_ours_does_not_lose_a_line(
 )
 def test_the_value_goes_and_the_rest_stays(name: str, value: str, line: str) -> None:
     text = line.format(name=name, value=value)
-    [shown] = masked((text,))
+    [shown] = redacted((text,))
     assert shown == text.replace(value, "******")
 
 
 def test_a_dict_is_masked_in_a_copy() -> None:
-    headers = {NAME: "raw 'key' with, anything;", "Host": "h"}
-    [shown] = masked((headers,))
-    assert shown == {NAME: "******", "Host": "h"}
-    assert headers[NAME].startswith("raw")
+    headers = {OBS_KEY_HEADER: "raw 'key' with, anything;", "Host": "h"}
+    [shown] = redacted((headers,))
+    assert shown == {OBS_KEY_HEADER: "******", "Host": "h"}
+    assert headers[OBS_KEY_HEADER].startswith("raw")
 
 
-@pytest.mark.parametrize("value", [1, 1.5, None, {"a": "b"}, "plain", [1], f"SignedHeaders=host;{NAME};range"])
+@pytest.mark.parametrize(
+    "value", [1, 1.5, None, {"a": "b"}, "plain", [1], f"SignedHeaders=host;{OBS_KEY_HEADER};range"]
+)
 def test_what_holds_no_key_is_the_same_object(value: Any) -> None:
-    [shown] = masked((value,))
+    [shown] = redacted((value,))
     assert shown is value or shown == value

@@ -20,13 +20,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import obs
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from obs.ilog import LogClient, LogConf
 
 from tests.support import expected_rules, obs_calls, oracle
-from tests.support.obs_calls import ALTERNATIVES, BUCKET, OBJECT, PLAIN, ROWLESS, ROWLESS_ROW, CallVariant, open_client
+from tests.support.obs_calls import (
+    ALTERNATIVES,
+    BUCKET,
+    OBJECT,
+    PLAIN,
+    ROWLESS,
+    ROWLESS_ROW,
+    CallVariant,
+    needs_https,
+    open_client,
+)
 from tests.support.oracle import REFUSED, Said
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
 from tests.support.strategies import (
@@ -45,7 +54,7 @@ from tests.support.strategies import (
 if TYPE_CHECKING:
     from obs_sse_guard import SSETransportError
 
-pytestmark = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+pytestmark = needs_https
 
 # ------------------------------------------------------------------------------ what is drawn
 

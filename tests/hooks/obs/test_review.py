@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import subprocess
 import sys
@@ -21,28 +20,27 @@ from obs.ilog import LogClient, LogConf
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._hooks.redaction import masked
+from obs_sse_guard._hooks.redaction import redacted
 from obs_sse_guard._util import fork
-from obs_sse_guard._util.once import Once
+from obs_sse_guard._util.once import OncePerKey
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
+from tests.support.guard import TRUSTED
+from tests.support.obs_calls import (
+    BUCKET,
+    CONTENT,
+    KEY,
+    OBJECT,
+    SOURCE_BUCKET,
+    SOURCE_OBJECT,
+    needs_https,
+    needs_requests,
+    open_client,
+    put_sse_c,
+    sse_c,
+)
 from tests.support.records import audited, fields_of, rules
 from tests.support.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
-
-ENCODED = base64.b64encode(KEY.encode()).decode()
-KEY_HEADER = "x-amz-server-side-encryption-customer-key"
-TRUSTED = "OBS_SSE_GUARD_TRUSTED_HOSTS"
-needs_https = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
-needs_requests = pytest.mark.skipif(not obs_calls.has_transport("requests"), reason="not in this release of the SDK")
-
-
-def _sse_c() -> Any:
-    return obs.SseCHeader.getInstance(KEY)
-
-
-def _put(client: Any, bucket: str = BUCKET) -> Any:
-    return client.putContent(bucket, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=_sse_c()))
-
+from tests.support.sse import ENCODED, S3_KEY_HEADER
 
 # ------------------------------------------------------- trust is for where the bytes really go
 
@@ -53,7 +51,7 @@ def test_a_bucket_name_leads_nowhere_else(trick: str, http: RecordingServer, mon
     monkeypatch.setenv(TRUSTED, "obs.test,*.obs.test")
     options = {"is_signature_negotiation": False, "server": "http://obs.test"}
     with open_client("obs", http, transport="requests", **options) as client, pytest.raises(SSETransportError):
-        _put(client, trick.format(http.port))
+        put_sse_c(client, trick.format(http.port))
     assert_no_key(http, KEY)
 
 
@@ -69,7 +67,7 @@ def test_every_proxy_is_a_hop(how: str, http: RecordingServer, monkeypatch: pyte
             else:
                 monkeypatch.setenv(how, address)
             with pytest.raises(SSETransportError):
-                _put(client)
+                put_sse_c(client)
         assert_silent(proxy)
 
 
@@ -82,7 +80,7 @@ def test_a_pooled_connection_leads_where_it_was_made_for(
         client.putContent(BUCKET, OBJECT, CONTENT)
         client.server = "obs.test"
         with pytest.raises(SSETransportError):
-            _put(client)
+            put_sse_c(client)
     assert_no_key(http, KEY)
 
 
@@ -98,20 +96,20 @@ def test_what_is_no_host_name_is_not_trusted(
 # ------------------------------------------------------------- an SSE object where text belongs
 
 _VALUES: dict[str, Any] = {
-    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"sseHeader": _sse_c()}),
+    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"sseHeader": sse_c()}),
     "initiateMultipartUpload, metadata": lambda c: c.initiateMultipartUpload(
-        BUCKET, OBJECT, metadata={"sseHeader": _sse_c()}
+        BUCKET, OBJECT, metadata={"sseHeader": sse_c()}
     ),
-    "by position": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, {"sseHeader": _sse_c()}),
+    "by position": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, {"sseHeader": sse_c()}),
     "copyObject, metadata": lambda c: c.copyObject(
-        SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, metadata={"sseHeader": _sse_c()}
+        SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, metadata={"sseHeader": sse_c()}
     ),
-    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata={"sseHeader": _sse_c()}),
-    "a list": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"note": [_sse_c()]}),
-    "extensionHeaders": lambda c: c.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={"sseHeader": _sse_c()}),
-    "deleteObject": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders={"sseHeader": _sse_c()}),
-    "private": lambda c: c._make_put_request(BUCKET, OBJECT, extensionHeaders={"note": _sse_c()}),
-    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={"sseHeader": _sse_c()}),
+    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata={"sseHeader": sse_c()}),
+    "a list": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"note": [sse_c()]}),
+    "extensionHeaders": lambda c: c.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={"sseHeader": sse_c()}),
+    "deleteObject": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders={"sseHeader": sse_c()}),
+    "private": lambda c: c._make_put_request(BUCKET, OBJECT, extensionHeaders={"note": sse_c()}),
+    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={"sseHeader": sse_c()}),
 }
 
 
@@ -130,7 +128,7 @@ def test_modify_file_may_hide_it_deeper(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         if not hasattr(client, "modifyFile"):
             pytest.skip("not in this release of the SDK")
-        for headers in ({"metadata": {"sseHeader": _sse_c()}}, {"note": (_sse_c(),)}):
+        for headers in ({"metadata": {"sseHeader": sse_c()}}, {"note": (sse_c(),)}):
             with pytest.raises(SSETransportError, match="key-misplaced"):
                 client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=headers)
     assert_silent(http)
@@ -229,7 +227,7 @@ def test_a_place_that_failed_may_be_hooked_later() -> None:
 def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.register_at_fork", raising=False)
     fork.after_fork_in_child(lambda: None)
-    assert Once()("said")
+    assert OncePerKey()("said")
 
 
 # ------------------------------------------------------------------------ legal calls go through
@@ -260,7 +258,7 @@ def test_a_refusal_that_was_handled_spoils_no_transfer(
         def _uploadPartWithNotifier(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  # the SDK's name
             with open_client("v2", http) as other:
                 try:
-                    _put(other)
+                    put_sse_c(other)
                 except SSETransportError as error:
                     handled.append(error.rule)
             return super()._uploadPartWithNotifier(*args, **kwargs)
@@ -272,7 +270,7 @@ def test_a_refusal_that_was_handled_spoils_no_transfer(
 
     def callback(_key: str, _result: object) -> None:
         with open_client("v2", http) as other, pytest.raises(SSETransportError):
-            _put(other)
+            put_sse_c(other)
         handled.append("in the callback")
 
     state = client.downloadFiles(BUCKET, "", str(tmp_path), taskCallback=callback)
@@ -312,7 +310,7 @@ def test_any_mapping_is_read(argument: str, http: RecordingServer) -> None:
         with pytest.raises(SSETransportError):
             client.putContent(BUCKET, OBJECT, CONTENT, **{argument: mapping})
         with pytest.raises(SSETransportError):
-            client.uploadFile(BUCKET, OBJECT, __file__, headers=UserDict(sseHeader=_sse_c()))
+            client.uploadFile(BUCKET, OBJECT, __file__, headers=UserDict(sseHeader=sse_c()))
     assert_silent(http)
 
 
@@ -347,7 +345,7 @@ def test_a_parameter_that_nobody_knows_changes_no_operation(http: RecordingServe
                 "PUT", BUCKET, OBJECT, queryParams={"foo": "1"}, headers={"x-amz-server-side-encryption": "aws:kms"}
             )
         with pytest.raises(SSETransportError, match="key-in-clear"):
-            client.createSignedUrl("PUT", BUCKET, OBJECT, specialParam="acl", headers={KEY_HEADER: ENCODED})
+            client.createSignedUrl("PUT", BUCKET, OBJECT, specialParam="acl", headers={S3_KEY_HEADER: ENCODED})
 
 
 def test_a_form_for_a_custom_domain_is_a_form(http: RecordingServer) -> None:
@@ -373,11 +371,11 @@ def test_a_switch_from_warn_to_enforce_counts_for_clients_that_were_warned(
     monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(tmp_path / "audit"))
     with open_client("v2", https, ssl_verify=False) as client:
         for _ in range(2):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
         assert [line["rule"] for line in audited(tmp_path / "audit")] == ["unverified-tls"] * 2
         monkeypatch.setenv("OBS_SSE_GUARD", "enforce")
         with pytest.raises(SSETransportError, match="unverified-tls"):
-            _put(client)
+            put_sse_c(client)
 
 
 def test_a_request_to_another_host_is_said_for_itself(
@@ -389,10 +387,10 @@ def test_a_request_to_another_host_is_said_for_itself(
         class Body:
             def read(self, _: int = -1) -> bytes:
                 far.path_style = True
-                _put(far)
+                put_sse_c(far)
                 return b""
 
-        headers = obs.PutObjectHeader(sseHeader=_sse_c())
+        headers = obs.PutObjectHeader(sseHeader=sse_c())
         client.putContent(BUCKET, OBJECT, Body(), headers=headers)
     assert [fields["endpoint"].rpartition(":")[0] for fields in fields_of(caplog)] == [
         "http://127.0.0.1",
@@ -409,15 +407,15 @@ def test_a_request_to_another_host_is_said_for_itself(
         "meta-sseheader:%7B&",
         "meta-sseheader:%7B'",
         "meta-sseheader:%7B%22",
-        f'{KEY_HEADER}":"',
-        f"{KEY_HEADER}=&",
+        f'{S3_KEY_HEADER}":"',
+        f"{S3_KEY_HEADER}=&",
         "meta-a",
     ],
 )
 def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.process_time()
-    masked((text,))
+    redacted((text,))
     assert time.process_time() - start < 5  # half a minute and growing by the square, once
 
 
@@ -430,7 +428,7 @@ def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     ],
 )
 def test_masking_finds_the_value(line: str) -> None:
-    [shown] = masked((line.format(name=KEY_HEADER, value=ENCODED),))
+    [shown] = redacted((line.format(name=S3_KEY_HEADER, value=ENCODED),))
     assert ENCODED not in shown
     assert "******" in shown
 
@@ -438,19 +436,19 @@ def test_masking_finds_the_value(line: str) -> None:
 # --------------------------------------------------------- an SSE object in place of its mapping
 
 _IN_PLACE: dict[str, Any] = {
-    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata=_sse_c()),
-    "putContent, extensionHeaders": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=_sse_c()),
-    "deleteObject, extensionHeaders": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders=_sse_c()),
-    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata=_sse_c()),
-    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders=_sse_c()),
-    "modifyFile, headers": lambda c: c.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=_sse_c()),
-    "renameFile, headers": lambda c: c.renameFile(BUCKET, OBJECT, "new", headers=_sse_c()),
-    "private": lambda c: c._make_delete_request(BUCKET, OBJECT, extensionHeaders=_sse_c()),
-    "createSignedUrl, headers": lambda c: c.createSignedUrl("PUT", BUCKET, OBJECT, headers=_sse_c()),
+    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata=sse_c()),
+    "putContent, extensionHeaders": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=sse_c()),
+    "deleteObject, extensionHeaders": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders=sse_c()),
+    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata=sse_c()),
+    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders=sse_c()),
+    "modifyFile, headers": lambda c: c.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=sse_c()),
+    "renameFile, headers": lambda c: c.renameFile(BUCKET, OBJECT, "new", headers=sse_c()),
+    "private": lambda c: c._make_delete_request(BUCKET, OBJECT, extensionHeaders=sse_c()),
+    "createSignedUrl, headers": lambda c: c.createSignedUrl("PUT", BUCKET, OBJECT, headers=sse_c()),
     "createSignedUrl, an object in headers": lambda c: c.createSignedUrl(
-        "PUT", BUCKET, OBJECT, headers={"sseHeader": _sse_c()}
+        "PUT", BUCKET, OBJECT, headers={"sseHeader": sse_c()}
     ),
-    "createPostSignature": lambda c: c.createPostSignature(BUCKET, OBJECT, formParams=_sse_c()),
+    "createPostSignature": lambda c: c.createPostSignature(BUCKET, OBJECT, formParams=sse_c()),
 }
 
 
@@ -469,7 +467,7 @@ def test_an_sse_object_in_place_of_headers_is_a_misplaced_key(case: str, scheme:
 
 
 @needs_https
-@pytest.mark.parametrize("sse", [_sse_c, obs.SseKmsHeader.getInstance])
+@pytest.mark.parametrize("sse", [sse_c, obs.SseKmsHeader.getInstance])
 def test_an_sse_object_in_place_of_the_header_object_is_dropped(
     sse: Any, https: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -500,7 +498,7 @@ def test_a_strict_refusal_of_unverified_tls_sends_no_more_than_the_negotiation(
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
     refused = pytest.raises(SSETransportError, match="unverified-tls")
     with open_client("obs", https, ssl_verify=False) as client, refused:
-        _put(client)
+        put_sse_c(client)
     assert https.calls == ()
     assert_no_key(https, KEY)
 

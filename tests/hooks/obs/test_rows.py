@@ -8,6 +8,7 @@ from obs_sse_guard import SSETransportError
 from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, Row
 from tests.support.hook_groups import disable_hooks
+from tests.support.obs_calls import needs_https
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_no_key, assert_silent
 
@@ -47,7 +48,7 @@ def test_over_http(
             assert rules(caplog) == ([row.id] if oracle.carries_key(row) else [])
 
 
-@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@needs_https
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_over_https(

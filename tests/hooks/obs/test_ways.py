@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, Row
-from tests.support.obs_calls import ALTERNATIVES, KEY, KINDS, PLAIN, CallVariant
+from tests.support.guard import unguarded
+from tests.support.obs_calls import ALTERNATIVES, KEY, KINDS, PLAIN, CallVariant, needs_https
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
 
 _PAIRS = [
@@ -68,15 +68,6 @@ def test_over_http(variant: CallVariant, row: Row, kind: str, http: RecordingSer
             assert_silent(http)
 
 
-@contextlib.contextmanager
-def _unguarded() -> Iterator[None]:
-    obs_sse_guard.uninstall()
-    try:
-        yield
-    finally:
-        obs_sse_guard.install()
-
-
 _VARIES = re.compile(
     r"(?i)^(date|x-(?:obs|amz)-date|authorization)$|(?:(?<=signature=)|(?<=expires=)|(?<=date=))[^&]+|boundary=.*"
 )
@@ -106,7 +97,7 @@ def _sent(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) 
 
 
 def _same(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) -> None:
-    with _unguarded():
+    with unguarded():
         expected = _sent(scheme, kind, variant, row, folder / "unguarded")
     guarded = _sent(scheme, kind, variant, row, folder / "guarded")
     same_folder = [request.replace("/unguarded", "/guarded") for request in expected[0]], expected[1]
@@ -114,7 +105,7 @@ def _same(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) 
     assert variant.only_signs or guarded[0]
 
 
-@pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+@needs_https
 @pytest.mark.parametrize(("variant", "row"), _SAID)
 def test_over_https_the_same_bytes_are_sent(variant: CallVariant, row: Row, tmp_path: Path) -> None:
     if variant.misplaces and oracle.carries_key(row):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import gc
 import http.client
 import json
 import threading
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,71 +17,60 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._policy.kms_uploads import Ledger
+from obs_sse_guard._policy.kms_uploads import KmsUploads
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, SOURCE_BUCKET, SOURCE_OBJECT, open_client
+from tests.support.guard import POLICY
+from tests.support.obs_calls import (
+    BUCKET,
+    CONTENT,
+    KEY,
+    OBJECT,
+    SOURCE_BUCKET,
+    SOURCE_OBJECT,
+    each_transport,
+    needs_https,
+    needs_requests,
+    open_client,
+    put_sse_c,
+    refused_at_once,
+    sse_c,
+)
 from tests.support.records import audited, rules
 from tests.support.servers import ConnectProxy, RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
+from tests.support.sse import ENCODED, S3_KEY_HEADER
 
-pytestmark = pytest.mark.skipif(not obs_calls.https_works(), reason="HTTPS of this release is broken on this Python")
+pytestmark = needs_https
 
-ENCODED = base64.b64encode(KEY.encode()).decode()
-KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 MEGABYTE = 1024 * 1024
-POLICY = "OBS_SSE_GUARD_POLICY"
-TRANSPORTS = [
-    pytest.param(
-        transport,
-        marks=pytest.mark.skipif(not obs_calls.has_transport(transport), reason="not in this release of the SDK"),
-    )
-    for transport in ("http.client", "requests")
-]
-
-
-def _sse_c() -> Any:
-    return obs.SseCHeader.getInstance(KEY)
-
-
-def _put(client: Any, **arguments: Any) -> Any:
-    return client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=_sse_c()), **arguments)
 
 
 def _get(client: Any) -> Any:
-    return client.getObject(BUCKET, OBJECT, headers=obs.GetObjectHeader(sseHeader=_sse_c()), loadStreamInMemory=True)
+    return client.getObject(BUCKET, OBJECT, headers=obs.GetObjectHeader(sseHeader=sse_c()), loadStreamInMemory=True)
 
 
 def _copy(client: Any) -> Any:
-    headers = obs.CopyObjectHeader(sourceSseHeader=_sse_c())
+    headers = obs.CopyObjectHeader(sourceSseHeader=sse_c())
     return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=headers)
 
 
 def _copy_to_ssec(client: Any) -> Any:
-    headers = obs.CopyObjectHeader(destSseHeader=_sse_c())
+    headers = obs.CopyObjectHeader(destSseHeader=sse_c())
     return client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=headers)
 
 
 _CALLS = {
-    "PUT": _put,
+    "PUT": put_sse_c,
     "GET": _get,
-    "HEAD": lambda client: client.getObjectMetadata(BUCKET, OBJECT, sseHeader=_sse_c()),
-    "POST": lambda client: client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=_sse_c()),
+    "HEAD": lambda client: client.getObjectMetadata(BUCKET, OBJECT, sseHeader=sse_c()),
+    "POST": lambda client: client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=sse_c()),
     "copy": _copy_to_ssec,
 }
-
-
-def _refused_quickly(call: Any, *args: Any) -> SSETransportError:
-    start = time.monotonic()
-    with pytest.raises(SSETransportError) as caught:
-        call(*args)
-    assert time.monotonic() - start < 1
-    assert caught.value.__cause__ is None
-    return caught.value
 
 
 # ------------------------------------------------------------------------------- redirects
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 @pytest.mark.parametrize("location", ["http://127.0.0.1:{}/away", "//127.0.0.1:{}/away", "ftp://127.0.0.1:{}/away"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("name", _CALLS)
@@ -92,7 +79,7 @@ def test_a_redirect_to_plaintext_is_not_followed(
 ) -> None:
     https.answer(lambda request: True, status, {"Location": location.format(http.port)})
     with open_client("v2", https, transport=transport) as client:
-        error = _refused_quickly(_CALLS[name], client)
+        error = refused_at_once(_CALLS[name], client, redirects=1)
     assert len(https.requests) == 1
     assert_silent(http)
     assert (error.scheme, error.endpoint) == ("http", http.url)
@@ -101,14 +88,14 @@ def test_a_redirect_to_plaintext_is_not_followed(
 
 def _complete(client: Any) -> Any:
     parts = obs.CompleteMultipartUploadRequest([obs.CompletePart(partNum=1, etag="etag")])
-    return client.completeMultipartUpload(BUCKET, OBJECT, "id", parts, extensionHeaders={KEY_HEADER: ENCODED})
+    return client.completeMultipartUpload(BUCKET, OBJECT, "id", parts, extensionHeaders={S3_KEY_HEADER: ENCODED})
 
 
 def _kms_part_of_copy(client: Any) -> Any:
     return client.copyPart(BUCKET, OBJECT, 1, "id", "source/key", destSseHeader=obs.SseKmsHeader.getInstance())
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 @pytest.mark.parametrize("call", [_copy, _complete, _kms_part_of_copy])
 def test_a_downgrade_is_not_followed_where_the_row_allows_http(
     call: Any, transport: str, https: RecordingServer, http: RecordingServer
@@ -117,7 +104,7 @@ def test_a_downgrade_is_not_followed_where_the_row_allows_http(
     with open_client("v2", https, transport=transport) as client:
         if call is _complete and not obs_calls.passes_raw_headers(client):
             pytest.skip("this release of the SDK passes no raw headers")
-        error = _refused_quickly(call, client)
+        error = refused_at_once(call, client, redirects=1)
     assert (error.rule, error.scheme) == ("downgraded-redirect", "http")
     assert "server='https://" in str(error)
     assert_silent(http)
@@ -131,13 +118,13 @@ def test_a_client_on_http_is_redirected_by_the_rows(http: RecordingServer, caplo
     assert "downgraded-redirect" not in rules(caplog)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 def test_a_redirect_on_the_same_host_is_followed(
     transport: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     https.answer("PUT", 307, {"Location": f"{https.url}/{BUCKET}/elsewhere"}, times=1)
     with open_client("v2", https, transport=transport) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert [request.path for request in https.requests] == [f"/{BUCKET}/{OBJECT}", f"/{BUCKET}/elsewhere"]
     assert "cross-host-redirect" not in rules(caplog)
 
@@ -150,10 +137,10 @@ def test_a_redirect_to_another_host_is_a_finding(
     with TlsRecordingServer() as other, open_client("v2", https) as client:
         https.answer("PUT", 307, {"Location": f"https://other.obs.test:{other.port}/{BUCKET}/{OBJECT}"})
         if policy == "strict":
-            assert _refused_quickly(_put, client).rule == "cross-host-redirect"
+            assert refused_at_once(put_sse_c, client, redirects=1).rule == "cross-host-redirect"
             assert_silent(other)
         else:
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
             assert "cross-host-redirect" in rules(caplog)
 
 
@@ -172,7 +159,7 @@ def test_a_pooled_plaintext_connection_carries_no_key(http: RecordingServer) -> 
         client.putContent(BUCKET, OBJECT, CONTENT)
         assert client.connHolder["connSet"].qsize() == 1
         client.is_secure = True
-        assert _refused_quickly(_put, client).rule == "table-1/PutObject"
+        assert refused_at_once(put_sse_c, client).rule == "table-1/PutObject"
         assert client.connHolder["connSet"].qsize() == 0
         gc.collect()  # a leaked socket would warn, and warnings are errors
     assert_no_key(http, KEY)
@@ -181,7 +168,7 @@ def test_a_pooled_plaintext_connection_carries_no_key(http: RecordingServer) -> 
 def test_an_injected_plaintext_connection_carries_no_key(http: RecordingServer, https: RecordingServer) -> None:
     with open_client("v2", https, transport="long") as client:
         client.connHolder["connSet"].put(_plaintext(http))
-        assert _refused_quickly(_put, client).scheme == "http"
+        assert refused_at_once(put_sse_c, client).scheme == "http"
     assert_no_key(http, KEY)
 
 
@@ -197,7 +184,7 @@ def test_every_attempt_is_judged_by_its_own_transport(https: RecordingServer, ht
             return True
 
         https.drop(flip)
-        assert _refused_quickly(_put, client).scheme == "http"
+        assert refused_at_once(put_sse_c, client, redirects=1).scheme == "http"
     assert len(https.requests) == 1
     assert_silent(http)
 
@@ -205,9 +192,9 @@ def test_every_attempt_is_judged_by_its_own_transport(https: RecordingServer, ht
 # ------------------------------------------------------------------------- smuggled headers
 
 _SMUGGLED: dict[str, dict[str, Any]] = {
-    "bytes": {KEY_HEADER: ENCODED.encode()},
-    "list": {KEY_HEADER: [ENCODED]},
-    "letter case": {KEY_HEADER.upper(): ENCODED},
+    "bytes": {S3_KEY_HEADER: ENCODED.encode()},
+    "list": {S3_KEY_HEADER: [ENCODED]},
+    "letter case": {S3_KEY_HEADER.upper(): ENCODED},
     "copy source": {"x-obs-copy-source-server-side-encryption-customer-key": ENCODED},
 }
 
@@ -215,10 +202,10 @@ _SMUGGLED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("shape", _SMUGGLED)
 def test_private_requests_are_judged(shape: str, http: RecordingServer) -> None:
     with open_client("v2", http) as client:
-        _refused_quickly(lambda: client._make_put_request(BUCKET, OBJECT, headers=_SMUGGLED[shape]))
-        _refused_quickly(lambda: client._make_delete_request(BUCKET, OBJECT, extensionHeaders=_SMUGGLED[shape]))
-        _refused_quickly(lambda: client._make_get_request(BUCKET, OBJECT, pathArgs=_SMUGGLED[shape]))
-        _refused_quickly(lambda: client._send_request("127.0.0.1", "PUT", "/", dict(_SMUGGLED[shape]), port=http.port))
+        refused_at_once(lambda: client._make_put_request(BUCKET, OBJECT, headers=_SMUGGLED[shape]))
+        refused_at_once(lambda: client._make_delete_request(BUCKET, OBJECT, extensionHeaders=_SMUGGLED[shape]))
+        refused_at_once(lambda: client._make_get_request(BUCKET, OBJECT, pathArgs=_SMUGGLED[shape]))
+        refused_at_once(lambda: client._send_request("127.0.0.1", "PUT", "/", dict(_SMUGGLED[shape]), port=http.port))
     assert_silent(http)
 
 
@@ -226,7 +213,7 @@ def test_a_key_in_the_query_of_a_request_is_a_key_in_its_url(
     https: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_client("v2", https) as client:
-        client._make_get_request(BUCKET, OBJECT, pathArgs={KEY_HEADER: ENCODED})
+        client._make_get_request(BUCKET, OBJECT, pathArgs={S3_KEY_HEADER: ENCODED})
     assert rules(caplog)[0] == "key-in-url"
 
 
@@ -234,24 +221,24 @@ class _Late(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
     """Adds the key after the first gate, as another thread that holds the headers could."""
 
     def _add_auth_headers(self, headers: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        headers[KEY_HEADER] = ENCODED
+        headers[S3_KEY_HEADER] = ENCODED
         return super()._add_auth_headers(headers, *args, **kwargs)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 def test_headers_are_judged_as_they_leave(transport: str, http: RecordingServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         client = _Late(access_key_id="a", secret_access_key="b", server=http.url, **obs_calls.TRANSPORTS[transport])
-    assert _refused_quickly(client.putContent, BUCKET, OBJECT, CONTENT).rule == "table-1/PutObject"
-    assert _refused_quickly(client.deleteObject, BUCKET, OBJECT).rule == "key-in-clear"
+    assert refused_at_once(client.putContent, BUCKET, OBJECT, CONTENT).rule == "table-1/PutObject"
+    assert refused_at_once(client.deleteObject, BUCKET, OBJECT).rule == "key-in-clear"
     obs_calls.close_client(client)
     assert_silent(http)
 
 
 @pytest.mark.parametrize("kind", obs_calls.KINDS)
 def test_a_fetch_job_carries_headers_in_its_body(kind: str, http: RecordingServer) -> None:
-    headers = {"x-obs-server-side-encryption-customer-key": ENCODED, KEY_HEADER: ENCODED}
+    headers = {"x-obs-server-side-encryption-customer-key": ENCODED, S3_KEY_HEADER: ENCODED}
     with open_client(kind, http) as client:
         with pytest.raises(SSETransportError) as caught:
             client.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders=headers)
@@ -261,10 +248,10 @@ def test_a_fetch_job_carries_headers_in_its_body(kind: str, http: RecordingServe
 
 
 def test_a_private_fetch_job_is_judged_by_its_body(http: RecordingServer) -> None:
-    body = json.dumps({"objectheaders": {KEY_HEADER: ENCODED}})
+    body = json.dumps({"objectheaders": {S3_KEY_HEADER: ENCODED}})
     with open_client("v2", http) as client:
         call = functools.partial(client._make_post_request, BUCKET, "v1/async-fetch/jobs", entity=body)
-        assert _refused_quickly(call).rule == "key-in-clear"
+        assert refused_at_once(call).rule == "key-in-clear"
     assert_silent(http)
 
 
@@ -277,7 +264,7 @@ def test_an_odd_fetch_job_passes(body: Any, http: RecordingServer, caplog: pytes
 
 
 def test_no_other_body_is_looked_at(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    body = f'{{"objectheaders": {{"{KEY_HEADER}": "x"}}}}'
+    body = f'{{"objectheaders": {{"{S3_KEY_HEADER}": "x"}}}}'
     with open_client("v2", http) as client:
         client.putContent(BUCKET, "v1/async-fetch/jobs", content=body)
         client.putContent(BUCKET, "other", content=body)
@@ -295,7 +282,7 @@ def _file(folder: Path, size: int = 3 * MEGABYTE) -> str:
 
 
 def _upload_header() -> Any:
-    return obs.UploadFileHeader(sseHeader=_sse_c())
+    return obs.UploadFileHeader(sseHeader=sse_c())
 
 
 def _redirect_parts(https: RecordingServer, http: RecordingServer) -> None:
@@ -306,25 +293,18 @@ def _redirect_parts(https: RecordingServer, http: RecordingServer) -> None:
     )
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 @pytest.mark.parametrize("tasks", [1, 3])
 def test_upload_file_gives_its_caller_the_refusal(
     tasks: int, transport: str, https: RecordingServer, http: RecordingServer, tmp_path: Path
 ) -> None:
     _redirect_parts(https, http)
-    with open_client("v2", https, transport=transport) as client:
-        error = _refused_quickly(
-            lambda: client.uploadFile(
-                BUCKET,
-                OBJECT,
-                _file(tmp_path),
-                partSize=MEGABYTE,
-                taskNum=tasks,
-                enableCheckpoint=True,
-                headers=_upload_header(),
-            )
-        )
-    assert error.rule == "table-1/UploadPart"
+    with open_client("v2", https, transport=transport) as client, obs_calls.without_backoff() as slept:
+        arguments = {"partSize": MEGABYTE, "taskNum": tasks, "enableCheckpoint": True, "headers": _upload_header()}
+        with pytest.raises(SSETransportError) as caught:
+            client.uploadFile(BUCKET, OBJECT, _file(tmp_path), **arguments)
+    assert len(slept) == sum("partNumber" in request.query for request in https.requests), "each part is sent once"
+    assert caught.value.rule == "table-1/UploadPart"
     assert_silent(http)
     assert "DELETE" not in [request.method for request in https.requests]
     assert (tmp_path / "upload.bin.upload_record").exists()
@@ -338,7 +318,7 @@ def test_a_resumed_upload_is_judged(https: RecordingServer, http: RecordingServe
         client.uploadFile(BUCKET, OBJECT, path, **arguments)
     record = (tmp_path / "upload.bin.upload_record").read_bytes()
     with open_client("v2", http) as client:
-        _refused_quickly(lambda: client.uploadFile(BUCKET, OBJECT, path, **arguments))
+        refused_at_once(lambda: client.uploadFile(BUCKET, OBJECT, path, **arguments))
     assert_silent(http)
     assert (tmp_path / "upload.bin.upload_record").read_bytes() == record
     with open_client("v2", https) as client:
@@ -370,7 +350,7 @@ def test_download_file_gives_its_caller_the_refusal(
     https.answer("GET", 302, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     target = tmp_path / "down.bin"
     with open_client("v2", https) as client:
-        error = _refused_quickly(
+        error = refused_at_once(
             lambda: client.downloadFile(
                 BUCKET,
                 OBJECT,
@@ -378,8 +358,9 @@ def test_download_file_gives_its_caller_the_refusal(
                 taskNum=tasks,
                 partSize=MEGABYTE,
                 enableCheckpoint=True,
-                header=obs.GetObjectHeader(sseHeader=_sse_c()),
-            )
+                header=obs.GetObjectHeader(sseHeader=sse_c()),
+            ),
+            redirects=1,
         )
     assert error.rule == "table-1/GetObject"
     assert_silent(http)
@@ -401,7 +382,7 @@ def test_download_files_gives_its_caller_the_refusal(
             BUCKET,
             "",
             str(tmp_path),
-            headers=obs.GetObjectHeader(sseHeader=_sse_c()),
+            headers=obs.GetObjectHeader(sseHeader=sse_c()),
             taskCallback=lambda key, result: seen.append(result),
         )
     assert seen
@@ -411,7 +392,7 @@ def test_download_files_gives_its_caller_the_refusal(
 
 def test_download_files_without_a_refusal_returns_its_progress(https: RecordingServer, tmp_path: Path) -> None:
     with open_client("v2", https) as client:
-        state = client.downloadFiles(BUCKET, "", str(tmp_path), headers=obs.GetObjectHeader(sseHeader=_sse_c()))
+        state = client.downloadFiles(BUCKET, "", str(tmp_path), headers=obs.GetObjectHeader(sseHeader=sse_c()))
     assert state.failed_tasks == 0
     assert state.successful_tasks > 0
 
@@ -440,7 +421,7 @@ def test_a_part_of_a_kms_upload_is_refused_over_http(by: str, https: RecordingSe
         other_id = "another"
         assert _part(client, upload_id).status == 200
         _same_endpoint(client, http)
-        assert _refused_quickly(_part, client, upload_id).rule == "inferred-kms"
+        assert refused_at_once(_part, client, upload_id).rule == "inferred-kms"
         assert_silent(http)
         assert _part(client, other_id).status == 200
         assert client.copyPart(BUCKET, OBJECT, 1, upload_id, f"{SOURCE_BUCKET}/{SOURCE_OBJECT}").status == 200
@@ -449,7 +430,7 @@ def test_a_part_of_a_kms_upload_is_refused_over_http(by: str, https: RecordingSe
 
 @pytest.mark.parametrize("query", ["?partNumber=1&uploadId={}", ""])
 @pytest.mark.parametrize("host", ["127.0.0.1", "other.obs.test"])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
     transport: str, host: str, query: str, https: RecordingServer, http: RecordingServer
 ) -> None:
@@ -457,7 +438,7 @@ def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
         upload_id = _begin(client, sseHeader=obs.SseKmsHeader.getInstance())
         location = f"http://{host}:{http.port}/{BUCKET}/{OBJECT}{query.format(upload_id)}"
         https.answer(lambda request: "partNumber" in request.query, 307, {"Location": location})
-        assert _refused_quickly(_part, client, upload_id).rule == "inferred-kms"
+        assert refused_at_once(_part, client, upload_id, redirects=1).rule == "inferred-kms"
     assert_silent(http)
 
 
@@ -469,7 +450,7 @@ def test_a_part_of_a_kms_upload_takes_no_pooled_plaintext_connection(
         while not client.connHolder["connSet"].empty():
             client.connHolder["connSet"].get().close()
         client.connHolder["connSet"].put(_plaintext(http))
-        assert _refused_quickly(_part, client, upload_id).rule == "inferred-kms"
+        assert refused_at_once(_part, client, upload_id).rule == "inferred-kms"
     assert_silent(http)
 
 
@@ -496,7 +477,7 @@ def test_an_upload_of_another_kind_is_not_in_the_ledger(https: RecordingServer) 
     with open_client("v2", https) as client:
         _begin(client)
         _begin(client, sseHeader=obs.SseKmsHeader.getInstance(None, "AES256"))
-        _begin(client, sseHeader=_sse_c())
+        _begin(client, sseHeader=sse_c())
         https.answer("POST", 500)
         client.max_retry_count = 0
         client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=obs.SseKmsHeader.getInstance())
@@ -504,7 +485,7 @@ def test_an_upload_of_another_kind_is_not_in_the_ledger(https: RecordingServer) 
 
 
 def test_the_ledger_is_bounded_and_keeps_uploads_apart() -> None:
-    ledger = Ledger(limit=2)
+    ledger = KmsUploads(limit=2)
     for upload in ("one", "two", "three"):
         ledger.add("host", "bucket", upload)
     assert [("host", "bucket", upload) in ledger for upload in ("one", "two", "three")] == [False, True, True]
@@ -538,7 +519,7 @@ def test_read_over_tls_or_of_another_kind_is_no_finding(
 # ------------------------------------------------------------------- TLS that proves nothing
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 def test_unverified_tls_is_said_once_per_client(
     transport: str,
     https: RecordingServer,
@@ -552,10 +533,10 @@ def test_unverified_tls_is_said_once_per_client(
         client.putContent(BUCKET, OBJECT, CONTENT)
         assert not caplog.records
         for _ in range(3):
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
     assert rules(caplog) == ["unverified-tls"]
     with open_client("v2", https, ssl_verify=False) as other:
-        _put(other)
+        put_sse_c(other)
     assert [line["rule"] for line in audited(tmp_path / "audit")] == ["unverified-tls"] * 2
 
 
@@ -563,39 +544,39 @@ def test_unverified_tls_is_refused_under_strict_at_any_time(
     https: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_client("v2", https, ssl_verify=False) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
         monkeypatch.setenv(POLICY, "strict")
         for _ in range(2):
-            assert _refused_quickly(_put, client).rule == "unverified-tls"
+            assert refused_at_once(put_sse_c, client).rule == "unverified-tls"
         monkeypatch.delenv(POLICY)
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert len(https.requests) == 2
 
 
 def test_a_verified_certificate_of_another_host_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with TlsRecordingServer(other_name=True) as server, open_client("v2", server) as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert rules(caplog) == ["unverified-host"]
 
 
-@pytest.mark.skipif(not obs_calls.has_transport("requests"), reason="not in this release of the SDK")
+@needs_requests
 def test_a_transport_that_checks_the_name_is_no_finding(
     https: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(POLICY, "strict")
     with open_client("v2", https, transport="requests") as client:
-        assert _put(client).status == 200
+        assert put_sse_c(client).status == 200
     assert not caplog.records
 
 
 # -------------------------------------------------------------------- proxies and dialects
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_transport
 def test_no_key_reaches_a_proxy_in_clear(transport: str, http: RecordingServer) -> None:
     with ConnectProxy() as proxy:
         with open_client("v2", http, transport=transport, proxy_host="127.0.0.1", proxy_port=proxy.port) as client:
-            _refused_quickly(_put, client)
+            refused_at_once(put_sse_c, client)
         assert_silent(proxy)
         assert_silent(http)
 
@@ -603,12 +584,12 @@ def test_no_key_reaches_a_proxy_in_clear(transport: str, http: RecordingServer) 
 def test_a_tunnel_to_https_is_allowed(https: RecordingServer) -> None:
     with ConnectProxy() as proxy:
         with open_client("v2", https, proxy_host="127.0.0.1", proxy_port=proxy.port) as client:
-            assert _put(client).status == 200
+            assert put_sse_c(client).status == 200
         assert_no_key(proxy, KEY)
         assert proxy.requests[0].method == "CONNECT"
 
 
-@pytest.mark.skipif(not obs_calls.has_transport("requests"), reason="not in this release of the SDK")
+@needs_requests
 @pytest.mark.parametrize("bypassed", [False, True])
 def test_a_proxy_of_the_environment_is_a_hop_of_its_own(
     bypassed: bool, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
@@ -620,18 +601,18 @@ def test_a_proxy_of_the_environment_is_a_hop_of_its_own(
             monkeypatch.setenv("no_proxy", "127.0.0.1")
         with open_client("v2", http, transport="requests", trust_env=True) as client:
             if bypassed:
-                assert _put(client).status == 200
+                assert put_sse_c(client).status == 200
             else:
-                _refused_quickly(_put, client)
+                refused_at_once(put_sse_c, client)
                 assert_silent(proxy)
                 monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1,localhost")
-                assert _put(client).status == 200
+                assert put_sse_c(client).status == 200
 
 
 def test_a_custom_domain_is_judged(http: RecordingServer) -> None:
     with open_client("v2", http, is_cname=True) as client:
-        error = _refused_quickly(lambda: client._make_put_request("", OBJECT, headers={KEY_HEADER: ENCODED}))
-        _refused_quickly(_put, client)
+        error = refused_at_once(lambda: client._make_put_request("", OBJECT, headers={S3_KEY_HEADER: ENCODED}))
+        refused_at_once(put_sse_c, client)
     assert error.rule == "table-1/PutObject"
     assert_silent(http)
 
@@ -644,7 +625,7 @@ def test_negotiation_may_end_in_either_dialect(signature: str) -> None:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         for prefix in ("x-obs-", "x-amz-"):
             header = {f"{prefix}server-side-encryption-customer-key": ENCODED}
-            _refused_quickly(lambda header=header: client.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=header))
+            refused_at_once(lambda header=header: client.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=header))
         assert_no_key(plain, KEY)
 
 
@@ -656,7 +637,7 @@ def test_threads_do_not_hear_each_others_findings(http: RecordingServer, https: 
     outcomes: dict[int, list[str]] = {}
 
     def work(number: int) -> None:
-        server, call = ((http, _put), (https, _put), (http, _plain))[number % 3]
+        server, call = ((http, put_sse_c), (https, put_sse_c), (http, _plain))[number % 3]
         with open_client("v2", server) as client:
             outcomes[number] = [_outcome(call, client) for _ in range(5)]
 
@@ -687,8 +668,8 @@ def test_copies_of_a_client_are_judged_by_their_own_transport(https: RecordingSe
     with open_client("v2", https) as client:
         twin = copy.copy(client)
         _same_endpoint(twin, http)
-        _refused_quickly(_put, twin)
-        assert _put(client).status == 200
+        refused_at_once(put_sse_c, twin)
+        assert put_sse_c(client).status == 200
     assert_silent(http)
 
 
@@ -697,7 +678,7 @@ def test_the_workflow_client_is_judged(http: RecordingServer) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         client = obs.WorkflowClient(access_key_id="a", secret_access_key="b", server=http.url)
     with pytest.raises(SSETransportError, match="key-in-clear"):
-        client._make_put_request(None, "v2/x", headers={KEY_HEADER: ENCODED})
+        client._make_put_request(None, "v2/x", headers={S3_KEY_HEADER: ENCODED})
     client.close()
     assert_silent(http)
     assert obs_sse_guard.status()["obs.client._BasicClient._make_request_with_retry"] == "active"

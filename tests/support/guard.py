@@ -1,0 +1,38 @@
+"""The guard as the tests set it up: its environment variables, its memory, and its absence."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import obs_sse_guard
+from obs_sse_guard._enforcement import log
+from obs_sse_guard._policy import settings
+from obs_sse_guard._policy.kms_uploads import kms_uploads
+from obs_sse_guard._util import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODE = "OBS_SSE_GUARD"
+POLICY = "OBS_SSE_GUARD_POLICY"
+TRUSTED = "OBS_SSE_GUARD_TRUSTED_HOSTS"
+AUDIT = "OBS_SSE_GUARD_AUDIT"
+
+
+def reset() -> None:
+    """Clear everything the guard remembers: reports, warnings, uploads, settings."""
+    kms_uploads.clear()
+    for once in (log.first_failure, log.first_use_of_trust, log.throttle, warn.first_warning):
+        once.forget()
+    settings._cached.cache_clear()
+
+
+@contextlib.contextmanager
+def unguarded() -> Iterator[None]:
+    """Remove the hooks for a while: what would happen, and what must not change."""
+    obs_sse_guard.uninstall()
+    try:
+        yield
+    finally:
+        obs_sse_guard.install()
