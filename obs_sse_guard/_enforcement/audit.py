@@ -37,10 +37,8 @@ _MOST_NAMES = 50
 
 
 def report(decision: Decision) -> None:
-    """Append a finding to the audit file, if the settings name one. Warn once if it cannot be written."""
+    """Append a finding to the audit file that the settings name. Warn once if it cannot be written."""
     path = decision.settings.audit
-    if not path:
-        return
     try:
         append(path, _line(decision))
     except OSError as error:

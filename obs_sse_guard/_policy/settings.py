@@ -141,17 +141,18 @@ def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> 
 
 def _parse_trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Problem, ...]]:
     names, suffixes, networks, problems = set(), [], [], []
-    for entry in filter(None, (normalize_host(part) for part in value.split(","))):
+    for part in filter(str.strip, value.split(",")):
+        entry = normalize_host(part)
         network = _ip_network(entry)
         if network is not None:
             networks.append(network)
         elif entry.startswith("*.") and _is_name(entry[2:]):
             suffixes.append(entry[1:])
-        elif _is_name(entry):
+        elif _is_name(entry) and "@" not in part:
             names.add(entry)
         else:
             message = (
-                f"{TRUSTED_HOSTS}: unknown entry {entry!a}; it trusts nothing. Valid entries: host names, "
+                f"{TRUSTED_HOSTS}: unknown entry {part.strip()!a}; it trusts nothing. Valid entries: host names, "
                 "*.suffix, IP addresses and networks, without scheme, port or path."
             )
             problems.append(Problem(TRUSTED_HOSTS, message))

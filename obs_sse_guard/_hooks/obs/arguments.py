@@ -11,19 +11,17 @@ from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from obs_sse_guard._hooks.types import Args, Function, Kwargs
+    from obs_sse_guard._hooks.types import Args, Function, Items, Kwargs
 
 __all__ = [
     "NO_INTENT",
     "SSE_ARGUMENTS",
     "Arguments",
     "Intent",
-    "carried",
     "has_container",
     "holds_key",
     "intent_of",
+    "intents_of",
     "is_a",
     "items",
     "keys_as_values",
@@ -84,11 +82,9 @@ class Arguments:
                 found[name] = args[position]
 
 
-def items(*holders: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the names and values of whatever has some; the SDK takes any mapping."""
-    for holder in holders:
-        if hasattr(holder, "items"):
-            yield from list(holder.items())  # a copy: another thread may be changing it
+def items(*holders: Any) -> Items:
+    """Return the names and values of whatever has some; the SDK takes any mapping."""
+    return [pair for holder in holders if hasattr(holder, "items") for pair in list(holder.items())]
 
 
 def names_sse(mapping: Any) -> bool:
@@ -146,11 +142,11 @@ def is_a(name: str, value: Any) -> bool:
     return any((kind.__module__, kind.__name__) == ("obs.model", name) for kind in type(value).__mro__)
 
 
-def carried(holder: Any) -> Args:
-    """Return the SSE objects that a header object carries, in the order of `SSE_ARGUMENTS`."""
+def intents_of(holder: Any) -> dict[str, Intent]:
+    """Return the intents of the SSE arguments that a header object carries, or that a call gives, by name."""
     if isinstance(holder, dict) or hasattr(holder, "items"):  # as all header objects of the SDK are
-        return tuple(map(holder.get, SSE_ARGUMENTS))
-    return tuple(getattr(holder, argument, None) for argument in SSE_ARGUMENTS)
+        return {argument: intent_of(holder.get(argument)) for argument in SSE_ARGUMENTS}
+    return {argument: intent_of(getattr(holder, argument, None)) for argument in SSE_ARGUMENTS}
 
 
 def holds_key(value: Any) -> bool:

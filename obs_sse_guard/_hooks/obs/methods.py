@@ -12,9 +12,9 @@ from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
     Arguments,
-    carried,
     has_container,
     intent_of,
+    intents_of,
     is_a,
     items,
     keys_as_values,
@@ -218,8 +218,7 @@ class _Describer:
         method = self._method
         metadata, extension_headers = given.get("metadata"), given.get("extensionHeaders")
         holder = given.get(method.carrier)
-        values = carried(holder) if method.carrier else map(given.get, SSE_ARGUMENTS)
-        intents = dict(zip(SSE_ARGUMENTS, map(intent_of, values)))
+        intents = intents_of(holder if method.carrier else given)
         if isinstance(holder, dict) and "key" in holder and is_a("SseHeader", holder):  # in place of a header object
             intents[method.carrier] = intent_of(holder)
         return _context(
