@@ -41,8 +41,8 @@ print(json.dumps({{"ms": ms, "kib": kib, "traced_kib": traced_kib, "sdks": sdks}
 def import_of_guard(runs: int = 15) -> dict[str, Any]:
     """Measure ``import wrapt``, and ``import obs_sse_guard`` above it, with the bytecode cached."""
     return {
-        "wrapt": _import("wrapt", "sys", runs),
-        "obs_sse_guard above wrapt": _import("obs_sse_guard", "wrapt", runs),
+        "import wrapt": _import("wrapt", "sys", runs),
+        "import obs_sse_guard above wrapt": _import("obs_sse_guard", "wrapt", runs),
     }
 
 

@@ -1,7 +1,7 @@
-"""Instructions that a call takes, counted by callgrind: exact where time is noise, and blind to caches.
+"""Count the instructions of a call with callgrind: repeatable where times are not, but blind to caches.
 
-A process for each side makes its calls under callgrind. It forks twice for each call, and the children
-make it a different number of times: what the two differ by is the calls' own.
+Each side runs in its own process under callgrind. For each call the process forks two children that make
+the call a different number of times; the difference between the two counts belongs to the calls.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 def count(package: str, side: str, calls: Sequence[str], seed: int = 0) -> list[float]:
-    """Count the instructions of one call of each kind.
+    """Count the instructions of each call.
 
     Args:
         package: ``obs`` or ``botocore``.
         side: a name in `sdks.SIDES` or `sdks.PEERS`.
         calls: names in `sdks.CALLS`.
-        seed: of Python's hashes; with another one, dictionaries collide elsewhere.
+        seed: of Python's hashes; another seed moves the collisions in dictionaries.
+
+    Raises:
+        RuntimeError: callgrind, or a call, failed.
     """
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command = [*valgrind, sys.executable, "-m", __name__, package, side, *calls]
@@ -41,12 +44,12 @@ def count(package: str, side: str, calls: Sequence[str], seed: int = 0) -> list[
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise RuntimeError(done.stderr)
-    *totals, _ = map(int, _COLLECTED.findall(done.stderr))  # the last is the parent's own
+    *totals, _ = map(int, _COLLECTED.findall(done.stderr))  # the last is the parent's
     return [(many - few) / (_MANY - _FEW) for few, many in zip(totals[::2], totals[1::2])]
 
 
 def _make_calls(package: str, side: str, *calls: str) -> None:
-    """What runs under callgrind."""
+    """Make the calls, in the process that runs under callgrind."""
     sdks.side(package, side)
     gc.disable()
     for name in calls:

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import budgets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["page"]
+__all__ = ["page", "summary"]
 
 Figures = dict[str, Any]
 _SDK_NAMES = {"obs": "ObsClient", "botocore": "botocore"}
 _PUT, _PUT_CONTENT = ("botocore", "put_object, https"), ("obs", "putContent, https")
 _REFUSED = ("botocore", "put_object, http, SSE-C: refused"), ("obs", "putContent, http, SSE-C: refused")
-
-
-class _Budget(NamedTuple):
-    """What was promised, what it came to, and under which name `_REASONS` tells why it may be missed."""
-
-    name: str
-    limit: float
-    value: float
-    reason: str = ""
-
-    @property
-    def is_met(self) -> bool:
-        return self.value <= self.limit
-
-
-def _of(figures: Figures, call: tuple[str, str], connection: str = "stubbed", side: str = "guarded") -> dict[str, Any]:
-    """The row of a call on one side; an error where it was not measured."""
-    wanted = {"sdk": call[0], "call": call[1], "connection": connection, "side": side}
-    (row,) = [row for row in figures["calls"] if wanted.items() <= row.items()]
-    return dict(row)
-
-
-def _budgets(figures: Figures) -> Iterable[_Budget]:
-    put = _of(figures, _PUT)
-    yield _Budget("put_object, https, stubbed: instructions", 1.005, put["instruction_ratio"])
-    yield _Budget("put_object, https, stubbed: time", 1.01, put["time_ratio"])
-    for ending in ("", ", header object", ", SSE-C"):
-        for connection, limit in (("kept-alive HTTPS", 1.01), ("stubbed", 1.03)):
-            call = _PUT_CONTENT[1] + ending
-            ratio = _of(figures, ("obs", call), connection)["time_ratio"]
-            yield _Budget(f"{call}, {connection}: time", limit, ratio, "hooks")
-    for refused in _REFUSED:
-        ratio = _of(figures, refused)["time_ratio"]
-        yield _Budget(f"{refused[1]}: time, against the same call unguarded", 0.05, ratio, "refusal")
-    yield _Budget("import above wrapt: ms", 10, figures["import"]["obs_sse_guard above wrapt"]["ms"], "import")
-    for sdk, grown in figures["memory"].items():
-        name = f"{grown['calls']:,} calls on {_SDK_NAMES[sdk]}: blocks of memory kept for each"
-        yield _Budget(name, 0.01, grown["blocks"] / grown["calls"])
 
 
 _REASONS = {
@@ -72,6 +36,31 @@ Of the import: what it takes above wrapt is the guard's own modules, and what th
 }
 
 
+def summary(figures: Figures) -> str:
+    """Return the budgets, and the instructions and times of the calls, as text for a terminal."""
+    rows = [
+        (one.name, f"{one.limit:g}", f"{one.value:.4f}", _noise(one), "met" if one.is_met else "MISSED")
+        for one in budgets.results(figures)
+    ]
+    return "\n".join(
+        (
+            *_columns(("budget", "limit", "measured", "noise", ""), rows),
+            "",
+            *_columns(_CALL_HEAD, [_call_row(row) for row in figures["calls"]]),
+        )
+    )
+
+
+def _noise(result: budgets.Result) -> str:
+    return "" if result.noise is None else f"{result.noise:.4f}"
+
+
+def _columns(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    for row in (head, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+
 def page(figures: Figures) -> str:
     """Write the page."""
     return "\n".join([*_lines(figures), ""])
@@ -83,14 +72,14 @@ def _lines(figures: Figures) -> Iterable[str]:
     yield ""
     yield "Written by `python -m benchmarks.run --write docs/performance.md`: see [benchmarks/](../benchmarks)."
     yield f"Measured on {figures['date']} with {versions}. Read ratios, not times."
-    budgets = [*_budgets(figures)]
+    results = [*budgets.results(figures)]
     yield from ("", "## Budgets", "")
     yield from _table(
         ("", "limit", "measured", "met"),
-        ((one.name, f"{one.limit:g}", f"{one.value:.4g}", "yes" if one.is_met else "**no**") for one in budgets),
+        ((one.name, f"{one.limit:g}", f"{one.value:.4g}", "yes" if one.is_met else "**no**") for one in results),
     )
     known = _known(figures)
-    for reason in dict.fromkeys(one.reason for one in budgets if one.reason and not one.is_met):
+    for reason in dict.fromkeys(one.reason for one in results if one.reason and not one.is_met):
         yield from ("", _REASONS[reason].format(**known))
     yield from _calls(figures)
     yield from _growth(figures)
@@ -99,19 +88,22 @@ def _lines(figures: Figures) -> Iterable[str]:
 
 def _known(figures: Figures) -> dict[str, float]:
     """The figures that the reasons quote."""
-    empty = _of(figures, _PUT_CONTENT, side="empty functions")
-    refused, refused_obs = (_of(figures, call) for call in _REFUSED)
+    empty = budgets.row_of(figures, *_PUT_CONTENT, side="empty functions")
+    refused, refused_obs = (budgets.rowbudgets.row_of(figures, **call) for call in _REFUSED)
     return {
         "empty_us": empty["added_us"],
         "empty_ratio": empty["time_ratio"],
         "empty_instructions": empty["added_instructions"],
-        "instructions": _of(figures, _PUT_CONTENT)["added_instructions"],
+        "instructions": budgets.row_of(figures, *_PUT_CONTENT)["added_instructions"],
         "refused_us": refused["unguarded_us"] + refused["added_us"],
         "refused_obs_us": refused_obs["unguarded_us"] + refused_obs["added_us"],
         "limit_us": refused["unguarded_us"] / 20,
         "limit_obs_us": refused_obs["unguarded_us"] / 20,
         "settings_us": figures["settings_us"],
     }
+
+
+_CALL_HEAD = ("call", "connection", "hooked", "unguarded µs", "added µs", "time", "added instructions", "instructions")
 
 
 def _calls(figures: Figures) -> Iterable[str]:
@@ -124,7 +116,7 @@ peers are idle: no OpenTelemetry SDK, no X-Ray segment, no Sentry transaction.""
     for sdk, name in _SDK_NAMES.items():
         yield from ("", f"### {name}", "")
         yield from _table(
-            ("call", "connection", "hooked", "unguarded µs", "added µs", "time", "added instructions", "instructions"),
+            _CALL_HEAD,
             (_call_row(row) for row in figures["calls"] if row["sdk"] == sdk),
         )
 
@@ -140,6 +132,8 @@ def _call_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _times(row: dict[str, Any]) -> tuple[str, ...]:
+    if "time_ratio" not in row:
+        return "", "", ""
     return f"{row['unguarded_us']:.1f}", f"{row['added_us']:.2f}", f"{row['time_ratio']:.4f}"
 
 

@@ -1,7 +1,8 @@
-"""What is measured: calls on stubbed transports, made with copies of an SDK that differ in what is hooked into them.
+"""Define the calls to measure and the sides to compare.
 
-An SDK is imported anew for each *side* of a comparison, all in one process: installing and removing
-hooks between samples would measure the interpreter's caches instead.
+A *side* is a copy of an SDK with certain hooks: none, empty ones, the guard's, another library's. All sides
+live in one process, each imported separately: installing and removing hooks between samples would
+measure the interpreter's caches.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib
 import io
 import logging
 import sys
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from benchmarks.server import Server
+
     Call = Callable[[], object]
     Make = Callable[..., Call]
 
@@ -32,7 +36,7 @@ _BODY = b"x" * 1024
 _KEY = "k" * 32
 _OBJECT = {"Bucket": "bucket", "Key": "key"}
 
-# Findings are logged once per client, and not to the terminal.
+# Keep findings off the terminal.
 logging.getLogger("obs_sse_guard").addHandler(logging.NullHandler())
 logging.getLogger("obs_sse_guard").propagate = False
 
@@ -60,7 +64,7 @@ def _empty_wrappers(package: str) -> None:
 
 
 def _empty_functions(package: str) -> None:
-    """The least that a hook can be which takes any arguments."""
+    """Hook with the cheapest function that takes any arguments."""
     for module, path in _HOOKED[package]:
         owner, _, name = path.partition(".")
         holder = getattr(sys.modules[module], owner)
@@ -109,6 +113,7 @@ PEERS: dict[str, Callable[[str], None]] = {
 }
 SIDES: dict[str, Callable[[str], None]] = {
     "unguarded": lambda _: None,
+    "copy": lambda _: None,
     "empty functions": _empty_functions,
     "empty wrapt wrappers": _empty_wrappers,
     "guarded": _guard,
@@ -116,7 +121,7 @@ SIDES: dict[str, Callable[[str], None]] = {
 
 
 def side(package: str, name: str) -> None:
-    """Import an SDK anew, as one side of a comparison; what is made of it next is made of this copy."""
+    """Import a new copy of an SDK with the hooks of one side; clients made next belong to this copy."""
     obs_sse_guard.uninstall()
     for module in [module for module in sys.modules if module.partition(".")[0] == package]:
         del sys.modules[module]
@@ -127,24 +132,24 @@ def side(package: str, name: str) -> None:
 # --- ObsClient -------------------------------------------------------------------------------
 
 
-def _obs_client(scheme: str = "https", port: int = 9, ca: str = "", connections: int = 1) -> Any:
-    """Make an ObsClient; with its connections stubbed, unless there is a certificate to trust."""
+def _obs_client(scheme: str, server: Server | None, connections: int = 1) -> Any:
+    """Make an ObsClient for a server, or with stubbed connections."""
     client = sys.modules["obs"].ObsClient(
         access_key_id="a",
         secret_access_key="b",  # made up
-        server=f"{scheme}://127.0.0.1:{port}",
+        server=f"{scheme}://127.0.0.1:{server.ports[scheme] if server else 9}",
         signature="v2",
         path_style=True,
-        ssl_verify=ca or True,
+        ssl_verify=server.ca if server else True,
         long_conn_mode=True,
     )
-    for _ in range(0 if ca else connections):
+    for _ in range(0 if server else connections):
         client.connHolder["connSet"].put(_stubbed_connection(scheme))
     return client
 
 
 def _stubbed_connection(scheme: str) -> Any:
-    """A connection that answers itself: what is left is what the SDK does."""
+    """Make a connection that sends nothing and always gets the same answer."""
     response = SimpleNamespace(
         status=200,
         reason="OK",
@@ -161,98 +166,118 @@ def _stubbed_connection(scheme: str) -> Any:
     return connection
 
 
-def _put_content(encryption: str = "", **connection: Any) -> Call:
-    client, sdk = _obs_client(**connection), sys.modules["obs"]
+def _put_content(
+    scheme: str, server: Server | None = None, *, header: str = "", connections: int = 1, **arguments: Any
+) -> Call:
+    client, sdk = _obs_client(scheme, server, connections), sys.modules["obs"]
     headers = {
         "": None,
-        "header object": sdk.PutObjectHeader(contentType="text/plain"),
+        "content type": sdk.PutObjectHeader(contentType="text/plain"),
         "SSE-C": sdk.PutObjectHeader(sseHeader=sdk.SseCHeader.getInstance(_KEY)),
-    }[encryption]
-    return lambda: client.putContent("bucket", "key", _BODY, headers=headers)
+    }[header]
+    return lambda: client.putContent("bucket", "key", _BODY, headers=headers, **arguments)
 
 
-def _head_object(**connection: Any) -> Call:
-    client, kms = _obs_client(**connection), sys.modules["obs"].SseKmsHeader.getInstance()
+def _head_object(scheme: str, server: Server | None = None) -> Call:
+    client = _obs_client(scheme, server)
+    return lambda: client.getObjectMetadata("bucket", "key")
+
+
+def _head_object_with_kms(scheme: str, server: Server | None = None) -> Call:
+    client, kms = _obs_client(scheme, server), sys.modules["obs"].SseKmsHeader.getInstance()
     return lambda: client.getObjectMetadata("bucket", "key", sseHeader=kms)
 
 
 # --- botocore --------------------------------------------------------------------------------
 
 
-@functools.lru_cache  # one for each copy, as it is dear to make
+@functools.lru_cache  # one for each copy: loading its data files takes long
 def _session(module: ModuleType) -> Any:
     return module.Session()
 
 
-def _s3_client(service: str = "s3", scheme: str = "https", body: bytes = b"") -> Any:
-    """Make a botocore client whose HTTP session answers itself."""
-    awsrequest = sys.modules["botocore.awsrequest"]
+def _aws_client(service: str, scheme: str, server: Server | None = None, body: bytes = b"") -> Any:
+    """Make a botocore client for a server, or with a stubbed HTTP session."""
     client = _session(sys.modules["botocore.session"]).create_client(
         service,
         region_name="us-east-1",
-        endpoint_url=f"{scheme}://127.0.0.1:9",
+        endpoint_url=f"{scheme}://127.0.0.1:{server.ports[scheme] if server else 9}",
         aws_access_key_id="a",
         aws_secret_access_key="b",  # made up
+        verify=server.ca if server else None,
     )
+    if not server:
+        client._endpoint.http_session.send = _stubbed_send(body)  # noqa: SLF001  # botocore has no public place for it
+    return client
+
+
+def _stubbed_send(body: bytes) -> Callable[[Any], Any]:
+    awsrequest = sys.modules["botocore.awsrequest"]
     headers = {"ETag": '"etag"', "Content-Length": str(len(body))}
 
     def send(request: Any) -> Any:
         raw = SimpleNamespace(stream=lambda: (body,), read=io.BytesIO(body).read)
         return awsrequest.AWSResponse(request.url, 200, headers, raw)
 
-    client._endpoint.http_session.send = send  # noqa: SLF001  # there is no public place for it
-    return client
+    return send
 
 
-def _put_object(scheme: str = "https", **parameters: str) -> Call:
-    client = _s3_client(scheme=scheme)
+def _put_object(scheme: str, server: Server | None = None, **parameters: str) -> Call:
+    client = _aws_client("s3", scheme, server)
     return lambda: client.put_object(**_OBJECT, Body=_BODY, **parameters)
 
 
-def _complete_upload() -> Call:
-    client = _s3_client(scheme="http", body=b"<CompleteMultipartUploadResult/>")
+def _complete_upload(scheme: str, server: Server | None = None) -> Call:
+    client = _aws_client("s3", scheme, server, b"<CompleteMultipartUploadResult/>")
     parts = {"Parts": [{"ETag": '"etag"', "PartNumber": 1}]}
     arguments: dict[str, Any] = {**_OBJECT, "UploadId": "upload", "MultipartUpload": parts}
     return lambda: client.complete_multipart_upload(**arguments, SSECustomerAlgorithm="AES256")
 
 
-def _list_tables() -> Call:
-    client = _s3_client("dynamodb", body=b'{"TableNames": []}')
-    call: Call = client.list_tables
+def _list_tables(scheme: str, server: Server | None = None) -> Call:
+    call: Call = _aws_client("dynamodb", scheme, server, b'{"TableNames": []}').list_tables
     return call
 
 
 _SSE_C = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": _KEY}
 
+_METADATA = {"author": "somebody", "purpose": "a benchmark"}
+
 CALLS: dict[str, dict[str, Make]] = {
     "obs": {
-        "putContent, https": _put_content,
-        "putContent, https, header object": functools.partial(_put_content, "header object"),
-        "putContent, https, SSE-C": functools.partial(_put_content, "SSE-C"),
-        "putContent, http": functools.partial(_put_content, scheme="http"),
-        "getObjectMetadata, http, SSE-KMS: allowed by a row": functools.partial(_head_object, scheme="http"),
-        "putContent, http, SSE-C: refused": functools.partial(_put_content, "SSE-C", scheme="http"),
+        "putContent, https": partial(_put_content, "https"),
+        "putContent, https, header object": partial(_put_content, "https", header="content type"),
+        "putContent, https, SSE-C": partial(_put_content, "https", header="SSE-C"),
+        "putContent, http": partial(_put_content, "http"),
+        "putContent, http, header object": partial(_put_content, "http", header="content type"),
+        "putContent, http, metadata": partial(_put_content, "http", metadata=_METADATA),
+        "getObjectMetadata, http": partial(_head_object, "http"),
+        "getObjectMetadata, http, SSE-KMS: allowed by a row": partial(_head_object_with_kms, "http"),
+        "putContent, http, SSE-C: refused": partial(_put_content, "http", header="SSE-C"),
     },
     "botocore": {
-        "put_object, https": _put_object,
-        "put_object, https, SSE-C": functools.partial(_put_object, **_SSE_C),
-        "put_object, http": functools.partial(_put_object, scheme="http"),
-        "complete_multipart_upload, http, SSE-C without the key: allowed by a row": _complete_upload,
-        "dynamodb list_tables, https": _list_tables,
-        "put_object, http, SSE-C: refused": functools.partial(_put_object, scheme="http", **_SSE_C),
+        "put_object, https": partial(_put_object, "https"),
+        "put_object, https, SSE-C": partial(_put_object, "https", **_SSE_C),
+        "put_object, http": partial(_put_object, "http"),
+        "complete_multipart_upload, http, SSE-C without the key: allowed by a row": partial(_complete_upload, "http"),
+        "dynamodb list_tables, https": partial(_list_tables, "https"),
+        "put_object, http, SSE-C: refused": partial(_put_object, "http", **_SSE_C),
     },
 }
-"""The calls, by SDK; each is made for the copy that was imported last. The first is what peers are measured by."""
+"""The calls by SDK and name, each as a function that makes it with the copy of the SDK imported last.
+
+The function takes the server to call; without one, the transport is stubbed. Peers are measured by the first.
+"""
 
 
 def clients(package: str, number: int, connections: int = 1) -> list[Call]:
-    """Make clients that upload over https, each with a call of its own.
+    """Make clients, and return a call on each that uploads over https, stubbed.
 
     Args:
         package: ``obs`` or ``botocore``.
-        number: how many.
-        connections: how many of them may call at once on the same client.
+        number: how many clients.
+        connections: how many threads can call on the same client at once.
     """
     if package == "obs":
-        return [_put_content(connections=connections) for _ in range(number)]
-    return [_put_object() for _ in range(number)]
+        return [_put_content("https", connections=connections) for _ in range(number)]
+    return [_put_object("https") for _ in range(number)]

@@ -1,4 +1,4 @@
-"""A TLS server that answers every request with 200, as fast as Python can; in a process of its own."""
+"""Answer every request with 200, over TLS and over plain HTTP, from a process of its own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import contextlib
 import multiprocessing
 import socket
 import ssl
+import tempfile
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import trustme
 
@@ -15,45 +17,70 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
+__all__ = ["Server", "running"]
+
 _ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "etag"\r\n\r\n'
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Server(NamedTuple):
+    """The ports of a running server.
+
+    Attributes:
+        ports: by scheme, ``http`` and ``https``.
+        ca: path of the certificate authority to trust, in PEM format.
+    """
+
+    ports: dict[str, int]
+    ca: str
 
 
 @contextlib.contextmanager
-def running(ca_path: str) -> Iterator[int]:
-    """Run the server and give its port; its certificate's authority is written to ``ca_path``."""
+def running() -> Iterator[Server]:
+    """Run the server."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, ca_path), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with tempfile.TemporaryDirectory() as folder:
+        ca = str(Path(folder) / "ca.pem")
+        process = context.Process(target=_serve, args=(theirs, ca), daemon=True)
+        process.start()
+        try:
+            yield Server(ours.recv(), ca)
+        finally:
+            process.terminate()
+            process.join()
 
 
-def _serve(pipe: Connection, ca_path: str) -> None:
+def _serve(pipe: Connection, ca: str) -> None:
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(ca_path)
+    authority.cert_pem.write_to_path(ca)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    listener = socket.create_server(("127.0.0.1", 0))
-    pipe.send(listener.getsockname()[1])
+    plain, secure = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    pipe.send({"http": plain.getsockname()[1], "https": secure.getsockname()[1]})
+    threading.Thread(target=_accept, args=(plain, None), daemon=True).start()
+    _accept(secure, tls)
+
+
+def _accept(listener: socket.socket, tls: ssl.SSLContext | None) -> None:
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_answer, args=(tls, connection), daemon=True).start()
+        threading.Thread(target=_answer, args=(connection, tls), daemon=True).start()
 
 
-def _answer(tls: ssl.SSLContext, connection: socket.socket) -> None:
-    with contextlib.suppress(OSError), tls.wrap_socket(connection, server_side=True) as wrapped:
-        stream = wrapped.makefile("rb")
-        while stream.readline():
+def _answer(connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+    with contextlib.suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
+        reader = stream.makefile("rb")
+        while reader.readline():
             length = 0
-            for line in iter(stream.readline, b"\r\n"):
+            for line in iter(reader.readline, b"\r\n"):
                 if not line:
                     return
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.partition(b":")[2])
-            stream.read(length)
-            wrapped.sendall(_ANSWER)
+                name, _, value = line.lower().partition(b":")
+                if name == b"content-length":
+                    length = int(value)
+                elif name == b"expect":
+                    stream.sendall(_CONTINUE)
+            reader.read(length)
+            stream.sendall(_ANSWER)

@@ -1,7 +1,7 @@
-"""Time that calls take on different sides, compared in rounds.
+"""Compare the time that a call takes on different sides, in rounds.
 
-In a round each side makes a batch of calls, so that a machine whose speed drifts slows all of them alike.
-What a side adds is the median of its differences from the first in the same round.
+In a round each side makes a batch of calls, so a machine that slows down slows all sides equally.
+What a side adds is the median of its differences from the first side in the same round.
 """
 
 from __future__ import annotations
@@ -18,23 +18,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Added", "added", "batch", "in_threads"]
 
-_BATCH_SECONDS = 0.004  # long against the clock, short against the drift of the machine's speed
+_BATCH_SECONDS = 0.004  # long for the clock, short for changes in the machine's speed
 
 
 class Added(NamedTuple):
-    """What one side adds to a call, in microseconds; ``reference`` is the whole call on the first side."""
+    """What one side adds to a call.
+
+    Attributes:
+        reference: the time of the call on the first side, in microseconds.
+        added: what this side adds to it, in microseconds.
+    """
 
     reference: float
     added: float
 
     @property
     def ratio(self) -> float:
-        """The whole call on this side over that on the first."""
+        """The time of the call on this side, relative to the first side."""
         return 1 + self.added / self.reference
 
 
 def batch(call: Call, number: int) -> float:
-    """Time one call, in microseconds, over a number of them; a refused one counts as well."""
+    """Return the mean time of a number of calls, refused ones included, in microseconds."""
     start = time.perf_counter()
     for _ in range(number):
         with contextlib.suppress(RuntimeError):
@@ -43,25 +48,25 @@ def batch(call: Call, number: int) -> float:
 
 
 def in_threads(call: Call, threads: int, number: int) -> Call:
-    """Make a call of it that makes it a number of times in each of several threads."""
+    """Return a call that makes this call a number of times in each of several threads."""
 
-    def all_of_them() -> None:
+    def in_all_threads() -> None:
         running = [threading.Thread(target=batch, args=(call, number)) for _ in range(threads)]
         for thread in running:
             thread.start()
         for thread in running:
             thread.join()
 
-    return all_of_them
+    return in_all_threads
 
 
 def added(sides: dict[str, Call], seconds: float, weight: int = 1) -> dict[str, Added]:
-    """Time sides of a call against the first of them.
+    """Compare the sides of a call to the first of them.
 
     Args:
-        sides: the call as it is made on each side.
-        seconds: how long to measure, about.
-        weight: how many calls it stands for.
+        sides: the call on each side.
+        seconds: roughly how long to measure.
+        weight: how many calls each one makes.
     """
     for call in sides.values():
         batch(call, 1 + 200 // weight)
@@ -72,7 +77,7 @@ def added(sides: dict[str, Call], seconds: float, weight: int = 1) -> dict[str, 
     while time.perf_counter() < end:
         for name in names:
             times[name].append(batch(sides[name], number))
-        order.shuffle(names)  # nobody is always first, or always behind the same one
+        order.shuffle(names)  # no side is always first, or always after the same one
     reference = times[next(iter(sides))]
     return {
         name: Added(

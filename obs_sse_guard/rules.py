@@ -1,13 +1,11 @@
-"""The law: which transport a request with server-side encryption may use.
+"""Which transport a request with server-side encryption may use.
 
-The 32 rows of the Huawei OBS API reference, page ``obs_04_0108``, "API Operations
-Related to Server-Side Encryption". This module knows nothing of any SDK and imports
-nothing but the standard library; everything that speaks of a rule derives from it.
+The 32 rows of the Huawei OBS API reference, page ``obs_04_0108``, "API Operations Related to Server-Side Encryption".
+This module knows no SDK and imports only the standard library. Everything else that mentions a rule derives from it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +36,7 @@ class _StrEnum(str, Enum):
 
 
 class Operation(_StrEnum):
-    """The operations that the tables name, spelled as the English edition does."""
+    """The operations that the tables name, spelled as in the English edition."""
 
     PUT_OBJECT = "PutObject"
     POST_OBJECT = "PostObject"
@@ -65,25 +63,17 @@ _COPY, _COPY_PART = Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY
 _HTTPS = frozenset({"https"})
 _EITHER = frozenset({"http", "https"})
 
-_TABLES = {
-    1: "SSE-C",
-    2: "SSE-KMS",
-    3: "CopyObject, source to target",
-    4: "UploadPartCopy, source to part",
-}
 
-
-@dataclass(frozen=True)
-class Rule:
-    """One row of the document.
+class Rule(NamedTuple):
+    """One row of the page.
 
     Attributes:
-        table: the number of the table it stands in, 1 to 4.
-        operation: the operation it speaks of.
+        table: the number of its table, 1 to 4.
+        operation: the operation.
         source: encryption of a copy's source; ``none`` where nothing is copied.
         target: encryption of the object (or part) that is written or read.
         transports: what the row allows, out of ``http`` and ``https``.
-        page: the source page in the OBS API reference.
+        page: the page in the OBS API reference.
         edition: empty for the 32 rows; else the later edition that added the row.
     """
 
@@ -97,35 +87,33 @@ class Rule:
 
     @property
     def is_copy(self) -> bool:
-        """Whether the row speaks of a source and a target."""
+        """Whether the row has a source and a target."""
         return self.operation in (_COPY, _COPY_PART)
 
     @property
     def id(self) -> str:
-        """The row's stable name, such as ``table-1/PutObject`` or ``table-3/SSE-C-to-none``."""
+        """The row's stable id, such as ``table-1/PutObject`` or ``table-3/SSE-C-to-none``."""
         key = f"{self.source}-to-{self.target}" if self.is_copy else str(self.operation)
         return f"table-{self.table}/{key}"
 
     @property
     def subject(self) -> str:
-        """What the row is about, in words."""
+        """The request that the row is about, in words."""
         if self.is_copy:
-            return f"{self.operation} from a source with {self.source} to a target with {self.target}"
+            return f"{self.operation} from {self.source} to {self.target}"
         return f"{self.operation} with {self.target}"
 
     @property
     def demand(self) -> str:
-        """The transports that the row allows, as the document writes them."""
+        """The transports that the row allows, as the page writes them."""
         return "HTTP or HTTPS" if "http" in self.transports else "HTTPS"
 
     @property
     def text(self) -> str:
         """The row as a sentence, with the page that it comes from."""
+        verb = "allows" if "http" in self.transports else "requires"
         edition = f", edition {self.edition}" if self.edition else ""
-        return (
-            f'table {self.table} ({_TABLES[self.table]}) of {self.page} "{PAGE_TITLE}"{edition}: '
-            f"{self.subject} may use {self.demand}{'' if 'http' in self.transports else ' only'}"
-        )
+        return f"OBS {verb} {self.demand} for {self.subject} ({self.page}, table {self.table}{edition})"
 
     def __str__(self) -> str:
         return self.id
@@ -165,7 +153,7 @@ RULES: tuple[Rule, ...] = (
     Rule(4, _COPY_PART, _SSE_KMS, _NONE, _EITHER),
     Rule(4, _COPY_PART, _SSE_C, _NONE, _EITHER),
 )
-"""The 32 rows, in the document's order."""
+"""The 32 rows, in the order of the page."""
 
 
 def _later(
@@ -194,15 +182,15 @@ SSE_OBS_RULES: tuple[Rule, ...] = (
     _later(4, _COPY_PART, _SSE_OBS, _SSE_C, _HTTPS),
     _later(4, _COPY_PART, _SSE_OBS, _NONE, _EITHER),
 )
-"""What the 2025-04 edition of the page adds for SSE-OBS; only the ``strict`` policy reads them."""
+"""The rows for SSE-OBS that the 2025-04 edition of the page adds; only the ``strict`` policy reads them."""
 
 
 class Verdict(NamedTuple):
-    """What the law says of one request.
+    """What the rules say about one request.
 
     Attributes:
-        allowed: whether the transport is allowed; also true where no row speaks of the request.
-        rule: the row that decided, or ``None`` where there is none.
+        allowed: whether the transport is allowed; also true if no row covers the request.
+        rule: the row that decided, or ``None`` if no row covers the request.
         reason: the row, or its absence, in words.
     """
 
@@ -221,7 +209,7 @@ def _index(rows: Iterable[Rule]) -> Mapping[_RowKey, Rule]:
 _ROWS = _index(RULES)
 _SSE_OBS_ROWS = _index(SSE_OBS_RULES)
 
-# An append or a modification uploads data: the document names only the upload itself.
+# Appending and modifying upload data too; the page names only the upload.
 _UPLOADS_BY_ANOTHER_NAME = frozenset({"appendobject", "modifyobject", "modifyfile"})
 
 
@@ -230,14 +218,14 @@ def _encryption(value: str, side: str) -> Encryption:
         return Encryption(value)
     except ValueError:
         valid = ", ".join(Encryption)
-        msg = f"unknown encryption of the {side}: {value!r}; valid are {valid}"
+        msg = f"unknown encryption of the {side}: {value!r}; valid values: {valid}"
         raise ValueError(msg) from None
 
 
 def _transport(scheme: str) -> str:
     transport = str(scheme).lower()
     if transport not in _EITHER:
-        msg = f"unknown scheme: {scheme!r}; valid are http, https"
+        msg = f"unknown scheme: {scheme!r}; valid values: http, https"
         raise ValueError(msg)
     return transport
 
@@ -250,21 +238,21 @@ def check(
     source: str = "none",
     sse_obs_edition: bool = False,
 ) -> Verdict:
-    """Judge one request by the tables of page ``obs_04_0108``.
+    """Check one request against the tables of page ``obs_04_0108``.
 
     Args:
         operation: an `Operation` or the name of one, in any letter case. ``AppendObject``
-            and ``ModifyObject`` are uploads and are judged as ``PutObject``.
+            and ``ModifyObject`` count as ``PutObject``.
         scheme: ``http`` or ``https``, in any letter case.
         target: an `Encryption` or its value, of the object that is written or read.
         source: the same, of the source of a copy.
-        sse_obs_edition: read the SSE-OBS rows of the 2025-04 edition too.
+        sse_obs_edition: whether to read the SSE-OBS rows of the 2025-04 edition too.
 
     Returns:
-        The verdict. Its ``rule`` is ``None`` where no row speaks of the request.
+        The verdict. Its ``rule`` is ``None`` if no row covers the request.
 
     Raises:
-        ValueError: the scheme or an encryption is none of the valid ones.
+        ValueError: the scheme or an encryption is unknown.
     """
     transport = _transport(scheme)
     name = str(operation).lower()
@@ -273,6 +261,6 @@ def check(
     key = (name, _encryption(source, "source"), _encryption(target, "target"))
     rule = _ROWS.get(key) or (_SSE_OBS_ROWS.get(key) if sse_obs_edition else None)
     if rule is None:
-        reason = f"no row of {PAGE} speaks of {operation} from {key[1]} to {key[2]}"
+        reason = f"no row of {PAGE} covers {operation} from {key[1]} to {key[2]}"
         return Verdict(allowed=True, rule=None, reason=reason)
     return Verdict(allowed=transport in rule.transports, rule=rule, reason=rule.text)

@@ -54,7 +54,7 @@ def _one_of(words: Iterable[str], **options: Any) -> Mapping[str, Any]:
 COMMANDS: tuple[Command, ...] = (
     Command(
         "demo",
-        "obs_sse_guard._cli.main.demo",
+        "obs_sse_guard._cli.demo",
         "show the guard at work: the real SDKs, a local server over http and https, all 32 rows driven live",
     ),
     Command(
@@ -73,7 +73,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "audit",
-        "obs_sse_guard._cli.main.audit",
+        "obs_sse_guard._cli.audit",
         "sum up audit files: what enforce and strict would refuse, by rule, operation, host and call site",
         (
             ("paths", {"nargs": "+", "metavar": "path", "help": "a file that OBS_SSE_GUARD_AUDIT named; - is stdin"}),
@@ -83,7 +83,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "rules",
-        "obs_sse_guard._cli.main.rules",
+        "obs_sse_guard._cli.rules",
         "print the 32 rules",
         (
             (
@@ -94,7 +94,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "explain",
-        "obs_sse_guard._cli.main.explain",
+        "obs_sse_guard._cli.explain",
         "tell what the guard makes of one request, under both policies, and what the caller would read",
         (
             ("--operation", _one_of(Operation, required=True, metavar="NAME", help=", ".join(Operation))),
@@ -116,7 +116,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "doctor",
-        "obs_sse_guard._cli.main.doctor",
+        "obs_sse_guard._cli.doctor",
         "tell whether the guard protects this environment: SDKs, hooks, settings, known hazards, other patchers",
         (("--json", {"action": "store_true", "help": "for machines"}),),
     ),

@@ -1,8 +1,7 @@
 """The audit file: one line of JSON per finding, from any number of processes and threads.
 
-A line is one write to a descriptor opened for appending, which the kernel puts at the end whole
-and apart from everybody else's. The file is opened for each line: what rotates it, forks or
-changes the variable meanwhile needs no thought, and nothing is reported so often that it matters.
+A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. The file
+is opened for each line, so that it may be rotated, or the variable changed, at any time; findings are rare enough.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._policy.settings import AUDIT
+from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
-    from obs_sse_guard._enforcement.decision import Report
+    from obs_sse_guard._enforcement.decision import Decision
 
 __all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report"]
 
@@ -28,28 +28,23 @@ with contextlib.suppress(ImportError):  # Windows has none
     fcntl = importlib.import_module("fcntl")
 
 LONGEST_LINE = 1 << 20
-"""Bytes that no line reaches: names are cut, and there are never more than a few dozen."""
+"""Bytes; longer than any line, for names are cut and their number is limited."""
 
-_PATIENCE = 100
-"""Milliseconds, at least, to wait for others who write."""
+_LOCK_ATTEMPTS = 100
+"""One per millisecond."""
 LONGEST_NAME = 1000
 _MOST_NAMES = 50
 
 
-def report(report: Report) -> None:
-    """Append a finding to the audit file, if there is to be one.
-
-    What cannot be written warns with `SSEGuardWarning`, once.
-    """
-    path = report.settings.audit
+def report(decision: Decision) -> None:
+    """Append a finding to the audit file, if the settings name one. Warn once if it cannot be written."""
+    path = decision.settings.audit
     if not path:
         return
     try:
-        append(path, _line(report))
+        append(path, _line(decision))
     except OSError as error:
-        _settings.warn(
-            f"{_settings.AUDIT}={path!r} cannot be written ({error.strerror}): findings are missing from it."
-        )
+        warn_once(f"{AUDIT}={ascii(path)} cannot be written ({error.strerror}); findings are missing from it.")
 
 
 def append(path: str, line: bytes) -> None:
@@ -58,27 +53,29 @@ def append(path: str, line: bytes) -> None:
     Raises:
         OSError: it could not be written, or not whole.
     """
-    # Not blocking: a pipe that nobody reads must not hold up a call.
+    # Non-blocking: a pipe that nobody reads must not hold up a call.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
     try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode) and _is_ours(descriptor) and _is_torn(path):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and _lock(descriptor) and _is_torn(path):
             line = b"\n" + line
         if os.write(descriptor, line) < len(line):
             raise OSError(0, "a line was cut short")
     finally:
-        _release(descriptor)
+        _unlock(descriptor)
         os.close(descriptor)
 
 
-def _is_ours(descriptor: int) -> bool:
-    """Lock the file, so that nobody is seen in the middle of a line; false if that takes too long.
+def _lock(descriptor: int) -> bool:
+    """Lock the file, so that a line that is being written is not taken for a torn one.
 
-    The lines themselves need no lock: a process that was stopped while it held it must not stop the others.
+    Returns:
+        Whether it is locked. Lines are written without the lock too: a process that was stopped while it held the lock
+        must not stop the others.
     """
-    for _ in range(_PATIENCE if fcntl else 0):
+    for _ in range(_LOCK_ATTEMPTS if fcntl else 0):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # noqa: PERF203  # asked anew is the point
+        except BlockingIOError:  # noqa: PERF203  # to be tried again
             time.sleep(0.001)
         except OSError:  # a file system without locks
             return False
@@ -87,65 +84,65 @@ def _is_ours(descriptor: int) -> bool:
     return False
 
 
-def _release(descriptor: int) -> None:
-    # Closing would do, but for a child that another thread forked meanwhile, which has the descriptor, too.
+def _unlock(descriptor: int) -> None:
+    # Closing does not unlock it if another thread forked meanwhile: the child has the descriptor too.
     with contextlib.suppress(OSError, AttributeError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _is_torn(path: str) -> bool:
-    """Whether the file ends within a line: a full disk or a killed process may have cut the last one short."""
+    """Return whether the file ends within a line, cut short by a full disk or a killed process."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # pathlib would be one more import
             file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
             return file.read(1) not in (b"\n", b"")
-    except OSError:  # it may be written but not read
+    except OSError:  # writable, but not readable
         return False
 
 
-def _line(report: Report) -> bytes:
-    # Imported here: most processes never report anything.
+def _line(decision: Decision) -> bytes:
+    # Imported here, for most processes never report anything.
     import json  # noqa: PLC0415
     from datetime import datetime, timezone  # noqa: PLC0415
 
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    # ASCII, whatever it holds: a host name or a path may be no valid Unicode.
-    return json.dumps({"time": now, **_record(report)}).encode("ascii") + b"\n"
+    # ASCII, for a host name or a path may not be valid Unicode.
+    return json.dumps({"time": now, **_record(decision)}).encode("ascii") + b"\n"
 
 
-def _record(report: Report) -> dict[str, Any]:
-    facts, finding, settings = report.facts, report.finding, report.settings
+def _record(decision: Decision) -> dict[str, Any]:
+    context, finding, settings = decision.context, decision.finding, decision.settings
     return {
         "mode": settings.mode.value,
         "policy": settings.policy.value,
-        "verdict": report.verdict.value,
-        "rule": finding.name,
-        "documented": finding.case.documented.value,
-        "strict": finding.case.strict.value,
-        "sdk": facts.sdk.name,
-        "call": _cut(facts.call),
-        "operation": _cut(facts.operation),
-        "scheme": facts.scheme,
-        "host": _cut(facts.host),
-        "endpoint": _cut(facts.endpoint),
-        "target": facts.target.value,
-        "source": facts.source.value,
-        "headers": [_cut(name) for name in facts.headers[:_MOST_NAMES]],
-        "dropped": [_cut(name) for name in facts.dropped[:_MOST_NAMES]],
+        "verdict": decision.outcome.value,
+        "rule": finding.id,
+        "documented": finding.type.documented.value,
+        "strict": finding.type.strict.value,
+        "sdk": context.sdk.name,
+        "call": _cut(context.call),
+        "operation": _cut(context.operation),
+        "scheme": context.scheme,
+        "host": _cut(context.host),
+        "endpoint": _cut(context.endpoint),
+        "target": context.target.value,
+        "source": context.source.value,
+        "headers": [_cut(name) for name in context.headers[:_MOST_NAMES]],
+        "dropped": [_cut(name) for name in context.dropped[:_MOST_NAMES]],
         "pid": os.getpid(),
         "program": _cut(_program()),
         "thread": _cut(threading.current_thread().name),
-        "site": _site(report),
+        "site": _site(decision),
     }
 
 
 def _program() -> str:
-    # Without its folder, and without its arguments, which may be secrets. An embedded Python has neither.
+    # Without its folder, and without its arguments, which may be secrets. An embedded Python has no argv.
     return str((getattr(sys, "argv", None) or [""])[0]).rpartition(os.sep)[2]
 
 
-def _site(report: Report) -> dict[str, Any] | None:
-    site = report.site
+def _site(decision: Decision) -> dict[str, Any] | None:
+    site = decision.site
     return site and {"file": _cut(site.file), "line": site.line, "function": _cut(site.function)}
 
 

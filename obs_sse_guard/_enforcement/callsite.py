@@ -1,8 +1,8 @@
-"""Where in the application a call was made: asked only when something is reported.
+"""Where in the application a call was made. Looked up only when something is reported.
 
-The stack is walked outwards from the gate, past the guard, the SDKs, what else wraps them and
-the standard library. They are told apart by the folders that they were imported from; an
-application may be called like one of them, or live among the installed packages itself.
+The stack is walked outwards from the hook, past the guard, the SDKs, other libraries that wrap them, and the standard
+library. These are recognized by the folders they were imported from, for an application may have the name of one of
+them, or be installed in site-packages itself.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["CallSite", "call_site"]
 
 _PACKAGES = (
     "obs_sse_guard",
-    # SDKs and what they send with
+    # SDKs and their HTTP clients
     "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec",
     "aiohttp", "urllib3", "requests", "hyper",
-    # what wraps calls
+    # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip
 
 _STDLIB = threading.__file__.rpartition(os.sep)[0] + os.sep
-# Installed packages lie within the standard library's folder, and are no part of it.
+# Installed packages lie below the standard library's folder without being part of it.
 _INSTALLED = tuple(f"{_STDLIB}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
-# Below these the stack tells who runs the event loop, not who made the call.
+# Beyond these frames the stack shows who runs the event loop, not who made the call.
 _EVENT_LOOP = frozenset(f"{_STDLIB}asyncio{os.sep}{name}" for name in ("events.py", "base_events.py", "runners.py"))
 
 
@@ -45,15 +45,14 @@ class CallSite(NamedTuple):
 
 
 def call_site() -> CallSite | None:
-    """The innermost frame of the application on this thread's stack.
+    """Return the innermost frame of the application on this thread's stack.
 
     Returns:
-        ``None`` where there is none: in the SDKs' own worker threads, and in a task whose outermost
-        coroutine is an SDK's.
+        ``None`` if there is none: in a worker thread of an SDK, and in a task whose outermost coroutine is an SDK's.
     """
     packages = _folders()
     # Not inspect.stack(), which reads the source of every frame.
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # all that CPython has for it
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the only way to walk it
     while frame is not None:
         file = frame.f_code.co_filename
         if file in _EVENT_LOOP:
@@ -66,9 +65,9 @@ def call_site() -> CallSite | None:
 
 def _folders() -> tuple[str, ...]:
     modules = (sys.modules.get(name) for name in _PACKAGES)
-    # A namespace package, as OpenTelemetry's, has several folders.
+    # A namespace package, such as OpenTelemetry's, has several folders.
     return tuple(f"{folder}{os.sep}" for module in modules for folder in getattr(module, "__path__", ()))
 
 
 def _name(code: CodeType) -> str:
-    return str(getattr(code, "co_qualname", code.co_name))  # Python 3.11 and newer have the longer one
+    return str(getattr(code, "co_qualname", code.co_name))  # Python 3.11 and newer have the qualified name

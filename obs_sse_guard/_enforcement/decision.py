@@ -1,4 +1,4 @@
-"""One report: a finding about a request, what was done about it, and where the call came from."""
+"""Decide: what each finding about a request comes to under the settings."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.callsite import CallSite, call_site
-from obs_sse_guard._policy.findings import TRUSTED_HOST, Action
-from obs_sse_guard._policy.settings import Mode
+from obs_sse_guard._policy.findings import TRUSTED_HOST, Action, evaluate
+from obs_sse_guard._policy.settings import Mode, read_settings
 
 if TYPE_CHECKING:
     from obs_sse_guard._policy.findings import Finding
-    from obs_sse_guard._policy.request import Facts
+    from obs_sse_guard._policy.request import RequestContext
     from obs_sse_guard._policy.settings import Settings
 
-__all__ = ["Report", "Verdict", "attributes"]
+__all__ = ["Decision", "Outcome", "decide"]
 
 
-class Verdict(Enum):
-    """What was done about a finding."""
+class Outcome(Enum):
+    """What a finding comes to."""
 
     REFUSED = "refused"
     WOULD_REFUSE = "would-refuse"
@@ -27,50 +27,75 @@ class Verdict(Enum):
     TRUSTED = "trusted"
 
 
-class Report:
-    """What every reporter is given.
+class Decision:
+    """A finding about a request, and what it comes to. Every reporter is given one.
 
     Attributes:
-        facts: the request.
-        finding: what there is to say about it.
-        settings: the settings that it was judged by.
-        verdict: what is done about the finding, by these settings.
+        context: the request.
+        finding: what there is to report about it.
+        settings: the settings that decided.
+        outcome: what the finding comes to under these settings.
     """
 
-    def __init__(self, facts: Facts, finding: Finding, settings: Settings) -> None:
-        self.facts = facts
+    def __init__(self, context: RequestContext, finding: Finding, settings: Settings) -> None:
+        self.context = context
         self.finding = finding
         self.settings = settings
-        self.verdict = _verdict(finding, settings)
+        self.outcome = _outcome(finding, settings)
         self._sites: list[CallSite | None] = []
 
-    # No functools.cached_property: up to Python 3.11 it holds a lock of all reports, and a child that is forked
+    # No functools.cached_property: up to Python 3.11 it holds one lock for all decisions, and a child that is forked
     # meanwhile would wait for it for ever.
     @property
     def site(self) -> CallSite | None:
-        """The application's call; walks the stack of whoever asks first, in the thread of the call."""
+        """Where the application made the call; found on the stack of whoever asks first, in the thread of the call."""
         if not self._sites:
             self._sites.append(call_site())
         return self._sites[0]
 
+    def fields(self) -> dict[str, Any]:
+        """Return what the error and the log record carry, by the names of the error's attributes."""
+        context = self.context
+        return {
+            "sdk": context.sdk.name,
+            "operation": context.operation,
+            "scheme": context.scheme,
+            "endpoint": context.endpoint,
+            "target": context.target,
+            "source": context.source,
+            "rule": self.finding.id,
+            "headers": context.headers,
+            "call": context.call,
+            "call_site": str(self.site or ""),
+        }
 
-def _verdict(finding: Finding, settings: Settings) -> Verdict:
-    action = finding.case.action(settings.policy)
+
+def decide(context: RequestContext) -> list[Decision]:
+    """Decide every finding about a request, the most severe first.
+
+    The settings are read only if there is a finding. With ``OBS_SSE_GUARD=off`` nothing is decided. A trusted host
+    excuses what plaintext alone makes a finding.
+    """
+    findings = evaluate(context)
+    if not findings:
+        return []
+    settings = read_settings()
+    if settings.mode is Mode.OFF:
+        return []
+    if _is_trusted(context, settings):
+        findings = [TRUSTED_HOST, *evaluate(context, trusted=True)]
+    return [Decision(context, finding, settings) for finding in findings]
+
+
+def _is_trusted(context: RequestContext, settings: Settings) -> bool:
+    # Through a proxy plaintext passes two hops, and both must be trusted.
+    return not context.secure and any(settings.trusted) and all(map(settings.trusted.trusts, context.hops))
+
+
+def _outcome(finding: Finding, settings: Settings) -> Outcome:
+    action = finding.type.action(settings.policy)
     if finding is TRUSTED_HOST:
-        return Verdict.TRUSTED
+        return Outcome.TRUSTED
     if action is Action.REFUSE:
-        return Verdict.REFUSED if settings.mode is Mode.ENFORCE else Verdict.WOULD_REFUSE
-    return Verdict.NOTICED if action is Action.LOG else Verdict.ALLOWED
-
-
-def attributes(facts: Facts) -> dict[str, Any]:
-    """What the error and the log record carry of a request."""
-    return {
-        "sdk": facts.sdk.name,
-        "operation": facts.operation,
-        "scheme": facts.scheme,
-        "endpoint": facts.endpoint,
-        "target": facts.target,
-        "source": facts.source,
-        "headers": facts.headers,
-    }
+        return Outcome.REFUSED if settings.mode is Mode.ENFORCE else Outcome.WOULD_REFUSE
+    return Outcome.NOTICED if action is Action.LOG else Outcome.ALLOWED

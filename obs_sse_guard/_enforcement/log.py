@@ -1,72 +1,91 @@
-"""The log: every finding that does not raise, in full the first time, then counted."""
+"""The logger ``obs_sse_guard``: every finding that does not raise, in full the first time, then counted."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
+import traceback
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._enforcement.decision import Verdict, attributes
-from obs_sse_guard._enforcement.message import VERBS, message
-from obs_sse_guard._policy import settings as _settings
-from obs_sse_guard._util.once import Once
-from obs_sse_guard._util.throttle import Noise
+from obs_sse_guard._enforcement.decision import Outcome
+from obs_sse_guard._enforcement.message import headline, log_text, to_ascii
+from obs_sse_guard._policy.settings import TRUSTED_HOSTS
+from obs_sse_guard._util.once import OncePerKey
+from obs_sse_guard._util.throttle import Throttle
 
 if TYPE_CHECKING:
-    from obs_sse_guard._enforcement.decision import Report
-    from obs_sse_guard._policy.request import Facts
+    from obs_sse_guard._enforcement.decision import Decision
 
-__all__ = ["logger", "report"]
+__all__ = ["log_failure", "logger", "report"]
 
 logger = logging.getLogger("obs_sse_guard")
 
-first_use_of_trust = Once()
-noise = Noise()
+throttle = Throttle()
+first_use_of_trust = OncePerKey()
+first_failure = OncePerKey()
 
-_LOGGED = frozenset((Verdict.WOULD_REFUSE, Verdict.NOTICED))
+_LOGGED = frozenset((Outcome.WOULD_REFUSE, Outcome.NOTICED))
 
 
-def report(report: Report) -> None:
-    """Log a finding; one that raises is for the caller, and one that is allowed for nobody."""
-    if report.verdict is Verdict.TRUSTED:
-        _log_trust(report.facts)
-    elif report.verdict in _LOGGED:
-        facts, finding = report.facts, report.finding
-        count = noise((report.verdict, finding.name, facts.operation, facts.host, report.site))
+def report(decision: Decision) -> None:
+    """Log a finding. A refusal is raised instead, and what is allowed concerns nobody."""
+    if decision.outcome is Outcome.TRUSTED:
+        _log_trust(decision)
+    elif decision.outcome in _LOGGED:
+        context = decision.context
+        count = throttle((decision.outcome, decision.finding.id, context.operation, context.host, decision.site))
         if count:
-            _log(report, count)
+            _log(decision, count)
 
 
-def _log_trust(facts: Facts) -> None:
-    if first_use_of_trust(facts.host):
+def _log_trust(decision: Decision) -> None:
+    context = decision.context
+    if first_use_of_trust(context.host):
         logger.warning(
-            "%s sends %s over http to %s, which %s trusts; said once per host",
-            facts.call,
-            facts.operation,
-            facts.endpoint,
-            _settings.TRUSTED_HOSTS,
-            extra={**attributes(facts), "rule": "trusted-host"},
+            "obs_sse_guard allowed %s over http to %s, which %s trusts; logged once per host",
+            to_ascii(context.operation),
+            to_ascii(context.endpoint),
+            TRUSTED_HOSTS,
+            extra=decision.fields(),
         )
 
 
-def _log(report: Report, count: int) -> None:
-    facts, finding, settings = report.facts, report.finding, report.settings
+def _log(decision: Decision, count: int) -> None:
+    settings = decision.settings
     extra = {
-        **attributes(facts),
-        "rule": finding.name,
-        "action": finding.case.action(settings.policy).value,
+        **decision.fields(),
+        "action": decision.finding.type.action(settings.policy).value,
         "mode": settings.mode.value,
         "policy": settings.policy.value,
-        "call_site": str(report.site) if report.site else "",
         "count": count,
     }
-    said = message(report) if count == 1 else _again(report, count)
-    logger.warning("%s", said, extra=extra)
+    logger.warning("%s", log_text(decision) if count == 1 else _repeated(decision, count), extra=extra)
 
 
-def _again(report: Report, count: int) -> str:
-    facts, verb = report.facts, VERBS[report.verdict]
-    where = f", from {report.site}" if report.site else ""
-    return (
-        f"obs_sse_guard {verb} {facts.call} again: {facts.operation} over {facts.scheme} to {facts.host}{where}; "
-        f"{count} times by now, {count - count // 10} of them since the last record. [{report.finding.name}]"
-    )
+def _repeated(decision: Decision, count: int) -> str:
+    site = f"; call site: {to_ascii(str(decision.site))}" if decision.site else ""
+    return f"obs_sse_guard {headline(decision)}{site}; {count} occurrences, {count - count // 10} since last logged"
+
+
+def log_failure(task: str, consequence: str) -> None:
+    """Log a failure of the guard itself, once per task. To be called in an ``except`` block.
+
+    Args:
+        task: what failed, as in "could not ...".
+        consequence: what happens now.
+    """
+    # The text of the exception is left out: it may quote what the guard was looking at.
+    if first_failure(task):
+        _, error, trace = sys.exc_info()
+        frame = traceback.extract_tb(trace)[-1]
+        with contextlib.suppress(Exception):  # the log itself may be what fails
+            logger.error(
+                "obs_sse_guard could not %s (%s in %s, %s:%s); %s. Please report this with the version of the SDK.",
+                task,
+                type(error).__name__,
+                frame.name,
+                to_ascii(frame.filename),
+                frame.lineno,
+                consequence,
+            )

@@ -1,40 +1,89 @@
-"""What the guard says of a finding: to the caller as an error, and to the log."""
+"""What the reader is told: the text of the error, and of log records. ASCII only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._enforcement.decision import Verdict
-from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._enforcement.decision import Outcome
+from obs_sse_guard._policy.settings import MODE, POLICY, TRUSTED_HOSTS, Policy, ip_address
+from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
-    from obs_sse_guard._enforcement.decision import Report
-    from obs_sse_guard._policy.request import Facts
+    from obs_sse_guard._enforcement.decision import Decision
+    from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["VERBS", "message"]
+__all__ = ["VERBS", "error_text", "headline", "log_text", "to_ascii"]
+
+VERBS = {Outcome.REFUSED: "refused", Outcome.WOULD_REFUSE: "would refuse", Outcome.NOTICED: "noticed"}
+"""What became of a request, for the outcomes that the reader is told about."""
 
 
-VERBS = {Verdict.REFUSED: "refused", Verdict.WOULD_REFUSE: "would refuse", Verdict.NOTICED: "noticed"}
-"""What is done about a finding that something is said of."""
-
-
-def message(report: Report) -> str:
-    """The whole of it: what, where, why, and how to mend it or switch it off; the id comes last."""
-    facts, finding, settings = report.facts, report.finding, report.settings
-    target = f" with {facts.target}" if facts.target.value != "none" else ""
-    source = f" from a source with {facts.source}" if facts.source.value != "none" else ""
-    names = f" (names: {', '.join(facts.headers or facts.dropped)})" if facts.headers or facts.dropped else ""
-    strict = f" under {_settings.POLICY}=strict" if settings.policy is _settings.Policy.STRICT else ""
-    return (
-        f"obs_sse_guard {VERBS[report.verdict]} {facts.call}{strict}: {facts.operation}{target}{source} "
-        f"over {facts.scheme} to {facts.endpoint}{names}. "
-        f"Why: {finding.why}. "
-        f"Fix: {facts.sdk.advise(facts, finding.name)}. "
-        f"Switch: {_switch(facts)}. [{finding.name}]"
+def headline(decision: Decision) -> str:
+    """Return one line that stands alone: what became of which request, where it would have gone, and the id."""
+    context = decision.context
+    return to_ascii(
+        f"{VERBS[decision.outcome]} {context.operation}{_encryption(context)} over {context.scheme} "
+        f"to {context.endpoint} [{decision.finding.id}]"
     )
 
 
-def _switch(facts: Facts) -> str:
-    live = f"{_settings.MODE}=warn logs instead of refusing, {_settings.MODE}=off is silent"
-    trust = "" if facts.secure else f"; {_settings.TRUSTED_HOSTS}={','.join(facts.hops)} trusts this plaintext hop"
-    return live + trust
+def error_text(decision: Decision) -> str:
+    """Return the text of the error: the headline, then the call, the reason, the fix and the switch, a line each."""
+    lines = {
+        "call": _call(decision),
+        "why": _why(decision),
+        "fix": _fix(decision),
+        "off": _off(decision.context),
+        "more": f"obs-sse-guard explain {decision.finding.id}",
+    }
+    return "\n".join([headline(decision), *(f"  {f'{name}:':5} {to_ascii(text)}" for name, text in lines.items())])
+
+
+def log_text(decision: Decision) -> str:
+    """Return the text of a log record: one line with the headline, the call and the fix."""
+    names = f"; names: {_names(decision.context)}" if decision.finding.type.names_matter else ""
+    return to_ascii(f"obs_sse_guard {headline(decision)}{names}; call: {_call(decision)}; fix: {_fix(decision)}")
+
+
+def to_ascii(text: str) -> str:
+    """Return text that any log handler can write: one line, other characters than ASCII escaped."""
+    return "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in text)
+
+
+def _encryption(context: RequestContext) -> str:
+    source = f" from {context.source}" if context.source is not Encryption.NONE else ""
+    if source:
+        return f"{source} to {context.target}"
+    return f" with {context.target}" if context.target is not Encryption.NONE else ""
+
+
+def _call(decision: Decision) -> str:
+    return f"{decision.context.call}, {decision.site}" if decision.site else decision.context.call
+
+
+def _why(decision: Decision) -> str:
+    finding, context = decision.finding, decision.context
+    names = f": {_names(context)}" if finding.type.names_matter else ""
+    strict = f"; refused under {POLICY}=strict" if decision.settings.policy is Policy.STRICT else ""
+    return f"{finding.why}{names}{strict}"
+
+
+def _names(context: RequestContext) -> str:
+    return ", ".join(context.headers or context.dropped)
+
+
+def _fix(decision: Decision) -> str:
+    return decision.context.sdk.advise(decision.context, decision.finding.id)
+
+
+def _off(context: RequestContext) -> str:
+    trust = ""
+    if not context.secure and all(map(_is_plausibly_trusted, context.hops)):
+        trust = f"; {TRUSTED_HOSTS}={','.join(context.hops)} trusts plaintext to this host"
+    return f"{MODE}=warn logs instead of refusing{trust}"
+
+
+def _is_plausibly_trusted(host: str) -> bool:
+    """Return whether a host may be a sidecar or a test server: a private address, or a name without a dot."""
+    address = ip_address(host)
+    return "." not in host if address is None else address.is_private or address.is_link_local

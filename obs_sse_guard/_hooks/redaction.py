@@ -1,7 +1,7 @@
-"""Masking of customer keys in other people's log records.
+"""Redact customer keys in the log records of the SDKs.
 
-The SDKs' DEBUG logs print request headers, canonical strings and URLs, customer keys and
-their MD5 among them. Only these values are replaced; everything else stays as it was.
+Their DEBUG logs print request headers, canonical strings and URLs, customer keys and the MD5 of these among them. Only
+these values are replaced.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["masked"]
+__all__ = ["redacted"]
 
 _MASK = "******"
 _NAME = re.compile(
     r"server-side-encryption-customer-key(?:-md5)?|ssecustomerkey(?:md5)?|meta-\w*sseheader", re.IGNORECASE
 )
-# "name: value" as a dict's repr, JSON, a canonical string or a query write it. A quoted value ends with its own quote,
-# which may occur in it after a backslash, or after one that is itself escaped where the repr of a repr was logged. A
-# canonical string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is
-# percent-encoded braces and all, but for its single quotes; it is read string by string, for a key may hold quotes and
-# braces of its own. After a comma stands a value only if it is quoted: else another name. Bounded everywhere: what is
-# logged may be a stranger's to choose.
+# "name: value" as a dict's repr, JSON, a canonical string or a query writes it. A quoted value ends with its own quote,
+# which may occur in it after a backslash, or after an escaped backslash where the repr of a repr was logged. A canonical
+# string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is percent-encoded, its
+# braces too, but not its single quotes; it is read string by string, for a key may contain quotes and braces. After a
+# comma only a quoted text is a value; other text is another name. Every repetition is bounded: a stranger may choose
+# what is logged.
 _SSE_OBJECT = (
     r"""%7B(?:%22(?:(?!%22).){0,400}%22|'(?:%5C.|%(?!5C)|[^'%]){0,400}'|[^'%]){0,16}%7D|%7B.{0,999}?(?:['"]|%22)%7D"""
 )
@@ -35,28 +35,28 @@ _IN_TEXT = re.compile(
 )
 
 
-def masked(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A log call's arguments with the customer keys masked, themselves where there are none."""
-    return tuple(_masked(value) for value in values)
+def redacted(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of a log call with customer keys replaced; arguments without one are returned as they are."""
+    return tuple(_redacted(value) for value in values)
 
 
-def _masked(value: Any) -> Any:
+def _redacted(value: Any) -> Any:
     if isinstance(value, (int, float)) or value is None:
         return value
     if isinstance(value, dict):
-        return _masked_dict(value)
+        return _redacted_dict(value)
     written = value if isinstance(value, str) else str(value)
     if not _NAME.search(written):
         return value
-    return _IN_TEXT.sub(_hidden, written)
+    return _IN_TEXT.sub(_mask, written)
 
 
-def _hidden(match: re.Match[str]) -> str:
+def _mask(match: re.Match[str]) -> str:
     quote = match["quote"] or match["escaped"] or ""
     return f"{match['name']}{quote}{_MASK}{quote}"
 
 
-def _masked_dict(value: dict[Any, Any]) -> dict[Any, Any]:
-    if not _NAME.search(str(value)):  # also in what it holds
+def _redacted_dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    if not _NAME.search(str(value)):  # in nested values too
         return value
-    return {name: _MASK if _NAME.search(str(name)) else _masked(entry) for name, entry in value.items()}
+    return {name: _MASK if _NAME.search(str(name)) else _redacted(entry) for name, entry in value.items()}

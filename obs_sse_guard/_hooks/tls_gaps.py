@@ -1,33 +1,47 @@
-"""TLS that proves less than it seems to: said once per client, for each of its requests would say it again."""
+"""TLS that verifies less than it should: reported once per client, for each of its requests would report it again."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._policy.settings import POLICY, Policy, read_settings
+from obs_sse_guard._util.weak import WeakNotes
 
 if TYPE_CHECKING:
-    from obs_sse_guard._policy.request import Facts
+    from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["note_gap", "unsaid_gap"]
+__all__ = ["mark_reported", "unreported_gap"]
 
-_NOTICED = "_obs_sse_guard_tls_noticed"
-
-
-def unsaid_gap(client: Any, gap: str) -> str:
-    """The gap, or nothing where it was said of this client and no change of the policy matters since."""
-    noticed = vars(client).get(_NOTICED)
-    # Of a name that is not checked the notice is the gap itself: not asked for then, for that is on the hot path.
-    return "" if noticed == gap or noticed == _notice(gap) else gap
+_reported: WeakNotes[str] = WeakNotes()
 
 
-def note_gap(client: Any, facts: Facts, said: frozenset[str]) -> None:
-    """Note that the gap was said; not under strict, where it is a refusal, which warn mode says every time."""
-    if facts.tls_gap in said and _settings.read().policy is not _settings.Policy.STRICT:
-        vars(client)[_NOTICED] = _notice(facts.tls_gap)
+def unreported_gap(client: Any, gap: str) -> str:
+    """Return the gap, or nothing if it was reported for this client and the policy has not changed since.
+
+    Args:
+        client: whoever has the TLS settings.
+        gap: id of the finding.
+    """
+    noted = _reported.get(client)
+    # For "unverified-host" the note is the gap itself, and the environment is not read: this is on the hot path.
+    return "" if noted is not None and (noted == gap or noted == _note(gap)) else gap
 
 
-def _notice(gap: str) -> str:
-    # No policy refuses a name that is not checked, and the environment is dear to read at every call.
-    return gap if gap == "unverified-host" else f"{gap}, {_settings.POLICY}={os.environ.get(_settings.POLICY, '')}"
+def mark_reported(client: Any, context: RequestContext, reported: frozenset[str]) -> None:
+    """Note that the gap was reported; not under ``strict``, which refuses it, so that ``warn`` mode logs every time.
+
+    Args:
+        client: whoever has the TLS settings.
+        context: the request that showed the gap.
+        reported: ids of the findings that were reported about it.
+    """
+    if context.tls_gap in reported and read_settings().policy is not Policy.STRICT:
+        with contextlib.suppress(TypeError):  # cannot be referenced weakly: reported every time
+            _reported.set(client, _note(context.tls_gap))
+
+
+def _note(gap: str) -> str:
+    # No policy refuses a host name that is not checked, and the environment is expensive to read at every call.
+    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY, '')}"

@@ -1,6 +1,7 @@
-"""The verdict on the facts of a request: the law's rows, and the findings beside them.
+"""The catalogue of findings, and which of them a request shows.
 
-Every finding is one row here: its name, what is wrong, and what each policy does about it.
+A finding is either a row of the rules that the request meets, or a problem outside the rows. `CATALOGUE` is the only
+list of the latter: their ids, what is wrong, and what each policy does about it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard import rules
-from obs_sse_guard._policy.request import KeyPlace
+from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._policy.settings import Policy
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from obs_sse_guard._policy.request import Facts
+    from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["TRUSTED_HOST", "Action", "Case", "Finding", "findings"]
+__all__ = ["CATALOGUE", "ROW_TYPES", "TRUSTED_HOST", "Action", "Finding", "FindingType", "evaluate"]
 
 
 class Action(Enum):
@@ -29,154 +30,187 @@ class Action(Enum):
     REFUSE = "refuse"
 
 
-class Case(NamedTuple):
-    """One line of the policies: a finding and what is done about it."""
+class FindingType(NamedTuple):
+    """A kind of finding.
+
+    Attributes:
+        documented: what the ``documented`` policy does about it.
+        strict: what the ``strict`` policy does about it.
+        why: what is wrong, as a clause.
+        names_matter: whether the message lists the headers or arguments concerned.
+    """
 
     documented: Action
     strict: Action
     why: str
+    names_matter: bool = False
 
     def action(self, policy: Policy) -> Action:
-        """What this policy does."""
+        """Return what a policy does."""
         return self.strict if policy is Policy.STRICT else self.documented
 
 
-ROW_DEMANDS_HTTPS = Case(Action.REFUSE, Action.REFUSE, "")  # the row says it all
-ROW_ALLOWS_KEY = Case(
-    Action.LOG,
+ROW_PROTECTS_KEY = FindingType(Action.REFUSE, Action.REFUSE, "the customer key would cross the network in plaintext")
+ROW_DEMANDS_HTTPS = FindingType(Action.REFUSE, Action.REFUSE, "")
+ROW_ALLOWS_KEY = FindingType(Action.LOG, Action.REFUSE, "the customer key crosses the network in plaintext")
+ROW_ALLOWS = FindingType(
+    Action.ALLOW,
     Action.REFUSE,
-    "the row allows HTTP, yet the customer key crosses in clear, readable to anyone on the path",
+    "the strict policy requires HTTPS wherever encryption is named",
 )
-ROW_ALLOWS = Case(
-    Action.ALLOW, Action.REFUSE, "the row allows HTTP; the strict policy demands HTTPS wherever encryption is named"
-)
-SSE_OBS_ROW = Case(Action.ALLOW, Action.REFUSE, "")
+SSE_OBS_ROW = FindingType(Action.ALLOW, Action.REFUSE, "")
+ROW_TYPES = (ROW_PROTECTS_KEY, ROW_DEMANDS_HTTPS, ROW_ALLOWS_KEY, ROW_ALLOWS, SSE_OBS_ROW)
+"""What a row can find."""
 
-CASES: dict[str, Case] = {
-    "inferred-kms": Case(
+CATALOGUE: dict[str, FindingType] = {
+    "inferred-kms": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "this upload was begun with SSE-KMS, so that the SSE-KMS row of UploadPart speaks of each part: HTTPS only",
+        "this upload was begun with SSE-KMS, and OBS requires HTTPS for every part of it (obs_04_0108, table 2)",
     ),
-    "downgraded-redirect": Case(
+    "downgraded-redirect": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "a redirect leads from https to plaintext, which the application did not ask for, and encryption is named",
+        "a redirect leads from HTTPS to plaintext HTTP, and the request names encryption",
     ),
-    "key-in-clear": Case(
+    "key-in-clear": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "no row of the tables speaks of this request, and the customer key would cross in clear",
+        "no row of the rules covers this request, and the customer key would cross the network in plaintext",
     ),
-    "key-misplaced": Case(
+    "key-misplaced": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "the SDK would store the customer key as user metadata, readable to everyone who may read the object, "
-        "and would not encrypt",
+        "the SDK would store the customer key as user metadata, readable by everyone who may read the object, and "
+        "would not encrypt",
+        names_matter=True,
     ),
-    "kms-in-clear": Case(
-        Action.LOG, Action.REFUSE, "no row of the tables speaks of this request, which names SSE-KMS over plaintext"
-    ),
-    "key-in-url": Case(
+    "kms-in-clear": FindingType(
         Action.LOG,
         Action.REFUSE,
-        "the customer key would stand in what is signed and handed on: URLs and forms end up in logs and histories",
+        "no row of the rules covers this request, which names SSE-KMS and would cross the network in plaintext",
     ),
-    "cross-host-redirect": Case(Action.LOG, Action.REFUSE, "a redirect hands the customer key to another host"),
-    "unverified-tls": Case(
+    "key-in-url": FindingType(
         Action.LOG,
         Action.REFUSE,
-        "the customer key travels over TLS whose certificate is not verified: whoever answers for the host can read it",
+        "the customer key would become part of a signed URL or form, and these end up in logs and browser histories",
     ),
-    "unverified-host": Case(
+    "cross-host-redirect": FindingType(
+        Action.LOG, Action.REFUSE, "a redirect would hand the customer key to another host"
+    ),
+    "unverified-tls": FindingType(
+        Action.LOG,
+        Action.REFUSE,
+        "the customer key travels over TLS whose certificate is not verified, so whoever answers for the host can "
+        "read it",
+    ),
+    "unverified-host": FindingType(
         Action.LOG,
         Action.LOG,
-        "the customer key travels over TLS whose certificate is verified, but not against the host's name",
+        "the customer key travels over TLS whose certificate is verified, but not against the host name",
     ),
-    "sse-dropped": Case(
-        Action.LOG, Action.REFUSE, "the SDK silently ignores this SSE argument: the object would be stored unencrypted"
+    "sse-dropped": FindingType(
+        Action.LOG,
+        Action.REFUSE,
+        "the SDK silently ignores this SSE argument, so the object would be stored unencrypted",
+        names_matter=True,
     ),
-    "read-in-clear": Case(Action.LOG, Action.LOG, "the answer shows that an SSE-KMS object was read over plaintext"),
+    "read-in-clear": FindingType(
+        Action.LOG, Action.LOG, "the response shows that an object encrypted with SSE-KMS was read over plaintext HTTP"
+    ),
 }
-"""The findings outside the tables, by name."""
+"""The findings outside the rows, by id."""
 
 
 class Finding(NamedTuple):
-    """Something to say about a request."""
+    """Something to report about a request.
 
-    name: str
-    case: Case
+    Attributes:
+        id: id of the row, or a key of `CATALOGUE`.
+        type: what is wrong, and what each policy does about it.
+        row: the row that found it, if one did.
+    """
+
+    id: str
+    type: FindingType
     row: rules.Rule | None = None
 
     @property
     def why(self) -> str:
-        """What is wrong, in words; for a row, the row itself first."""
-        return "; ".join(part for part in (self.row.text if self.row else "", self.case.why) if part)
+        """What is wrong, in words, and the row that says so."""
+        return "; ".join(part for part in (self.type.why, self.row.text if self.row else "") if part)
 
 
-TRUSTED_HOST = Finding("trusted-host", Case(Action.ALLOW, Action.ALLOW, "the settings trust this plaintext hop"))
-"""Not a finding about the request, but that the settings excuse it."""
+TRUSTED_HOST = Finding(
+    "trusted-host", FindingType(Action.ALLOW, Action.ALLOW, "the settings trust plaintext to this host")
+)
+"""Not a problem of the request: the settings excuse one."""
 
 
-def named(name: str) -> Finding:
-    """A finding outside the tables."""
-    return Finding(name, CASES[name])
+def finding(name: str) -> Finding:
+    """Return a finding of the catalogue.
+
+    Raises:
+        KeyError: the catalogue has no such id.
+    """
+    return Finding(name, CATALOGUE[name])
 
 
-def findings(facts: Facts, *, trusted: bool = False) -> list[Finding]:
-    """All there is to say about a request, the gravest first.
+def evaluate(context: RequestContext, *, trusted: bool = False) -> list[Finding]:
+    """Return every finding about a request, the most severe first.
 
     Args:
-        facts: the request.
-        trusted: the plaintext hop is trusted; only what any transport shows is looked at.
+        context: the request.
+        trusted: whether plaintext to its host is trusted; then only findings that apply to any transport remain.
     """
-    private = facts.secure or trusted
-    return [*(() if private else _in_clear(facts)), *_anywhere(facts, private=private)]
+    private = context.secure or trusted
+    return [*(() if private else _over_plaintext(context)), *_over_any_transport(context, private=private)]
 
 
-def _in_clear(facts: Facts) -> Iterator[Finding]:
-    travels = facts.key is not KeyPlace.NOWHERE
-    # SSE-OBS as a source never matters: no header tells the service of it.
-    source = Encryption.NONE if facts.source is Encryption.SSE_OBS else facts.source
-    verdict = rules.check(facts.operation, "http", target=facts.target, source=source)
+def _over_plaintext(context: RequestContext) -> Iterator[Finding]:
+    has_key = context.key is not KeyLocation.NOWHERE
+    # SSE-OBS as a source never matters: no header names it to the service.
+    source = Encryption.NONE if context.source is Encryption.SSE_OBS else context.source
+    verdict = rules.check(context.operation, "http", target=context.target, source=source)
     if verdict.rule is not None and not verdict.allowed:
-        yield Finding(verdict.rule.id, ROW_DEMANDS_HTTPS, verdict.rule)
-    elif facts.kms_upload:
-        yield named("inferred-kms")
-    elif travels and verdict.rule is None and facts.key is not KeyPlace.METADATA:
-        yield named("key-in-clear")
-    elif facts.downgraded and (travels or _names_encryption(facts)):
-        yield named("downgraded-redirect")
-    elif verdict.rule is not None and travels:
+        yield Finding(verdict.rule.id, ROW_PROTECTS_KEY if has_key else ROW_DEMANDS_HTTPS, verdict.rule)
+    elif context.kms_upload:
+        yield finding("inferred-kms")
+    elif has_key and verdict.rule is None and context.key is not KeyLocation.METADATA:
+        yield finding("key-in-clear")
+    elif context.downgraded and (has_key or _names_encryption(context)):
+        yield finding("downgraded-redirect")
+    elif verdict.rule is not None and has_key:
         yield Finding(verdict.rule.id, ROW_ALLOWS_KEY, verdict.rule)
-    elif verdict.rule is not None and _names_encryption(facts):
+    elif verdict.rule is not None and _names_encryption(context):
         yield Finding(verdict.rule.id, ROW_ALLOWS, verdict.rule)
-    elif facts.target is Encryption.SSE_KMS:
-        yield named("kms-in-clear")
-    elif Encryption.SSE_OBS in (facts.target, facts.source):
-        yield from _sse_obs_row(facts)
+    elif context.target is Encryption.SSE_KMS:
+        yield finding("kms-in-clear")
+    elif Encryption.SSE_OBS in (context.target, context.source):
+        yield from _sse_obs_row(context)
 
 
-def _sse_obs_row(facts: Facts) -> Iterator[Finding]:
-    verdict = rules.check(facts.operation, "http", target=facts.target, source=facts.source, sse_obs_edition=True)
+def _sse_obs_row(context: RequestContext) -> Iterator[Finding]:
+    verdict = rules.check(context.operation, "http", target=context.target, source=context.source, sse_obs_edition=True)
     if verdict.rule is not None and not verdict.allowed:
         yield Finding(verdict.rule.id, SSE_OBS_ROW, verdict.rule)
 
 
-def _names_encryption(facts: Facts) -> bool:
-    return not {facts.target, facts.source}.isdisjoint((Encryption.SSE_C, Encryption.SSE_KMS))
+def _names_encryption(context: RequestContext) -> bool:
+    return not {context.target, context.source}.isdisjoint((Encryption.SSE_C, Encryption.SSE_KMS))
 
 
-def _anywhere(facts: Facts, *, private: bool) -> Iterator[Finding]:
-    if facts.key is KeyPlace.METADATA:
-        yield named("key-misplaced")
-    if private and facts.key in (KeyPlace.URL, KeyPlace.POLICY):
-        yield named("key-in-url")
-    if private and facts.other_host and facts.key is not KeyPlace.NOWHERE:
-        yield named("cross-host-redirect")
-    if facts.tls_gap and facts.key is not KeyPlace.NOWHERE:
-        yield named(facts.tls_gap)
-    if facts.dropped:
-        yield named("sse-dropped")
-    if facts.read_kms and not private:
-        yield named("read-in-clear")
+def _over_any_transport(context: RequestContext, *, private: bool) -> Iterator[Finding]:
+    has_key = context.key is not KeyLocation.NOWHERE
+    if context.key is KeyLocation.METADATA:
+        yield finding("key-misplaced")
+    if private and context.key in (KeyLocation.URL, KeyLocation.POLICY):
+        yield finding("key-in-url")
+    if private and context.other_host and has_key:
+        yield finding("cross-host-redirect")
+    if context.tls_gap and has_key:
+        yield finding(context.tls_gap)
+    if context.dropped:
+        yield finding("sse-dropped")
+    if context.read_kms and not private:
+        yield finding("read-in-clear")

@@ -11,91 +11,139 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
+from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NOTHING_NAMED", "Named", "encryption_of", "header_names", "named_by", "text"]
+__all__ = ["NO_SSE_HEADERS", "SSEHeaders", "encryption_of", "header_names", "parse_headers"]
 
 
-class Named(NamedTuple):
-    """What a set of headers (or parameters of the same names) says of encryption."""
+class SSEHeaders(NamedTuple):
+    """What the names of a request's headers and query parameters say of encryption.
 
-    target: Encryption
-    source: Encryption
-    key: bool
-    metadata_key: bool
-    headers: tuple[str, ...]
+    Attributes:
+        target: encryption of the object that is written or read.
+        source: encryption of a copy's source.
+        names: the names that say so, in lower case.
+        key: whether a customer key is among them.
+        key_in_query: whether a customer key is among the query parameters.
+        key_in_metadata: whether a customer key would be stored as user metadata.
+    """
+
+    target: Encryption = Encryption.NONE
+    source: Encryption = Encryption.NONE
+    names: tuple[str, ...] = ()
+    key: bool = False
+    key_in_query: bool = False
+    key_in_metadata: bool = False
+
+    def key_location(self, place: KeyLocation = KeyLocation.HEADER) -> KeyLocation:
+        """Return where the customer key stands.
+
+        Args:
+            place: where it stands if neither in the query nor in metadata.
+        """
+        if self.key_in_metadata:
+            return KeyLocation.METADATA
+        if self.key_in_query:
+            return KeyLocation.URL
+        return place if self.key else KeyLocation.NOWHERE
 
 
-NOTHING_NAMED = Named(Encryption.NONE, Encryption.NONE, key=False, metadata_key=False, headers=())
+NO_SSE_HEADERS = SSEHeaders()
 
 _SSE_NAME = re.compile(
     r"x-(?:obs|amz)-(?P<copy>copy-source-)?server-side-encryption"
     r"(?P<customer>-customer-(?:algorithm|key|key-md5))?(?P<kms>-(?:aws-)?kms-key-id|-context)?"
 )
-# A name like "x-obs-meta-x-amz-server-side-encryption-customer-key": the SDK put its metadata
-# prefix before a header of the other dialect, and percent-encodes what is odd about it.
+# A name like "x-obs-meta-x-amz-server-side-encryption-customer-key": the SDK put its metadata prefix before a header of
+# the other dialect, and percent-encodes unusual characters in it.
 _METADATA_KEY = re.compile(
     r"(?:x-(?:obs|amz)-meta-\s*)+x-(?:obs|amz)-(?:copy-source-)?server-side-encryption-customer-key\s*"
 )
 
 
-def text(name: object) -> str:
-    """A header's name or value as text; SDKs hand over ``str``, ``bytes`` and anything else."""
-    return name.decode("latin-1") if isinstance(name, bytes) else str(name)
-
-
 def encryption_of(value: object) -> Encryption:
-    """Which encryption the value of ``x-…-server-side-encryption`` names.
+    """Return the encryption that the value of ``x-...-server-side-encryption`` names.
 
-    ``kms``, ``aws:kms`` and ``aws:kms:dsse`` are SSE-KMS. Everything else, ``AES256`` first,
-    leaves the keys to the service (SSE-OBS, SSE-S3) and is never judged as SSE-KMS.
+    ``kms``, ``aws:kms`` and ``aws:kms:dsse`` are SSE-KMS. Everything else, such as ``AES256``, leaves the keys to the
+    service (SSE-OBS, SSE-S3) and is never judged as SSE-KMS.
     """
-    return Encryption.SSE_KMS if "kms" in text(value).lower() else Encryption.SSE_OBS
+    return Encryption.SSE_KMS if "kms" in to_text(value).lower() else Encryption.SSE_OBS
 
 
-def named_by(headers: Iterable[tuple[object, object]]) -> Named:
-    """Read which encryption a request's headers name, on either side of a copy.
+def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tuple[object, object]] = ()) -> SSEHeaders:
+    """Read which encryption a request names, on either side of a copy.
 
-    Where several kinds are named at once (the service refuses that), the most demanding counts.
+    Where several kinds are named at once, which the service refuses, the most demanding counts.
+
+    Args:
+        headers: names and values of headers, or of form fields or parameters with the names of headers.
+        query: names and values of query parameters.
     """
-    target, source = Encryption.NONE, Encryption.NONE
-    key = metadata_key = key_id = False
-    names = []
-    for raw_name, value in headers:
-        name = text(raw_name).strip().lower()
+    parser = _Parser()
+    for name, value in headers:
+        parser.add(name, value)
+    key_in_headers, parser.key = parser.key, False
+    for name, value in query:
+        parser.add(name, value)
+    if parser.key_id and parser.target is Encryption.NONE:  # the algorithm decides, where there is one
+        parser.target = Encryption.SSE_KMS
+    return SSEHeaders(
+        parser.target,
+        parser.source,
+        tuple(sorted(parser.names)),
+        key=key_in_headers or parser.key,
+        key_in_query=parser.key,
+        key_in_metadata=parser.key_in_metadata,
+    )
+
+
+class _Parser:
+    """What the names that were read so far say."""
+
+    def __init__(self) -> None:
+        self.target = self.source = Encryption.NONE
+        self.names: list[str] = []
+        self.key = self.key_in_metadata = self.key_id = False
+
+    def add(self, raw_name: object, value: object) -> None:
+        name = to_text(raw_name).strip().lower()
         match = _SSE_NAME.fullmatch(name)
         if match is None:
-            if _METADATA_KEY.fullmatch(unquote(name)):
-                metadata_key = True
-                names.append(name)
-            continue
-        names.append(name)
-        if match["customer"]:
-            key = key or (match["customer"] == "-customer-key" and _filled(value))
+            if not _METADATA_KEY.fullmatch(unquote(name)):
+                return
+            self.key_in_metadata = True
+        elif match["customer"]:
+            self.key = self.key or (match["customer"] == "-customer-key" and _is_filled(value))
             if match["copy"]:
-                source = Encryption.SSE_C
+                self.source = Encryption.SSE_C
             else:
-                target = Encryption.SSE_C
+                self.target = Encryption.SSE_C
         elif match["kms"]:
-            key_id = True
-        elif target in (Encryption.NONE, Encryption.SSE_OBS):
-            target = encryption_of(value)
-    if key_id and target is Encryption.NONE:  # the algorithm decides, where there is one
-        target = Encryption.SSE_KMS
-    return Named(target, source, key, metadata_key, tuple(sorted(names)))
+            self.key_id = True
+        elif self.target in (Encryption.NONE, Encryption.SSE_OBS):
+            self.target = encryption_of(value)
+        self.names.append(name)
 
 
-def _filled(value: object) -> bool:
+def _is_filled(value: object) -> bool:
     # An SDK may hold a header's value as a list, one line each.
     values: Iterable[Any] = value if isinstance(value, (list, tuple)) else (value,)
-    return any(item is not None and text(item).strip() for item in values)
+    return any(item is not None and to_text(item).strip() for item in values)
 
 
 def header_names(target: Encryption, source: Encryption, prefix: str) -> tuple[str, ...]:
-    """The headers that an SDK would send for these encryptions, in one dialect."""
+    """Return the headers that an SDK would send for these encryptions, in one dialect.
+
+    Args:
+        target: encryption of the object.
+        source: encryption of a copy's source.
+        prefix: ``x-obs-`` or ``x-amz-``.
+    """
     customer = ("-customer-algorithm", "-customer-key", "-customer-key-MD5")
     suffixes = {Encryption.SSE_C: customer, Encryption.SSE_KMS: ("",), Encryption.SSE_OBS: ("",)}
     own = [f"{prefix}server-side-encryption{end}" for end in suffixes.get(target, ())]

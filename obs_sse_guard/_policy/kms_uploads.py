@@ -1,7 +1,6 @@
-"""Uploads begun with SSE-KMS: what no header of their parts shows.
+"""Uploads that were begun with SSE-KMS, which no header of their parts shows.
 
-Bounded, and safe among threads. It knows what this process saw begin and nothing else: an
-upload that it does not know may be of any kind.
+Only uploads that this process saw begin are known; any other upload may be of any kind.
 """
 
 from __future__ import annotations
@@ -11,11 +10,14 @@ from collections import OrderedDict
 
 from obs_sse_guard._util.fork import after_fork_in_child
 
-__all__ = ["Ledger", "kms_uploads"]
+__all__ = ["KmsUploads", "kms_uploads"]
 
 
-class Ledger:
-    """Remembers the latest uploads that were begun with SSE-KMS."""
+class KmsUploads:
+    """Remembers the latest uploads that were begun with SSE-KMS. Bounded and thread-safe.
+
+    An upload is known by endpoint host, bucket and upload id, without scheme and port: it is reached over both.
+    """
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
@@ -24,10 +26,10 @@ class Ledger:
         after_fork_in_child(self._renew_lock)
 
     def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may interrupt its holder
 
     def add(self, endpoint: str, bucket: str, upload_id: str) -> None:
-        """Remember an upload; the oldest makes room."""
+        """Remember an upload; beyond the limit the oldest is forgotten."""
         with self._lock:
             self._uploads[endpoint, bucket, upload_id] = None
             while len(self._uploads) > self._limit:
@@ -44,11 +46,11 @@ class Ledger:
             self._uploads.clear()
 
     def __contains__(self, upload: object) -> bool:
-        return upload in self._uploads  # one look-up of a dict, atomic by itself
+        return upload in self._uploads  # one dict look-up: atomic
 
     def __len__(self) -> int:
         return len(self._uploads)
 
 
-kms_uploads = Ledger()
+kms_uploads = KmsUploads()
 """The uploads of this process, whichever SDK began them."""

@@ -1,10 +1,10 @@
-"""Telling the operation from what a request consists of, as the service does."""
+"""Which operation a request is, from its method and its sub-resource, as the service sees it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._policy.headers import text
+from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bucket_operation", "object_operation"]
 
-# Parameters that make a request about an object another one than its method says. The service
-# ignores those that it does not know, and so do its rules.
+# Query parameters that turn a request for an object into another operation. The service ignores unknown ones.
 _SUBRESOURCES = frozenset({
     "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
     "rename", "renameObject", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy",
@@ -35,15 +34,15 @@ _COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: O
 
 
 def object_operation(method: str, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]) -> str:
-    """Tell the operation of a request about an object; one that no table names gets a name of its own."""
-    choice = frozenset(text(name) for name in parameters if name) & _SUBRESOURCES
+    """Return the operation of a request for an object; one that no table names is described, as ``PUT object?acl``."""
+    choice = frozenset(to_text(name) for name in parameters if name) & _SUBRESOURCES
     operation = _OPERATIONS.get((method, choice))
     if operation is None:
         return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
-    copies = any(text(name).strip().lower() in ("x-obs-copy-source", "x-amz-copy-source") for name, _ in headers)
+    copies = any(to_text(name).strip().lower() in ("x-obs-copy-source", "x-amz-copy-source") for name, _ in headers)
     return (_COPIES.get(operation, operation) if copies else operation).value
 
 
 def bucket_operation(method: str, *, has_parameters: bool) -> str:
-    """Tell the operation of a request about a bucket: a form that uploads an object, or one of no table."""
+    """Return the operation of a request for a bucket: ``PostObject`` for an upload form, else as ``GET bucket``."""
     return Operation.POST_OBJECT.value if method == "POST" and not has_parameters else f"{method} bucket"

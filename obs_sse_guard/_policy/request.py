@@ -1,64 +1,65 @@
-"""The facts of one request: what any SDK module tells, and all that the verdict needs.
-
-Header names come in two dialects (``x-obs-``, ``x-amz-``), any letter case, as ``str`` or
-``bytes``; one and the same ObsClient switches dialect with its signature. They are read
-here, once, for every SDK. Values are looked at only to tell one encryption from another
-and whether a key is there at all; no value is ever kept.
-"""
+"""The request context: what the hooks of an SDK know of one request, and all that the policy needs."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SDK", "Facts", "KeyPlace"]
+__all__ = ["SDK", "KeyLocation", "RequestContext", "normalize_host"]
 
 
-class KeyPlace(Enum):
+class KeyLocation(Enum):
     """Where a customer key stands in what would be sent or signed."""
 
     NOWHERE = "nowhere"
     HEADER = "a request header"
-    BODY = "the request body"
     URL = "the URL's query"
     POLICY = "the POST policy"
     METADATA = "user metadata"
 
 
 class SDK(NamedTuple):
-    """An SDK: its distribution's name, and how to mend a finding (by its name) in its own words."""
+    """An SDK.
+
+    Attributes:
+        name: its distribution.
+        advise: given a request and the id of a finding, returns how to fix it in this SDK's words.
+        after_report: called after a finding was reported, by the thread of the call.
+    """
 
     name: str
-    advise: Callable[[Facts, str], str]
+    advise: Callable[[RequestContext, str], str]
+    after_report: Callable[[], None] = lambda: None
 
 
-class Facts(NamedTuple):
+class RequestContext(NamedTuple):
     """What is known of one request before it is sent.
 
     Attributes:
         sdk: the SDK that makes the call.
-        call: the method that the application called, for the message.
+        call: the method that the application called, such as ``ObsClient.putContent``.
         operation: the operation by the OBS API's name.
         secure: whether the transport is TLS.
         host: the host that the application names as its endpoint.
         port: its port.
-        proxy: the HTTP proxy in between, or nothing.
+        proxy: host of the HTTP proxy in between; empty if there is none.
         target: encryption that the request names for the object.
         source: encryption that it names for a copy's source.
         key: where a customer key stands.
         headers: names of the headers that name encryption.
         dropped: SSE arguments that the SDK ignores.
-        kms_upload: the upload of this part was begun with SSE-KMS.
-        other_host: a redirect leads to another host than the client's.
-        downgraded: a redirect leads from TLS to plaintext.
-        read_kms: the answer shows that what was read is encrypted with SSE-KMS.
-        tls_gap: what the TLS connection does not verify, or nothing.
-        origin: where the plaintext came from, in words that follow "the http", where that is known.
+        kms_upload: whether the upload of this part was begun with SSE-KMS.
+        other_host: whether a redirect leads to another host than the client's.
+        downgraded: whether a redirect leads from TLS to plaintext.
+        read_kms: whether the answer shows that what was read is encrypted with SSE-KMS.
+        tls_gap: id of the finding about what the TLS connection does not verify; empty if there is none.
+        origin: where the plaintext endpoint came from, as a sentence's end after "the http"; empty if unknown.
     """
 
     sdk: SDK
@@ -70,7 +71,7 @@ class Facts(NamedTuple):
     proxy: str = ""
     target: Encryption = Encryption.NONE
     source: Encryption = Encryption.NONE
-    key: KeyPlace = KeyPlace.NOWHERE
+    key: KeyLocation = KeyLocation.NOWHERE
     headers: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     kms_upload: bool = False
@@ -82,7 +83,7 @@ class Facts(NamedTuple):
 
     @property
     def scheme(self) -> str:
-        """The transport as the law calls it."""
+        """The transport by its name in the rules."""
         return "https" if self.secure else "http"
 
     @property
@@ -90,10 +91,23 @@ class Facts(NamedTuple):
         """Scheme, host and port, as a URL."""
         usual = 443 if self.secure else 80
         port = f":{self.port}" if self.port not in (None, usual) else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}{port}"
+        return f"{self.scheme}://{_in_url(self.host)}{port}"
+
+    @property
+    def https_url(self) -> str:
+        """The same host over HTTPS; without the port, for another one serves HTTPS."""
+        return f"https://{_in_url(self.host) or '...'}"
 
     @property
     def hops(self) -> tuple[str, ...]:
-        """The hosts that a plaintext request passes: through a proxy it is two."""
+        """The hosts that a plaintext request passes; two of them behind a proxy."""
         return (self.host, self.proxy) if self.proxy else (self.host,)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def normalize_host(host: object) -> str:
+    """Return a host as it is compared and shown: lower case, without brackets or a trailing dot."""
+    return to_text(host or "").strip().lower().rstrip(".").strip("[]")

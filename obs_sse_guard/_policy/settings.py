@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
-import logging
 import os
 import re
-import warnings
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from obs_sse_guard._errors import SSEGuardWarning
-from obs_sse_guard._util.once import Once
+from obs_sse_guard._policy.request import normalize_host
+from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 __all__ = [
     "AUDIT",
     "MODE",
     "POLICY",
     "TRUSTED_HOSTS",
-    "Complaint",
     "Mode",
     "Policy",
+    "Problem",
     "Settings",
-    "read",
-    "understand",
-    "warn",
+    "TrustedHosts",
+    "ip_address",
+    "parse_settings",
+    "read_settings",
 ]
 
 MODE = "OBS_SSE_GUARD"
@@ -59,26 +58,32 @@ _MODE_WORDS: Mapping[str, Mode] = {
 }
 _POLICY_WORDS: Mapping[str, Policy] = {policy.value: policy for policy in Policy}
 
-_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_HOST_NAME = re.compile(r"[\w.-]+")
 _T = TypeVar("_T")
 
 
 class TrustedHosts(NamedTuple):
-    """Hosts to which plaintext counts as a trusted hop."""
+    """Hosts to which plaintext counts as a trusted hop.
+
+    Attributes:
+        names: host names.
+        suffixes: ends of host names, each with its leading dot.
+        networks: networks of IP addresses.
+    """
 
     names: frozenset[str] = frozenset()
     suffixes: tuple[str, ...] = ()
-    networks: tuple[_Network, ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def trusts(self, host: str) -> bool:
-        """Whether plaintext to this host counts as a trusted hop."""
-        host = _normal(host)
-        address = _address(host)
+        """Return whether plaintext to this host counts as a trusted hop."""
+        host = normalize_host(host)
+        address = ip_address(host)
         if address is not None:
             return any(address in network for network in self.networks)
-        if not _HOST_NAME.fullmatch(host):  # clients part such a thing in places of their own
+        if not _HOST_NAME.fullmatch(host):  # HTTP clients disagree about where such a name ends
             return False
-        # The leading dot stays in a suffix, so that "*.example.com" is not "evilexample.com".
+        # A suffix keeps its leading dot, so that "*.example.com" does not match "evilexample.com".
         return host in self.names or host.endswith(self.suffixes or ("\0",))
 
 
@@ -91,53 +96,53 @@ class Settings(NamedTuple):
     audit: str = ""
 
 
-class Complaint(NamedTuple):
-    """A variable whose value is not understood, and what is said of it."""
+class Problem(NamedTuple):
+    """An environment variable with an unknown value, and what the user is told about it."""
 
     variable: str
     message: str
 
 
-def read() -> Settings:
+def read_settings() -> Settings:
     """Read the settings from the environment as it is now.
 
-    A value that is not understood warns once and leaves the default: a typo never disarms.
+    An unknown value warns once and leaves the default: a typo never disables the guard.
     """
-    settings, complaints = understand()
-    for complaint in complaints:
-        warn(complaint.message)
+    settings, problems = parse_settings()
+    for problem in problems:
+        warn_once(problem.message)
     return settings
 
 
-def understand() -> tuple[Settings, tuple[Complaint, ...]]:
-    """The settings in the environment as it is now, and what is not understood there."""
-    return _understood(*(os.environ.get(variable, "") for variable in (MODE, POLICY, TRUSTED_HOSTS, AUDIT)))
+def parse_settings() -> tuple[Settings, tuple[Problem, ...]]:
+    """Return the settings in the environment as it is now, and the problems with them."""
+    return _cached(*(os.environ.get(variable, "") for variable in (MODE, POLICY, TRUSTED_HOSTS, AUDIT)))
 
 
-def _understand(mode: str, policy: str, trusted: str, audit: str) -> tuple[Settings, tuple[Complaint, ...]]:
-    chosen_mode, of_mode = _choose(MODE, mode, _MODE_WORDS, Mode.ENFORCE)
-    chosen_policy, of_policy = _choose(POLICY, policy, _POLICY_WORDS, Policy.DOCUMENTED)
-    hosts, of_hosts = _trusted_hosts(trusted)
-    return Settings(chosen_mode, chosen_policy, hosts, audit), (*of_mode, *of_policy, *of_hosts)
+def _parse(mode: str, policy: str, trusted: str, audit: str) -> tuple[Settings, tuple[Problem, ...]]:
+    chosen_mode, mode_problems = _choose(MODE, mode, _MODE_WORDS, Mode.ENFORCE)
+    chosen_policy, policy_problems = _choose(POLICY, policy, _POLICY_WORDS, Policy.DOCUMENTED)
+    hosts, host_problems = _parse_trusted_hosts(trusted)
+    return Settings(chosen_mode, chosen_policy, hosts, audit), (*mode_problems, *policy_problems, *host_problems)
 
 
-# They hardly ever change, and are asked for at every refusal.
-_understood = functools.lru_cache(maxsize=8)(_understand)
+# Read at every refusal, and hardly ever different.
+_cached = functools.lru_cache(maxsize=8)(_parse)
 
 
-def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tuple[Complaint, ...]]:
+def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> tuple[_T, tuple[Problem, ...]]:
     word = value.strip().lower()
     if not word or word in words:
         return words.get(word, default), ()
-    valid = ", ".join(words)
-    message = f"{variable}={word!r} is not understood and counts as unset: the guard stays armed. Valid are: {valid}."
-    return default, (Complaint(variable, message),)
+    used = next(name for name, meaning in words.items() if meaning is default)
+    message = f'{variable}: unknown value {ascii(word)}; using "{used}". Valid values: {", ".join(words)}.'
+    return default, (Problem(variable, message),)
 
 
-def _trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Complaint, ...]]:
-    names, suffixes, networks, complaints = set(), [], [], []
-    for entry in filter(None, (_normal(part) for part in value.split(","))):
-        network = _network(entry)
+def _parse_trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Problem, ...]]:
+    names, suffixes, networks, problems = set(), [], [], []
+    for entry in filter(None, (normalize_host(part) for part in value.split(","))):
+        network = _ip_network(entry)
         if network is not None:
             networks.append(network)
         elif entry.startswith("*.") and _is_name(entry[2:]):
@@ -146,50 +151,32 @@ def _trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Complaint, ...]]:
             names.add(entry)
         else:
             message = (
-                f"{TRUSTED_HOSTS}: {entry!r} is not understood and trusts nothing. Valid are "
-                "host names, *.suffix, IP addresses and networks, without scheme, port or path."
+                f"{TRUSTED_HOSTS}: unknown entry {ascii(entry)}; it trusts nothing. Valid entries: host names, "
+                "*.suffix, IP addresses and networks, without scheme, port or path."
             )
-            complaints.append(Complaint(TRUSTED_HOSTS, message))
-    return TrustedHosts(frozenset(names), tuple(suffixes), tuple(networks)), tuple(complaints)
-
-
-def _normal(host: str) -> str:
-    return host.strip().lower().rstrip(".").strip("[]")
-
-
-_HOST_NAME = re.compile(r"[\w.-]+")
+            problems.append(Problem(TRUSTED_HOSTS, message))
+    return TrustedHosts(frozenset(names), tuple(suffixes), tuple(networks)), tuple(problems)
 
 
 def _is_name(entry: str) -> bool:
     return _HOST_NAME.fullmatch(entry) is not None and not entry.replace(".", "").isdigit()
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return a host as an IP address, or ``None`` if it is a name."""
+    import ipaddress  # noqa: PLC0415  # only where something is reported
+
+    return _or_none(ipaddress.ip_address, host)
+
+
+def _ip_network(entry: str) -> IPv4Network | IPv6Network | None:
+    import ipaddress  # noqa: PLC0415  # only where hosts are trusted
+
+    return _or_none(functools.partial(ipaddress.ip_network, strict=False), entry)
+
+
+def _or_none(parse: Any, text: str) -> Any:
     try:
-        return ipaddress.ip_address(host)
+        return parse(text)
     except ValueError:
         return None
-
-
-def _network(entry: str) -> _Network | None:
-    try:
-        return ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return None
-
-
-first_warning = Once()
-
-
-def warn(message: str) -> None:
-    """Warn with `SSEGuardWarning`, once per message and process.
-
-    Under ``-W error`` a warning raises, in the middle of somebody's call; there it is
-    logged instead, for a complaint about the guard must not break a legal call.
-    """
-    if not first_warning(message):
-        return
-    try:
-        warnings.warn(message, SSEGuardWarning, stacklevel=2)
-    except SSEGuardWarning:
-        logging.getLogger("obs_sse_guard").warning("%s", message)

@@ -12,6 +12,6 @@ __all__ = ["after_fork_in_child"]
 
 
 def after_fork_in_child(renew: Callable[[], None]) -> None:
-    """Call this in every child that is forked; where there is no fork there is nothing to do."""
+    """Call ``renew`` in every forked child. Does nothing where the platform has no fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)

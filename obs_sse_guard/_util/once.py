@@ -1,4 +1,4 @@
-"""Saying a thing once per process."""
+"""Report each key once per process."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import threading
 
 from obs_sse_guard._util.fork import after_fork_in_child
 
-__all__ = ["Once"]
+__all__ = ["OncePerKey"]
 
 
-class Once:
-    """Remembers what was said. Bounded, safe among threads and over a fork."""
+class OncePerKey:
+    """Remembers which keys were reported. Bounded, thread-safe and fork-safe."""
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
-        self._said: set[str] = set()
+        self._seen: set[str] = set()
         self._renew_lock()
         after_fork_in_child(self._renew_lock)
 
     def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        # A signal handler may report in the thread that it interrupts while that thread holds the lock.
+        self._lock = threading.RLock()
 
-    def __call__(self, what: str) -> bool:
-        """Whether this is to be said now: true the first time, never past the limit."""
+    def __call__(self, key: str) -> bool:
+        """Return whether to report now: true the first time for a key, never past the limit."""
         with self._lock:
-            if what in self._said or len(self._said) >= self._limit:
+            if key in self._seen or len(self._seen) >= self._limit:
                 return False
-            self._said.add(what)
+            self._seen.add(key)
             return True
 
     def forget(self) -> None:
-        """Forget what was said."""
+        """Forget every key."""
         with self._lock:
-            self._said.clear()
+            self._seen.clear()

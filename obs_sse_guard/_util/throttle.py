@@ -1,4 +1,4 @@
-"""Saying a thing again and again, ever more rarely."""
+"""Report a repeated event ever more rarely."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from obs_sse_guard._util.fork import after_fork_in_child
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["Noise"]
+__all__ = ["Throttle"]
 
 
-class Noise:
-    """Counts how often each thing happened: it is to be said the 1st, 10th, 100th, … time.
+class Throttle:
+    """Counts events by key; the 1st, 10th, 100th, ... of each is to be reported.
 
-    Bounded, safe among threads and over a fork. What happened longest ago makes room, and is
-    said anew when it happens again: better one record too many than a place that nobody hears of.
+    Bounded, thread-safe and fork-safe. The key that was seen longest ago makes room and is reported anew when it
+    returns: one record too many is better than a call site that nobody hears of.
     """
 
     def __init__(self, limit: int = 1024) -> None:
@@ -28,16 +28,16 @@ class Noise:
         after_fork_in_child(self._renew_lock)
 
     def _renew_lock(self) -> None:
-        # A signal handler may report while the very thread that it interrupts does.
+        # A signal handler may report in the thread that it interrupts while that thread holds the lock.
         self._lock = threading.RLock()
 
-    def __call__(self, what: Hashable) -> int:
-        """How often this has happened by now if it is to be said, and 0 if it is not."""
+    def __call__(self, key: Hashable) -> int:
+        """Count one event. Return how many there were if this one is to be reported, else 0."""
         with self._lock:
-            count, due = self._counts.pop(what, (0, 1))
+            count, due = self._counts.pop(key, (0, 1))
             count += 1
             is_due = count >= due
-            self._counts[what] = count, due * 10 if is_due else due
+            self._counts[key] = count, due * 10 if is_due else due
             while len(self._counts) > self._limit:
                 self._counts.popitem(last=False)
         return count if is_due else 0
@@ -46,6 +46,6 @@ class Noise:
         return len(self._counts)
 
     def forget(self) -> None:
-        """Forget what happened."""
+        """Forget every key."""
         with self._lock:
             self._counts.clear()

@@ -18,7 +18,7 @@ from obs_sse_guard._policy.request import Facts, KeyPlace
 from obs_sse_guard._policy.settings import Settings
 from obs_sse_guard.rules import Encryption
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
 
 

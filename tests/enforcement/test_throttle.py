@@ -1,4 +1,4 @@
-"""Noise control: one full record per place, then counts, ever more rarely, in bounded memory."""
+"""Throttle control: one full record per place, then counts, ever more rarely, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import obs
 import pytest
 
 from obs_sse_guard._enforcement import log as log_module
-from obs_sse_guard._util.throttle import Noise
+from obs_sse_guard._util.throttle import Throttle
 from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import fields_of
@@ -28,7 +28,7 @@ def _warn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_thing_is_said_at_growing_intervals() -> None:
-    noise = Noise()
+    noise = Throttle()
     said = [count for count in (noise("it") for _ in range(12_345)) if count]
     assert said == [1, 10, 100, 1000, 10_000]
     assert noise("something else") == 1
@@ -37,7 +37,7 @@ def test_a_thing_is_said_at_growing_intervals() -> None:
 
 
 def test_what_happened_longest_ago_makes_room() -> None:
-    noise = Noise(limit=3)
+    noise = Throttle(limit=3)
     for what in ("first", "second", "third", "first", "fourth"):  # "first" is the fresher for its second time
         noise(what)
     assert len(noise) == 3
@@ -46,14 +46,14 @@ def test_what_happened_longest_ago_makes_room() -> None:
 
 
 def test_memory_is_bounded_whatever_comes() -> None:
-    noise = Noise()
+    noise = Throttle()
     for number in range(20_000):
         noise(("rule", "operation", f"host-{number}", None))
     assert len(noise) == 1024
 
 
 def test_threads_lose_no_count() -> None:
-    noise = Noise()
+    noise = Throttle()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # threads change in the middle of everything
     said: list[int] = []
@@ -73,7 +73,7 @@ def test_threads_lose_no_count() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
-    noise = Noise()
+    noise = Throttle()
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:

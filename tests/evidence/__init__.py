@@ -1,4 +1,4 @@
-"""What the proof is made with: each module runs one kind of it, and writes its page in docs/."""
+"""Generate the evidence: each module runs one kind of proof and writes its page in docs/."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["today"]
 
 
 def today() -> str:
-    """The date that a page bears."""
+    """Return the date for a page."""
     return dt.datetime.now(dt.timezone.utc).date().isoformat()

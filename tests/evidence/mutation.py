@@ -1,10 +1,10 @@
-"""Mutation testing of the law, the facts and the reaction: what survived, and why it may.
+"""Read the results of mutation testing, and write docs/mutation.md with an explanation for every survivor.
 
-``mutmut run`` breaks the modules named in ``pyproject.toml`` in every small way that it knows, one at a
-time, and lets the fast tests find it. This reads what came of it and writes ``docs/mutation.md``.
+``mutmut run`` mutates the modules listed in ``pyproject.toml``, one small change at a time, and runs the fast tests
+against each mutant.
 
-    tox -e mutation                      does both
-    python -m tests.evidence.mutation    writes the page anew from the last run; 1 if a survivor is not explained
+    tox -e mutation                      run mutmut and write the page
+    python -m tests.evidence.mutation    write the page from the results of the last run; 1 if a survivor is unexplained
 """
 
 from __future__ import annotations
@@ -25,23 +25,25 @@ MUTANTS = Path("mutants/obs_sse_guard")
 PAGE = Path("docs/mutation.md")
 
 KILLED = (1, 3)
-"""Exit codes of pytest: a test failed, or pytest itself did, for the mutant cannot even be imported."""
+"""Exit codes of pytest: a test failed, or pytest itself did because the mutant cannot be imported."""
 TIMED_OUT = (24, 36, 152, 255, -24)
 UNTESTED = (5, 33)
 
-_FRAMES = "`test_a_complaint_points_at_its_place` sees it, but cannot run among the frames that mutmut puts in between."
+_FRAMES = (
+    "`test_a_complaint_points_at_its_place` detects this, but it cannot run under mutmut, which inserts stack frames."
+)
 EXPLAINED = {
     "warnings.warn(message, SSEGuardWarning, )": _FRAMES,
     "warnings.warn(message, SSEGuardWarning, stacklevel=3)": _FRAMES,
     'logging.getLogger("obs_sse_guard").warning(message)': (
-        "The same line: logging formats nothing where it is given no arguments."
+        "Equivalent: logging does not format a message without arguments."
     ),
 }
-"""By what a mutant made of a line: why no test can tell, or none has to."""
+"""By mutated line: why no test can detect the mutant, or why none needs to."""
 
 
 class Mutant(NamedTuple):
-    """A mutant that lived: its name, the line that was changed, and what it became."""
+    """A surviving mutant: its name, the original line and the mutated line."""
 
     name: str
     was: str
@@ -49,20 +51,20 @@ class Mutant(NamedTuple):
 
     @property
     def explanation(self) -> str:
-        """Why it may live; empty if nobody knows."""
+        """Return why it may survive; empty if unexplained."""
         return EXPLAINED.get(self.became, "")
 
 
 def outcomes() -> dict[str, dict[str, int | None]]:
-    """By module, the exit code of every mutant."""
+    """Return the exit code of every mutant, by module path within the package."""
     return {
-        path.name[: -len(".meta")]: json.loads(path.read_text("utf-8"))["exit_code_by_key"]
-        for path in sorted(MUTANTS.glob("*.meta"))
+        path.relative_to(MUTANTS).with_suffix("").as_posix(): json.loads(path.read_text("utf-8"))["exit_code_by_key"]
+        for path in sorted(MUTANTS.rglob("*.meta"))
     }
 
 
 def kind(code: int | None) -> str:
-    """What became of a mutant."""
+    """Return the result of a mutant, as the page names it."""
     if code in KILLED:
         return "killed"
     if code in TIMED_OUT:
@@ -71,22 +73,22 @@ def kind(code: int | None) -> str:
 
 
 def survivors(found: dict[str, dict[str, int | None]]) -> list[Mutant]:
-    """The mutants that no test noticed."""
+    """Return the mutants that no test detects."""
     names = [name for codes in found.values() for name, code in codes.items() if kind(code) in ("survived", "untested")]
     return [_mutant(name) for name in names]
 
 
 def _mutant(name: str) -> Mutant:
-    shown = subprocess.run(
+    diff = subprocess.run(
         [sys.executable, "-m", "mutmut", "show", name], capture_output=True, text=True, check=True, timeout=60
     ).stdout
-    changed = re.findall(r"(?m)^([-+])(?![-+]{2} )\s*(.*)$", shown)
+    changed = re.findall(r"(?m)^([-+])(?![-+]{2} )\s*(.*)$", diff)
     was, became = (" ".join(line for sign, line in changed if sign == wanted) for wanted in "-+")
     return Mutant(name, was, became)
 
 
 def page(found: dict[str, dict[str, int | None]], alive: list[Mutant], date: str) -> str:
-    """The page, with the figures of this run."""
+    """Return the text of the page, with the figures of this run."""
     counts = {module: Counter(map(kind, codes.values())) for module, codes in found.items()}
     columns = ("killed", "timed out", "survived", "untested")
     rows = [
@@ -95,21 +97,21 @@ def page(found: dict[str, dict[str, int | None]], alive: list[Mutant], date: str
     ]
     whole = sum(counts.values(), Counter())
     total = sum(whole.values())
-    noticed = whole["killed"] + whole["timed out"]
+    detected = whole["killed"] + whole["timed out"]
     rows.append(f"| **all** | {total} | " + " | ".join(str(whole[column]) for column in columns) + " |")
     return _PAGE.format(
         date=date,
         mutmut=version("mutmut"),
         python=platform.python_version(),
-        share=f"{noticed / total:.1%}" if total else "none",
+        share=f"{detected / total:.1%}" if total else "none",
         rows="\n".join(rows),
         survivors="\n".join(map(_line, alive)) or "None.",
     )
 
 
 def _line(mutant: Mutant) -> str:
-    place = re.sub(r"^obs_sse_guard\.(\w+)\.x(?:_|ǁ)(.*)__mutmut_\d+$", r"\1.\2", mutant.name).replace("ǁ", ".")
-    return f"- `{place}`: `{mutant.was}` → `{mutant.became}`. {mutant.explanation or '**Not explained.**'}"
+    place = re.sub(r"^obs_sse_guard\.([\w.]+?)\.x(?:_|ǁ)(.*)__mutmut_\d+$", r"\1.\2", mutant.name).replace("ǁ", ".")
+    return f"- `{place}`: `{mutant.was}` → `{mutant.became}`. {mutant.explanation or '**Unexplained.**'}"
 
 
 _PAGE = """\
@@ -117,19 +119,19 @@ _PAGE = """\
 
 Generated by `tox -e mutation` on {date}, with mutmut {mutmut} on Python {python}.
 
-mutmut breaks the modules that decide (the law, the facts, the reaction) in every small way that it knows, one at a
-time, and runs the tests that are about them and fast. A mutant that no test notices shows a test that is missing, or a
-difference that makes none: each is explained below, and the command fails if one is not.
+mutmut mutates the modules that decide and enforce (the rules, the policy, the enforcement), one small change at a time,
+and runs the fast tests of these modules against each mutant. A mutant that no test detects shows a missing test or a
+change without effect. Each survivor is explained below; the command fails if one is not.
 
-{share} of the mutants were noticed.
+The tests detected {share} of the mutants.
 
 | module | mutants | killed | timed out | survived | untested |
 |---|---|---|---|---|---|
 {rows}
 
-mutmut changes what stands in functions without decorators: not the properties of `Rule` and `Facts`, nor the context
-managers of `_reaction`. Data outside of functions it leaves alone: the tables of `rules.py` and of `_findings.py` are
-written twice, `tests/support/expected_rules.py` and `tests/support/oracle.py` have them from the API reference and from the contract.
+mutmut mutates functions without decorators. It skips the properties of `Rule` and `RequestContext` and the context
+managers of `_enforcement/enforce.py`. It also skips data outside of functions: `tests/support/expected_rules.py` and
+`tests/support/oracle.py` hold independent copies of the tables in `rules.py` and `_policy/findings.py`.
 
 ## Survivors
 
@@ -138,14 +140,14 @@ written twice, `tests/support/expected_rules.py` and `tests/support/oracle.py` h
 
 
 def main() -> int:
-    """Write the page, and tell whether every survivor is explained."""
+    """Write the page, and return 0 if every survivor is explained."""
     found = outcomes()
     alive = survivors(found)
     PAGE.write_text(page(found, alive, today()), "utf-8")
     unexplained = [mutant for mutant in alive if not mutant.explanation]
     for mutant in unexplained:
         sys.stdout.write(f"{mutant.name}\n  - {mutant.was}\n  + {mutant.became}\n")
-    sys.stdout.write(f"{PAGE}: {len(alive)} survivors, {len(unexplained)} not explained\n")
+    sys.stdout.write(f"{PAGE}: {len(alive)} survivors, {len(unexplained)} unexplained\n")
     return 1 if unexplained else 0
 
 

@@ -1,11 +1,11 @@
-"""Would the tests notice a guard that has a hole? Each gate in turn is left open, and the layers that claim it fail.
+"""Check that the tests detect a missing hook: disable each group of hooks in turn, and expect failures.
 
-In a copy of the project one gate at a time does nothing but call on, with its hooks in place, so that ``status()`` sees
-nothing wrong. For a control, the copy is tested untouched as well, and with every gate open.
+In a copy of the project, the hooks of one group only call the original function. They are still installed, so
+``status()`` reports nothing. As a control, the tests also run on an unchanged copy, and with all hooks disabled.
 
-    tox -e sabotage                                  all of it, and docs/gates.md; 1 if a layer is blind
-    python -m tests.evidence.sabotage                the same where everything is installed
-    python -m tests.evidence.sabotage --gate GATE    one gate, and no page
+    tox -e sabotage                                    run everything and write docs/sabotage.md; 1 if a layer misses
+    python -m tests.evidence.sabotage                  the same, in an environment that has everything installed
+    python -m tests.evidence.sabotage --group GROUP    run one group, without writing the page
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from pathlib import Path
 from tests.evidence import today
 from tests.support.hook_groups import hooks
 
-PAGE = Path("docs/gates.md")
-NONE, ALL = "none: the control", "all"
+PAGE = Path("docs/sabotage.md")
+NONE, ALL = "none (control)", "all"
 
 _OBS_TESTS = {
-    "rows": "test_rows_live.py",
-    "ways": "test_ways.py",
-    "wire": "test_wire.py",
-    "findings": "test_findings.py",
-    "clients": "test_clients.py",
-    "logs": "test_masking.py",
-    "completeness": "test_completeness.py",
-    "chance": "test_property.py",
-    "faults": "test_faults.py",
+    "rows": "obs/test_rows.py",
+    "variants": "obs/test_ways.py",
+    "wire": "obs/test_wire.py",
+    "findings": "obs/test_findings.py",
+    "clients": "obs/test_clients.py",
+    "logs": "obs/test_logs.py",
+    "completeness": "obs/test_completeness.py",
+    "properties": "obs/test_properties.py",
+    "failures": "test_faults.py",
 }
 _S3_TESTS = {
-    "rows": "test_boto_rows.py",
-    "ways": "test_boto_ways.py",
-    "wire": "test_boto_robust.py",
-    "findings": "test_boto_findings.py",
-    "clients": "test_boto_transfers.py",
-    "logs": "test_boto_logs.py",
-    "completeness": "test_completeness_s3.py",
-    "chance": "test_property_s3.py",
-    "faults": "test_faults.py",
-    "signing": "test_boto_signing.py",
-    "async": "test_aio.py",
-    "CRT": "test_crt.py",
+    "rows": "botocore/test_rows.py",
+    "variants": "botocore/test_event_handlers.py",
+    "wire": "botocore/test_robustness.py",
+    "findings": "botocore/test_findings.py",
+    "clients": "botocore/test_transfers.py",
+    "logs": "botocore/test_logs.py",
+    "completeness": "botocore/test_completeness.py",
+    "properties": "botocore/test_properties.py",
+    "failures": "test_faults.py",
+    "signing": "botocore/test_signing.py",
+    "async": "aiobotocore/test_aiobotocore.py",
+    "CRT": "crt/test_crt.py",
     "neighbours": "test_neighbours.py",
 }
 LAYERS = tuple(_S3_TESTS)
@@ -56,26 +56,30 @@ LAYERS = tuple(_S3_TESTS)
 CLAIMS: dict[str, tuple[str, ...]] = {
     NONE: LAYERS,
     ALL: LAYERS,
-    "ObsClient: methods": ("rows", "ways", "wire", "findings", "clients", "completeness", "chance", "faults"),
-    "ObsClient: other methods": ("ways", "findings", "completeness"),
-    "ObsClient: signed URLs and policies": ("rows", "ways", "findings", "completeness", "chance"),
-    "ObsClient: each request": ("rows", "ways", "wire", "findings", "clients", "chance", "faults"),
-    "ObsClient: each connection": ("wire", "clients", "chance", "faults"),
+    "ObsClient: methods": ("rows", "variants", "wire", "findings", "clients", "completeness", "properties", "failures"),
+    "ObsClient: other methods": ("variants", "findings", "completeness"),
+    "ObsClient: signed URLs and policies": ("rows", "variants", "findings", "completeness", "properties"),
+    "ObsClient: each request": ("rows", "variants", "wire", "findings", "clients", "properties", "failures"),
+    "ObsClient: each connection": ("wire", "clients", "properties", "failures"),
     "ObsClient: workers": ("wire",),
-    "ObsClient: log": ("logs", "chance"),
-    "botocore: operations": ("rows", "ways", "wire", "findings", "clients", "faults", "neighbours"),
-    "botocore: each attempt": ("rows", "ways", "wire", "findings", "logs", "completeness", "chance"),
+    "ObsClient: log": ("logs", "properties"),
+    "botocore: operations": ("rows", "variants", "wire", "findings", "clients", "failures", "neighbours"),
+    "botocore: each attempt": ("rows", "variants", "wire", "findings", "logs", "completeness", "properties"),
     "botocore: signers": ("signing",),
     "botocore: signatures": ("signing",),
-    "botocore: log": ("wire", "logs", "chance"),
-    "aiobotocore: operations": ("rows", "ways", "wire", "findings"),
-    "aiobotocore: each attempt": ("rows", "ways", "wire", "findings", "completeness", "chance", "async"),
-    "aiobotocore: signers": ("rows", "signing", "chance"),
+    "botocore: log": ("wire", "logs", "properties"),
+    "aiobotocore: operations": ("rows", "variants", "wire", "findings"),
+    "aiobotocore: each attempt": ("rows", "variants", "wire", "findings", "completeness", "properties", "async"),
+    "aiobotocore: signers": ("rows", "signing", "properties"),
     "aiobotocore: each hop": ("async",),
     "CRT: requests": ("CRT",),
     "CRT: clients": ("CRT",),
 }
-"""The layers that have to notice an open gate. Where another stands behind it, the rest may see no difference."""
+"""The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
+
+INSTALLER = Path("obs_sse_guard/_hooks/installer.py")
+OVERRIDDEN = "_hook_place"
+"""The function of the installer that places one hook; the copy gets another version of it."""
 
 _SABOTAGE = """
 
@@ -88,28 +92,28 @@ _COPIED = ("obs_sse_guard", "tests", "docs", "pyproject.toml", "README.md", "REA
 _PYTEST = ("-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider")
 
 
-def tests_of(gate: str, layer: str) -> list[str]:
-    """The modules of a layer's tests that are about a gate's SDK."""
+def tests_of(group: str, layer: str) -> list[str]:
+    """Return the test modules of a layer for the SDK of a group."""
     tests = [layers[layer] for layers in (_OBS_TESTS, _S3_TESTS) if layer in layers]
-    if gate in (NONE, ALL):
-        return [f"tests/{name}" for name in dict.fromkeys(tests)]
-    return [f"tests/{tests[0 if gate.startswith('ObsClient') else -1]}"]
+    if group in (NONE, ALL):
+        return [f"tests/hooks/{name}" for name in dict.fromkeys(tests)]
+    return [f"tests/hooks/{tests[0 if group.startswith('ObsClient') else -1]}"]
 
 
-def opened(gate: str, folder: Path) -> Path:
-    """A copy of the project in which one gate is open."""
-    shown = "import obs_sse_guard; print(*obs_sse_guard.status())"
-    names = subprocess.check_output([sys.executable, "-c", shown], text=True).split()  # our own words
+def disabled(group: str, folder: Path) -> Path:
+    """Copy the project to a folder, with the hooks of one group disabled, and return the folder."""
+    command = "import obs_sse_guard; print(*obs_sse_guard.status())"
+    names = subprocess.check_output([sys.executable, "-c", command], text=True).split()  # our own code
     for name in _COPIED:
         (shutil.copytree if Path(name).is_dir() else shutil.copy)(name, folder / name)
-    open_hooks = names if gate == ALL else [] if gate == NONE else hooks(gate, names)
-    with (folder / "obs_sse_guard/_hooks/installer.py").open("a", encoding="utf-8") as module:
-        module.write(_SABOTAGE.format(names=open_hooks))
+    disabled_hooks = names if group == ALL else [] if group == NONE else hooks(group, names)
+    with (folder / INSTALLER).open("a", encoding="utf-8") as module:
+        module.write(_SABOTAGE.format(names=disabled_hooks))
     return folder
 
 
-def notices(project: Path, tests: list[str]) -> str:
-    """The first test that fails; empty if none does."""
+def first_failure(project: Path, tests: list[str]) -> str:
+    """Run the tests in a copy of the project, and return the first that fails; empty if none does."""
     command = [sys.executable, *_PYTEST, *tests]
     environment = {**os.environ, "PYTHONPATH": ""}
     done = subprocess.run(  # our own tests
@@ -121,75 +125,81 @@ def notices(project: Path, tests: list[str]) -> str:
     return failed[0] if failed else ""
 
 
-def noticed(gates: list[str], layers: list[str], folder: Path) -> dict[tuple[str, str], str]:
-    """By gate and layer, the first test that fails."""
+def run(groups: list[str], layers: list[str], folder: Path) -> dict[tuple[str, str], str]:
+    """Return the first failure by group and layer.
+
+    Args:
+        groups: the groups to disable, one at a time.
+        layers: the layers to run; if empty, those that claim to detect the group.
+        folder: the parent of the copies.
+    """
     jobs = {}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for number, gate in enumerate(gates):
+        for number, group in enumerate(groups):
             (folder / str(number)).mkdir()
-            project = opened(gate, folder / str(number))
-            for layer in layers or CLAIMS[gate]:
-                jobs[gate, layer] = pool.submit(notices, project, tests_of(gate, layer))
-        return {key: _told(*key, job.result()) for key, job in jobs.items()}
+            project = disabled(group, folder / str(number))
+            for layer in layers or CLAIMS[group]:
+                jobs[group, layer] = pool.submit(first_failure, project, tests_of(group, layer))
+        return {key: _print(*key, job.result()) for key, job in jobs.items()}
 
 
-def _told(gate: str, layer: str, test: str) -> str:
-    sys.stdout.write(f"{gate}: {layer}: {test or 'nothing fails'}\n")
+def _print(group: str, layer: str, test: str) -> str:
+    sys.stdout.write(f"{group}: {layer}: {test or 'nothing fails'}\n")
     sys.stdout.flush()
     return test
 
 
-def is_blind(gate: str, test: str) -> bool:
-    """Whether a layer missed a hole; or, in the control, saw one where there is none."""
-    return bool(test) if gate == NONE else not test
+def is_wrong(group: str, test: str) -> bool:
+    """Return whether a layer missed a disabled group, or failed in the control."""
+    return bool(test) if group == NONE else not test
 
 
 def page(found: dict[tuple[str, str], str], date: str) -> str:
-    """Write the page."""
+    """Return the text of the page."""
     rows = [
-        f"| {gate} | " + " | ".join(_cell(gate, layer, found) for layer in LAYERS) + " |"
-        for gate in dict.fromkeys(gate for gate, _ in found)
+        f"| {group} | " + " | ".join(_cell(group, layer, found) for layer in LAYERS) + " |"
+        for group in dict.fromkeys(group for group, _ in found)
     ]
     return _PAGE.format(date=date, head=" | ".join(LAYERS), line="|---" * len(LAYERS), rows="\n".join(rows))
 
 
-def _cell(gate: str, layer: str, found: dict[tuple[str, str], str]) -> str:
-    if (gate, layer) not in found:
+def _cell(group: str, layer: str, found: dict[tuple[str, str], str]) -> str:
+    if (group, layer) not in found:
         return ""
-    if is_blind(gate, found[gate, layer]):
-        return "**blind**" if gate != NONE else "**fails**"
-    return "passes" if gate == NONE else "fails"
+    if is_wrong(group, found[group, layer]):
+        return "**misses**" if group != NONE else "**fails**"
+    return "passes" if group == NONE else "fails"
 
 
 _PAGE = """\
-# Would the tests notice?
+# Sabotage
 
 Generated by `tox -e sabotage` on {date}.
 
-In a copy of the project one gate at a time is left open: its hooks are in place and do nothing but call on. *Fails* is
-good: that layer of the tests claims to see such a hole, and did. An empty field is no claim, for the layer is about
-something else, or another gate stands behind the open one and refuses the same. *none* is the control, the copy as it
-is; *all* has every gate open.
+Each row is a copy of the project in which one group of hooks is disabled: the hooks are installed but only call the
+original function. *Fails* is the expected result: this layer of the tests claims to detect the disabled hooks, and it
+did. An empty cell means that the layer makes no claim, because it tests something else, or because another hook refuses
+the same requests. *none* is the unchanged project, as a control; in *all*, every hook is disabled.
 
-| open gate | {head} |
+| disabled hooks | {head} |
 |---{line}|
 {rows}
 
-The gates are those of `tests/support/hook_groups.py`, by the hooks that `obs_sse_guard.status()` names.
+`tests/support/hook_groups.py` defines the groups, by the hook names that `obs_sse_guard.status()` returns.
 """
 
 
 def main() -> int:
-    """Open the gates in turn, write the page, and tell whether every layer notices that claims to."""
+    """Disable the groups in turn, write the page, and return 1 if a layer misses a group that it claims to detect."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gate", choices=CLAIMS)
-    parser.add_argument("--layer", choices=LAYERS, action="append", help="instead of those that claim to see it")
+    parser.add_argument("--group", choices=CLAIMS)
+    parser.add_argument("--layer", choices=LAYERS, action="append", help="run this layer instead of those that claim")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = noticed([asked.gate] if asked.gate else [*CLAIMS], asked.layer or [], Path(folder))
-    if not (asked.gate or asked.layer):
+        found = run([asked.group] if asked.group else [*CLAIMS], asked.layer or [], Path(folder))
+    if not (asked.group or asked.layer):
         PAGE.write_text(page(found, today()), "utf-8")
-    return any(is_blind(gate, test) for (gate, _), test in found.items())
+    return any(is_wrong(group, test) for (group, _), test in found.items())
 
 
 if __name__ == "__main__":

@@ -94,11 +94,11 @@ class Recorder(TlsRecordingServer):
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of MiniStack."""
     pytest.importorskip("ministack")
-    from obs_sse_guard._cli.demo import environment, servers
+    from obs_sse_guard._cli.demo import isolation, servers
 
     folder = tmp_path_factory.mktemp("ministack")
-    with environment.isolated(folder), environment.quiet(), servers.running(folder) as running:
-        yield running.taps["http"].port
+    with isolation.own_environment(folder), isolation.quiet(), servers.running(folder) as running:
+        yield running.proxies["http"].port
 
 
 @pytest.fixture

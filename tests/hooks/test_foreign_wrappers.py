@@ -14,7 +14,8 @@ import pytest
 import wrapt
 
 import obs_sse_guard
-from obs_sse_guard._hooks.installer import is_hook
+from obs_sse_guard._hooks.hook import is_hook
+from obs_sse_guard._hooks.installer import installer
 from tests.support.expected_rules import ROWS
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, is_guarded, open_client, put_sse_c
 from tests.support.servers import RecordingServer
@@ -132,11 +133,11 @@ def test_a_wrapper_above_ours_is_not_told_for_a_stripped_hook(
     with open_client("v2", http) as client:
         assert is_guarded(client)
     assert _missed(caplog) == []
-    assert obs_sse_guard._the_patcher()._snapshot.still_holds(), "the next look is quick again"
+    assert installer._snapshot.still_holds(), "the next look is quick again"
 
 
 def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
-    patcher = obs_sse_guard._the_patcher()
+    patcher = installer
     _strip()
     with patcher._lock:
         elsewhere = threading.Thread(target=patcher.look_after_hooks)
@@ -150,7 +151,7 @@ def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture)
 
 def test_what_uninstall_takes_out_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
     obs_sse_guard.uninstall()
-    obs_sse_guard._the_patcher().look_after_hooks()  # of a call that was under way
+    installer.look_after_hooks()  # of a call that was under way
     assert _missed(caplog) == []
 
 

@@ -16,10 +16,10 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks.installer import Patcher
+from obs_sse_guard._hooks.installer import HookInstaller
 from obs_sse_guard._policy import kms_uploads
 from obs_sse_guard._util import fork
-from obs_sse_guard._util.once import Once
+from obs_sse_guard._util.once import OncePerKey
 from tests.support.guard import locks
 from tests.support.mixed_calls import PATIENCE, put_object
 from tests.support.obs_calls import (
@@ -38,7 +38,7 @@ from tests.support.servers import (
 def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.register_at_fork", raising=False)
     fork.after_fork_in_child(lambda: None)
-    assert Once()("said")
+    assert OncePerKey()("said")
 
 
 def _in_a_child(work: Callable[[], bool]) -> int:
@@ -164,7 +164,7 @@ def test_a_forked_child_is_guarded() -> None:
 
 
 def test_locks_are_new_in_a_forked_child() -> None:
-    patcher = Patcher([])
+    patcher = HookInstaller([])
     before = patcher._lock
     before.acquire()
     patcher._renew_lock()

@@ -22,7 +22,8 @@ from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import botocore as botocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._hooks.installer import Patcher, Target, is_hook
+from obs_sse_guard._hooks.hook import Target, is_hook
+from obs_sse_guard._hooks.installer import HookInstaller, installer
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -75,7 +76,7 @@ def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
     obs_sse_guard.uninstall()
     obs_sse_guard.uninstall()
     assert set(obs_sse_guard.status().values()) == {"off"}
-    for owner, name in obs_sse_guard._the_patcher()._places():
+    for owner, name in installer._places():
         assert not is_hook(vars(owner)[name])
         assert not hasattr(vars(owner)[name], "__obs_sse_guard__")
     with open_client("v2", http) as client:
@@ -157,7 +158,7 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
         Target(module.__name__, "Client.newer", _gate, optional=True),
         Target("made_up_sdk.absent", "Client.call", _gate),
     ]
-    patcher = Patcher(targets)
+    patcher = HookInstaller(targets)
     with pytest.warns(SSEGuardWarning, match=r"made_up_sdk\.Client\.gone, made_up_sdk\.Gone\.call.*status\(\)"):
         patcher.install()
     patcher.install()
@@ -172,7 +173,7 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
 
 def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.ModuleType) -> None:
     """A foreign wrapper without ``functools.wraps``: positions are unknown, and silence would be a lie."""
-    patcher = Patcher([Target(module.__name__, "Client.hidden", _gate)])
+    patcher = HookInstaller([Target(module.__name__, "Client.hidden", _gate)])
     with pytest.warns(SSEGuardWarning, match="hidden"):
         patcher.install()
     assert list(patcher.status().values()) == ["unsupported"]
@@ -180,7 +181,7 @@ def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.Module
 
 
 def test_an_import_after_uninstall_is_left_alone() -> None:
-    patcher = Patcher([Target("made_up_later", "Client.call", _gate)])
+    patcher = HookInstaller([Target("made_up_later", "Client.call", _gate)])
     patcher.install()
     patcher.uninstall()
     try:
@@ -196,7 +197,7 @@ def test_half_an_import_is_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyP
         "begun.set()\ngo_on.wait(10)\nclass Client:\n    def call(self, headers=None): return 'called'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    patcher = Patcher([Target("made_up_slow", "Client.call", _gate)])
+    patcher = HookInstaller([Target("made_up_slow", "Client.call", _gate)])
     importer = threading.Thread(target=importlib.import_module, args=("made_up_slow",))
     importer.start()
     while not hasattr(sys.modules.get("made_up_slow"), "go_on"):

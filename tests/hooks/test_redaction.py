@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from obs_sse_guard._hooks.redaction import masked
+from obs_sse_guard._hooks.redaction import redacted
 from tests.support.sse import ENCODED, MD5, OBS_KEY_HEADER, S3_KEY_HEADER
 
 
@@ -25,7 +25,7 @@ from tests.support.sse import ENCODED, MD5, OBS_KEY_HEADER, S3_KEY_HEADER
 def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.process_time()
-    masked((text,))
+    redacted((text,))
     assert time.process_time() - start < 5  # half a minute and growing by the square, once
 
 
@@ -38,7 +38,7 @@ def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
     ],
 )
 def test_masking_finds_the_value(line: str) -> None:
-    [shown] = masked((line.format(name=S3_KEY_HEADER, value=ENCODED),))
+    [shown] = redacted((line.format(name=S3_KEY_HEADER, value=ENCODED),))
     assert ENCODED not in shown
     assert "******" in shown
 
@@ -69,13 +69,13 @@ def test_masking_finds_the_value(line: str) -> None:
 )
 def test_the_value_goes_and_the_rest_stays(name: str, value: str, line: str) -> None:
     text = line.format(name=name, value=value)
-    [shown] = masked((text,))
+    [shown] = redacted((text,))
     assert shown == text.replace(value, "******")
 
 
 def test_a_dict_is_masked_in_a_copy() -> None:
     headers = {OBS_KEY_HEADER: "raw 'key' with, anything;", "Host": "h"}
-    [shown] = masked((headers,))
+    [shown] = redacted((headers,))
     assert shown == {OBS_KEY_HEADER: "******", "Host": "h"}
     assert headers[OBS_KEY_HEADER].startswith("raw")
 
@@ -84,5 +84,5 @@ def test_a_dict_is_masked_in_a_copy() -> None:
     "value", [1, 1.5, None, {"a": "b"}, "plain", [1], f"SignedHeaders=host;{OBS_KEY_HEADER};range"]
 )
 def test_what_holds_no_key_is_the_same_object(value: Any) -> None:
-    [shown] = masked((value,))
+    [shown] = redacted((value,))
     assert shown is value or shown == value

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from obs_sse_guard._policy.headers import Named, encryption_of, header_names, named_by
+from obs_sse_guard._policy.headers import SSEHeaders, encryption_of, header_names, parse_headers
 from obs_sse_guard.rules import Encryption
 
 NONE, SSE_C, SSE_KMS, SSE_OBS = Encryption
@@ -42,7 +42,7 @@ def test_a_header_names_its_encryption(
     prefix: str, name: str, value: object, expected: tuple[Encryption, Encryption, bool]
 ) -> None:
     for spelled in (prefix + name, (prefix + name).encode(), f" {prefix}{name} "):
-        named = named_by([("Host", "h"), (spelled, value)])
+        named = parse_headers([("Host", "h"), (spelled, value)])
         assert (named.target, named.source, named.key) == expected
         assert named.headers == ((prefix + name).lower(),)
         assert not named.metadata_key
@@ -63,7 +63,7 @@ def test_a_header_names_its_encryption(
     ],
 )
 def test_another_name_names_nothing(name: str) -> None:
-    assert named_by([(name, "kms")]) == Named(NONE, NONE, key=False, metadata_key=False, headers=())
+    assert parse_headers([(name, "kms")]) == SSEHeaders(NONE, NONE, key=False, metadata_key=False, headers=())
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_another_name_names_nothing(name: str) -> None:
     ],
 )
 def test_a_key_under_a_metadata_name_is_seen(name: str) -> None:
-    named = named_by([(name, "k")])
+    named = parse_headers([(name, "k")])
     assert (named.target, named.key, named.metadata_key) == (NONE, False, True)
 
 
@@ -87,12 +87,12 @@ def test_the_most_demanding_counts_in_any_order() -> None:
         (f"x-obs-copy-source-{KEY}", ""),
     ]
     for order in itertools.permutations(headers):
-        named = named_by(order)
+        named = parse_headers(order)
         assert (named.target, named.source, named.key) == (SSE_C, SSE_C, True)
     for order in itertools.permutations(headers[:2]):
-        assert named_by(order).target is SSE_OBS, "the algorithm decides, and not the id of a key"
+        assert parse_headers(order).target is SSE_OBS, "the algorithm decides, and not the id of a key"
     for order in itertools.permutations([*headers[:2], ("x-amz-server-side-encryption", "aws:kms")]):
-        assert named_by(order).target is SSE_KMS
+        assert parse_headers(order).target is SSE_KMS
 
 
 @pytest.mark.parametrize("value", ["kms", "aws:kms", "aws:kms:dsse", "KMS"])
@@ -107,6 +107,6 @@ def test_everything_else_leaves_the_keys_to_the_service(value: object) -> None:
 
 def test_what_is_shown_is_what_would_be_sent() -> None:
     for target, source in itertools.product(Encryption, Encryption):
-        named = named_by((name, "kms") for name in header_names(target, source, "x-obs-"))
+        named = parse_headers((name, "kms") for name in header_names(target, source, "x-obs-"))
         expected_target = SSE_KMS if target is SSE_OBS else target  # one header, told apart by its value
         assert (named.target, named.source) == (expected_target, SSE_C if source is SSE_C else NONE)

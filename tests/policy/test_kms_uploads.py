@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from obs_sse_guard._policy.kms_uploads import Ledger
+from obs_sse_guard._policy.kms_uploads import KmsUploads
 from tests.support.obs_calls import (
     needs_https,
 )
@@ -13,7 +13,7 @@ pytestmark = needs_https
 
 
 def test_the_ledger_is_bounded_and_keeps_uploads_apart() -> None:
-    ledger = Ledger(limit=2)
+    ledger = KmsUploads(limit=2)
     for upload in ("one", "two", "three"):
         ledger.add("host", "bucket", upload)
     assert [("host", "bucket", upload) in ledger for upload in ("one", "two", "three")] == [False, True, True]
@@ -24,7 +24,7 @@ def test_the_ledger_is_bounded_and_keeps_uploads_apart() -> None:
 
 
 def test_the_ledger_keeps_the_latest() -> None:
-    ledger = Ledger()
+    ledger = KmsUploads()
     for number in range(10_001):
         ledger.add("host", "bucket", str(number))
     assert len(ledger) == 10_000
@@ -34,7 +34,7 @@ def test_the_ledger_keeps_the_latest() -> None:
 
 
 def test_an_upload_is_known_by_all_its_parts() -> None:
-    ledger = Ledger()
+    ledger = KmsUploads()
     ledger.add("host", "bucket", "upload")
     for other in (("else", "bucket", "upload"), ("host", "else", "upload"), ("host", "bucket", "else")):
         assert other not in ledger
@@ -48,7 +48,7 @@ def test_an_upload_is_known_by_all_its_parts() -> None:
 
 
 def test_threads_may_share_it() -> None:
-    ledger = Ledger(limit=10)
+    ledger = KmsUploads(limit=10)
 
     def work(number: int) -> None:
         for upload in range(500):

@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
-from obs_sse_guard._hooks import botocore as botocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
-from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._hooks.botocore import targets as botocore_hooks
+from obs_sse_guard._hooks.obs import targets as obs_hooks
 
 if TYPE_CHECKING:
-    from obs_sse_guard._hooks.installer import Target
+    from obs_sse_guard._hooks.hook import Target
 
 RECORD = Path(__file__).with_name("canary.json")
 

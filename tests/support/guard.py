@@ -8,9 +8,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import obs_sse_guard
-from obs_sse_guard._enforcement import enforce, log
+from obs_sse_guard._enforcement import log
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.kms_uploads import kms_uploads
+from obs_sse_guard._util import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,9 @@ AUDIT = "OBS_SSE_GUARD_AUDIT"
 def reset() -> None:
     """Clear everything the guard remembers: reports, warnings, uploads, settings."""
     kms_uploads.clear()
-    for once in (enforce.first_bug, log.first_use_of_trust, log.noise, settings.first_warning):
+    for once in (log.first_failure, log.first_use_of_trust, log.throttle, warn.first_warning):
         once.forget()
-    settings._understood.cache_clear()
+    settings._cached.cache_clear()
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Any
 
-import obs_sse_guard
-from obs_sse_guard._hooks import installer
+from obs_sse_guard._hooks.hook import mark
+from obs_sse_guard._hooks.installer import installer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,12 +48,12 @@ def hooks(gate: str, names: Iterable[str]) -> list[str]:
 
 def disable_hooks(monkeypatch: pytest.MonkeyPatch, *gates: str) -> None:
     """Put hooks that only call on in the place of the guard's own."""
-    targets = {target.name: target for target in obs_sse_guard._the_patcher().targets}
+    targets = {target.name: target for target in installer.targets}
     for gate in gates:
         for name in hooks(gate, targets):
             for owner, attribute in targets[name].places():
                 function = vars(owner)[attribute].__wrapped__
-                monkeypatch.setattr(owner, attribute, installer.hook(function, _calls_on(function)))
+                monkeypatch.setattr(owner, attribute, mark(_calls_on(function), function))
 
 
 def _calls_on(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,8 @@
-"""``obs-sse-guard demo``: the guard at work, live, without any configuration.
+"""``obs-sse-guard demo``: show the guard at work, live and without any configuration.
 
-The real ``ObsClient``, boto3 and s3fs talk to a MiniStack S3 server over http and https, all of it
-in this process and on 127.0.0.1. Nothing here is imported by the guard itself, and the packages of
-the ``demo`` extra are imported only when the demo runs.
+The real ObsClient, boto3 and s3fs talk to a MiniStack S3 server over http and https, all in this
+process and on 127.0.0.1. The guard itself imports nothing from here, and the packages of the
+``demo`` extra are imported only when the demo runs.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001  # every command 
     """Run the demo.
 
     Returns:
-        0 if every line is as expected, 1 if one is not, 2 if the demo cannot run here.
+        0 if every check is as expected, 1 if one is not, 2 if the demo cannot run here.
     """
-    obstacle = _obstacle()
-    if obstacle:
-        sys.stderr.write(f"{obstacle}\n")
+    problem = _problem()
+    if problem:
+        sys.stderr.write(f"{problem}\n")
         return 2
-    return int(importlib.import_module("obs_sse_guard._cli.main.demo.programme").perform())
+    return int(importlib.import_module("obs_sse_guard._cli.demo.runner").run_scenarios())
 
 
-def _obstacle() -> str:
+def _problem() -> str:
+    """Return why the demo cannot run here; empty if it can."""
     if sys.version_info[:2] < OLDEST_PYTHON:
-        return f"the demo needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, as MiniStack does"
-    # Looked for, not tried: an import that fails inside one of them is another matter and must be seen.
+        return f"the demo needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, because MiniStack does"
+    # Looked up rather than imported: an import that fails inside one of them must show its traceback.
     missing = [name for name in NEEDS if find_spec(name) is None]
     return f"the demo needs {', '.join(missing)}: {INSTALL}" if missing else ""

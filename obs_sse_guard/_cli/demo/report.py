@@ -1,4 +1,4 @@
-"""The report, for a terminal or a file."""
+"""Print the report, to a terminal or a file."""
 
 from __future__ import annotations
 
@@ -12,58 +12,62 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
-from obs_sse_guard._cli.demo.evidence import REFUSED
-from obs_sse_guard._cli.demo.lines import Quotation, Table
+from obs_sse_guard._cli.demo.observation import REFUSED
+from obs_sse_guard._cli.demo.results import Excerpt, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from obs_sse_guard._cli.demo.lines import Cell, Item
+    from obs_sse_guard._cli.demo.results import Cell, Item
 
 __all__ = ["Report"]
 
-WIDTH_OF_A_FILE = 100
+FILE_WIDTH = 100
 _WRONG = "bold red"
-# One below the other, the tables of the document have their columns in line.
+# The columns of the four tables of rules line up.
 _LABEL_WIDTH = 23
 _CELL_WIDTHS = {"": 14, "http": 8, "https": 5}
 
 
 class Report:
-    """Prints what the acts say, as they say it, and counts what is not as expected."""
+    """Print the results as the scenarios yield them, and count those that are not as expected."""
 
     def __init__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
-            # The rules' ids have arrows, and not every terminal's encoding does.
+            # Frames and marks are not ASCII, and some terminals' encodings are.
             sys.stdout.reconfigure(errors="replace")
         self._console = Console(highlight=False)
         if not self._console.is_terminal:
-            self._console.width = WIDTH_OF_A_FILE
+            self._console.width = FILE_WIDTH
         self._verdicts: list[bool] = []
 
     def heading(self, title: str) -> None:
-        """Begin an act."""
+        """Print the title of a scenario."""
         self._console.print()
         self._console.print(Text(title, style="bold"))
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Print plain text."""
         self._console.print(Text(text))
 
     def show(self, item: Item) -> None:
-        """Print one item of an act."""
-        if isinstance(item, Quotation):
-            self._console.print(_quotation(item))
+        """Print one result of a scenario."""
+        if isinstance(item, Excerpt):
+            self._console.print(_excerpt(item))
             return
         self._console.print(_table(item))
-        for remark in item.remarks:
-            self._console.print(Text(f"* {remark}", style="magenta"))
+        for note in item.notes:
+            self._console.print(Text(f"* {note}", style="magenta"))
         for failure in item.failures:
             self._console.print(Text(f"✗ {failure}", style=_WRONG))
         self._verdicts += item.verdicts
 
     def summary(self) -> bool:
-        """Print the result; tell whether everything was as expected."""
+        """Print the result.
+
+        Returns:
+            Whether everything was as expected.
+        """
         wrong = self._verdicts.count(False)
         self._console.print()
         if wrong:
@@ -73,23 +77,23 @@ class Report:
         return not wrong
 
 
-def _quotation(quotation: Quotation) -> RenderableType:
-    title = Text(quotation.title, style="dim")
-    return Padding(Panel(Text(quotation.text), title=title, title_align="left", border_style="dim"), (0, 0, 0, 4))
+def _excerpt(excerpt: Excerpt) -> RenderableType:
+    title = Text(excerpt.title, style="dim")
+    return Padding(Panel(Text(excerpt.text), title=title, title_align="left", border_style="dim"), (0, 0, 0, 4))
 
 
 def _table(table: Table) -> RenderableType:
-    demanded = any(line.demand for line in table.lines)
+    shows_demand = any(row.demand for row in table.rows)
     shown = rich.table.Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     shown.add_column(table.title, no_wrap=True, min_width=_LABEL_WIDTH)
-    if demanded:
+    if shows_demand:
         shown.add_column("allows", no_wrap=True)
     last = ""
     for column in table.columns:
         sdk, last = "" if column.sdk == last else column.sdk, column.sdk
         shown.add_column(f"{sdk}\n{column.scheme}".rstrip(), no_wrap=True, min_width=_CELL_WIDTHS[column.scheme])
-    for line in table.lines:
-        shown.add_row(line.label, *([line.demand] if demanded else ()), *map(_cell, line.cells))
+    for row in table.rows:
+        shown.add_row(row.label, *([row.demand] if shows_demand else ()), *map(_cell, row.cells))
     return Padding(shown, (1 if table.title else 0, 0, 0, 0), expand=False)
 
 

@@ -1,4 +1,4 @@
-"""MiniStack over http and https in one process, behind a tap each."""
+"""MiniStack over http and https in one process, behind a recording proxy each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trustme
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from obs_sse_guard._cli.demo.tap import HOST, Tap, listener
+from obs_sse_guard._cli.demo.proxy import HOST, RecordingProxy, listen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -33,38 +33,38 @@ class Request(NamedTuple):
 
 
 class Servers(NamedTuple):
-    """What runs.
+    """The running servers.
 
     Attributes:
-        taps: by scheme, what the clients connect to.
-        requests: those that have reached the server; it grows.
-        ca: the certificate to verify the https port with.
+        proxies: what clients connect to, by scheme.
+        requests: requests that have reached the server; it grows.
+        ca: the certificate that verifies the https port.
     """
 
-    taps: Mapping[str, Tap]
+    proxies: Mapping[str, RecordingProxy]
     requests: list[Request]
     ca: Path
 
     def url(self, scheme: str) -> str:
-        """Where clients send to."""
-        return f"{scheme}://{HOST}:{self.taps[scheme].port}"
+        """Return the endpoint of one transport."""
+        return f"{scheme}://{HOST}:{self.proxies[scheme].port}"
 
-    def settle(self) -> None:
+    def wait_until_counted(self) -> None:
         """Wait until every connection made so far is counted."""
-        for tap in self.taps.values():
-            tap.settle()
+        for proxy in self.proxies.values():
+            proxy.wait_until_counted()
 
 
-class _Recorder:
-    """An ASGI application that notes each request and hands it on."""
+class _RequestLog:
+    """An ASGI application that records each request and passes it on."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self._application = application
         self.requests: list[Request] = []
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        # MiniStack is told nothing of the server's start and end: it would open an SFTP and an
-        # MQTT port, run the machine's init scripts and stop containers of other MiniStacks.
+        # MiniStack must not see the lifespan events: on them it opens an SFTP and an MQTT port,
+        # runs the machine's init scripts, and stops the containers of other MiniStacks.
         if scope["type"] == "http":
             self.requests.append(Request(scope["scheme"], scope["method"], scope["path"]))
             await self._application(scope, receive, send)
@@ -75,51 +75,54 @@ def running(directory: Path) -> Iterator[Servers]:
     """Serve from a thread with its own event loop until the block is left.
 
     Args:
-        directory: where the certificates are kept.
+        directory: where to keep the certificates.
     """
     from ministack.app import app  # noqa: PLC0415  # it reads its environment when it is imported
 
-    recorder = _Recorder(app)
-    plain, secure = listener(), listener()
-    taps = {"http": Tap(plain.getsockname()[1]), "https": Tap(secure.getsockname()[1])}
-    config = _certified(Config(), directory)
-    # Hypercorn takes the sockets over by their numbers, so that the ports are known beforehand.
+    application = _RequestLog(app)
+    plain, secure = listen(), listen()
+    proxies = {"http": RecordingProxy(plain.getsockname()[1]), "https": RecordingProxy(secure.getsockname()[1])}
+    config = _config(directory)
+    # Hypercorn takes the sockets over by number, so the ports are known beforehand.
     config.insecure_bind = [f"fd://{plain.detach()}"]
     config.bind = [f"fd://{secure.detach()}"]
-    config.errorlog = None
-    config.graceful_timeout = 1
-    # Idle connections outlast the demo: the farewell of one would be seen as bytes of another call.
-    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     stop: Future[None] = Future()
     thread = threading.Thread(
-        target=asyncio.run, args=(_serve(recorder, config, taps, stop),), name="obs-sse-guard-demo", daemon=True
+        target=asyncio.run, args=(_serve(application, config, proxies, stop),), name="obs-sse-guard-demo", daemon=True
     )
     thread.start()
     try:
-        yield Servers(taps, recorder.requests, directory / "ca.pem")
+        yield Servers(proxies, application.requests, directory / "ca.pem")
     finally:
-        with suppress(InvalidStateError):  # cancelled already, where the server could not start
+        with suppress(InvalidStateError):  # already cancelled if the server could not start
             stop.set_result(None)
         thread.join(STOP_SECONDS)
 
 
-def _certified(config: Config, directory: Path) -> Config:
+def _config(directory: Path) -> Config:
+    config = Config()
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     server = str(directory / "server.pem")
     authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(server)
     config.certfile = config.keyfile = server
+    config.errorlog = None
+    config.graceful_timeout = 1
+    # Idle connections outlast the demo: bytes of a TLS shutdown would count for another call.
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     return config
 
 
-async def _serve(application: _Recorder, config: Config, taps: Mapping[str, Tap], stop: Future[None]) -> None:
-    for tap in taps.values():
-        await tap.start()
+async def _serve(
+    application: _RequestLog, config: Config, proxies: Mapping[str, RecordingProxy], stop: Future[None]
+) -> None:
+    for proxy in proxies.values():
+        await proxy.start()
 
     async def stopped() -> None:
         await asyncio.wrap_future(stop)
-        # First the taps: since Python 3.12 a server waits for its connections, and they hold some open.
-        for tap in taps.values():
-            await tap.stop()
+        # Proxies first: since Python 3.12 a server waits for its connections, and the proxies hold some open.
+        for proxy in proxies.values():
+            await proxy.stop()
 
     await serve(application, config, shutdown_trigger=stopped)

@@ -32,7 +32,7 @@ from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.support.records import audited
 from tests.support.servers import RecordingServer, leaks
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 COMMAND = [sys.executable, "-m", "obs_sse_guard", "audit"]
 KMS = {"x-amz-server-side-encryption": "kms"}

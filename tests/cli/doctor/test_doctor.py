@@ -20,7 +20,7 @@ from obs_sse_guard._cli import main as _cli
 from obs_sse_guard._cli.doctor import examination, packages
 from obs_sse_guard._cli.doctor.hazards import HAZARDS, parsed
 from obs_sse_guard._hooks import obs as _obs
-from obs_sse_guard._hooks.installer import Patcher, Target
+from obs_sse_guard._hooks.installer import HookInstaller, Target
 from obs_sse_guard._policy import settings as _settings
 from obs_sse_guard._policy.settings import Mode
 from tests.support.commands import SOURCES, command
@@ -320,7 +320,7 @@ def many_sdks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patch
     (tmp_path / "sdk_broken.py").write_text("raise OSError('no luck')\n")
     (tmp_path / "sdk_lacking.py").write_text("import a_module_that_nobody_has\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    patcher = Patcher(
+    patcher = HookInstaller(
         (
             Target("sdk_sound", "Client.put", _gate),
             Target("sdk_sound", "Client.head", _gate, optional=True),

@@ -181,7 +181,7 @@ def test_an_encoding_without_arrows_stops_nothing() -> None:
     words = ("explain", "--operation", "CopyObject", "--target", "SSE-C", "--scheme", "http")
     plain = command(*words, environment={"PYTHONIOENCODING": "ascii"})
     assert plain.returncode == 0
-    assert "[table-3/none?SSE-C]" in plain.stdout
+    assert "[table-3/none-to-SSE-C]" in plain.stdout
 
 
 def test_a_broken_sdk_stops_nothing(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.support.expected_rules import ROWS, Row
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PICTURE = Path(__file__).parent.parent / "docs" / "rules.svg"
+PICTURE = Path(__file__).parents[3] / "docs" / "rules.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 FORMATS = ("text", "markdown", "json", "svg")
 

@@ -266,13 +266,13 @@ def test_a_signal_reaches_the_program(number: signal.Signals) -> None:
     ],
 )
 def test_where_exec_does_not_wait_a_child_is_run(words: tuple[str, ...], status: int) -> None:
-    code = "import sys; from obs_sse_guard import _cli, _run; _run._start = _run._wait; sys.exit(_cli.main())"
+    code = "import sys; from obs_sse_guard._cli import main, run; run._start = run._wait; sys.exit(main.main())"
     assert run(sys.executable, "-c", code, "run", *words).returncode == status
 
 
 @posix
 def test_where_a_child_is_run_ctrl_c_is_its_own_affair() -> None:
-    code = "import sys; from obs_sse_guard import _cli, _run; _run._start = _run._wait; sys.exit(_cli.main())"
+    code = "import sys; from obs_sse_guard._cli import main, run; run._start = run._wait; sys.exit(main.main())"
     command = [sys.executable, "-c", code, "run", sys.executable, "-c", WAITS, str(int(signal.SIGINT))]
     with subprocess.Popen(
         command, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -45,7 +45,7 @@ def test_where_the_method_gate_fails_the_wire_gate_judges(
 def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(botocore_hooks, "named_by")
+    monkeypatch.delattr(botocore_hooks, "parse_headers")
     assert succeeded(outcome(sdk, http, PUT_SSE_C))
     assert succeeded(outcome(sdk, http, PUT_SSE_C))
     assert len(_complaints(caplog)) == 2, "once per gate"
@@ -56,7 +56,7 @@ def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
 def test_where_signing_is_not_understood_it_goes_on(
     sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(botocore_hooks, "named_by")
+    monkeypatch.delattr(botocore_hooks, "parse_headers")
 
     def sign(client: Any) -> Any:
         return client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": OBJECT})

@@ -22,7 +22,7 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks.installer import is_hook
+from obs_sse_guard._hooks.hook import is_hook
 from tests.support import obs_calls, oracle
 from tests.support.obs_calls import BUCKET, KEY, OBJECT, sse_c
 from tests.support.servers import RecordingServer, leaks

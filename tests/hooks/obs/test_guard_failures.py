@@ -47,7 +47,7 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
     def broken(*_: object, **__: object) -> None:
         raise LookupError(KEY)
 
-    monkeypatch.setattr(obs_hooks, "named_by", broken)
+    monkeypatch.setattr(obs_hooks, "parse_headers", broken)
     monkeypatch.setattr(obs_hooks, "_is_tls", broken)
     with open_client("v2", http) as client:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""The S3 API: one live call for every row that it can express, whichever SDK makes it."""
+"""The S3 API: one real call for every rule that it can express, whichever SDK makes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from obs_sse_guard._cli.demo.browser import submit
-from obs_sse_guard._cli.demo.driver import Call, StageError
-from obs_sse_guard._cli.demo.props import BUCKET, CONTENT, KMS_KEY_ID, SOURCES, CustomerKey, form_fields, new_name
+from obs_sse_guard._cli.demo.drivers import TIMEOUT_SECONDS, Call, SetupError
+from obs_sse_guard._cli.demo.drivers.forms import submit
+from obs_sse_guard._cli.demo.fixtures import BUCKET, CONTENT, KMS_KEY_ID, SOURCES, CustomerKey, form_fields, new_name
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from obs_sse_guard._cli.demo.servers import Servers
     from obs_sse_guard.rules import Rule
 
-__all__ = ["CREDENTIALS", "REGION", "UNNAMED", "S3Driver", "customer_key"]
+__all__ = ["CLIENT_CONFIG", "CREDENTIALS", "INEXPRESSIBLE", "REGION", "S3Driver", "customer_key", "form_arguments"]
 
-CREDENTIALS = ("demo", "demo")  # MiniStack takes any
+CREDENTIALS = ("demo", "demo")  # MiniStack accepts any
 REGION = "us-east-1"
-UNNAMED = frozenset({
+CLIENT_CONFIG: dict[str, Any] = {
+    "signature_version": "s3v4",
+    "s3": {"addressing_style": "path"},
+    "retries": {"total_max_attempts": 1},
+    "connect_timeout": TIMEOUT_SECONDS,
+    "read_timeout": TIMEOUT_SECONDS,
+}
+INEXPRESSIBLE = frozenset({
     "table-2/HeadObject",
     "table-2/GetObject",
     "table-2/CompleteMultipartUpload",
@@ -30,14 +37,14 @@ UNNAMED = frozenset({
     "table-4/SSE-KMS-to-SSE-KMS",
     "table-4/SSE-C-to-SSE-KMS",
 })  # fmt: skip
-"""Rows of which S3's requests cannot tell: the operation has no parameter for SSE-KMS.
+"""Rules that no S3 request can show: the operation has no parameter for SSE-KMS.
 
-UploadPart has none either, and its row is kept all the same: the guard remembers how the upload was begun.
+UploadPart has none either, but its rule is enforced: the guard remembers how the upload was started.
 """
 
 
 class S3Driver(ABC):
-    """Drives an SDK by the operations and parameters of the S3 API."""
+    """Drive an SDK by the operations and parameters of the S3 API."""
 
     def __init__(self, servers: Servers, key: CustomerKey) -> None:
         self._servers = servers
@@ -45,25 +52,25 @@ class S3Driver(ABC):
 
     @abstractmethod
     def send(self, scheme: str, method: str, **parameters: Any) -> Mapping[str, Any]:
-        """Make one call; returns the answer, its body read."""
+        """Make one call, and return the response with its body read."""
 
     @abstractmethod
     def sign_form(self, scheme: str, name: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
-        """Sign a form that uploads an object; returns its ``url`` and ``fields``."""
+        """Sign a form that uploads an object, and return its ``url`` and ``fields``."""
 
     def prepare(self, rule: Rule) -> Call | None:
         """See `Driver`."""
-        if rule.id in UNNAMED:
+        if rule.id in INEXPRESSIBLE:
             return None
         try:
             return self._calls[rule.operation](self, rule)
-        except (ClientError, OSError) as error:  # botocore's own, and what s3fs makes of it
-            raise StageError(str(error)) from error
+        except (ClientError, OSError) as error:  # botocore's own, and what s3fs turns it into
+            raise SetupError(str(error)) from error
 
     def _call(self, method: str, **parameters: Any) -> Call:
         def call(scheme: str) -> int:
-            answer = self.send(scheme, method, Bucket=BUCKET, **parameters)
-            return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+            response = self.send(scheme, method, Bucket=BUCKET, **parameters)
+            return int(response["ResponseMetadata"]["HTTPStatusCode"])
 
         return call
 
@@ -77,17 +84,17 @@ class S3Driver(ABC):
         }[rule.target]
 
     def _target_key(self, rule: Rule) -> dict[str, str]:
-        # Of an upload's parts S3 wants to know the customer key only.
+        # For the parts of an upload, S3 has parameters for the customer key only.
         return self._target(rule) if rule.target is Encryption.SSE_C else {}
 
     def _source(self, rule: Rule) -> dict[str, Any]:
         key = customer_key(self._key, "CopySource") if rule.source is Encryption.SSE_C else {}
         return {"CopySource": {"Bucket": BUCKET, "Key": SOURCES[rule.source]}, **key}
 
-    def _begun(self, rule: Rule) -> dict[str, str]:
+    def _start_upload(self, rule: Rule) -> dict[str, str]:
         name = new_name()
-        answer = self.send("https", "create_multipart_upload", Bucket=BUCKET, Key=name, **self._target(rule))
-        return {"Key": name, "UploadId": answer["UploadId"]}
+        response = self.send("https", "create_multipart_upload", Bucket=BUCKET, Key=name, **self._target(rule))
+        return {"Key": name, "UploadId": response["UploadId"]}
 
     def _put(self, rule: Rule) -> Call:
         return self._call("put_object", Key=new_name(), Body=CONTENT, **self._target(rule))
@@ -109,10 +116,12 @@ class S3Driver(ABC):
         return self._call("create_multipart_upload", Key=new_name(), **self._target(rule))
 
     def _upload_part(self, rule: Rule) -> Call:
-        return self._call("upload_part", PartNumber=1, Body=CONTENT, **self._begun(rule), **self._target_key(rule))
+        return self._call(
+            "upload_part", PartNumber=1, Body=CONTENT, **self._start_upload(rule), **self._target_key(rule)
+        )
 
     def _complete(self, rule: Rule) -> Call:
-        upload = {**self._begun(rule), **self._target_key(rule)}
+        upload = {**self._start_upload(rule), **self._target_key(rule)}
         part = self.send("https", "upload_part", Bucket=BUCKET, PartNumber=1, Body=CONTENT, **upload)
         parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
         return self._call("complete_multipart_upload", MultipartUpload=parts, **upload)
@@ -122,7 +131,7 @@ class S3Driver(ABC):
 
     def _copy_part(self, rule: Rule) -> Call:
         return self._call(
-            "upload_part_copy", PartNumber=1, **self._begun(rule), **self._source(rule), **self._target_key(rule)
+            "upload_part_copy", PartNumber=1, **self._start_upload(rule), **self._source(rule), **self._target_key(rule)
         )
 
     _calls: ClassVar[Mapping[Operation, Callable[[Any, Rule], Call]]] = {
@@ -139,5 +148,10 @@ class S3Driver(ABC):
 
 
 def customer_key(key: CustomerKey | None, prefix: str = "") -> dict[str, str]:
-    """The parameters for a customer key, none where there is none; with a prefix, for a copy's source."""
+    """Return the parameters for a customer key, or none without a key; with a prefix, those for a copy's source."""
     return {f"{prefix}SSECustomerAlgorithm": "AES256", f"{prefix}SSECustomerKey": key.text} if key else {}
+
+
+def form_arguments(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of ``generate_presigned_post`` that sign these fields."""
+    return {"Fields": dict(fields), "Conditions": [{name: value} for name, value in fields.items()]}

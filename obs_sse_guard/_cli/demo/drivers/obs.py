@@ -1,4 +1,4 @@
-"""ObsClient: one live call for every operation of the tables."""
+"""ObsClient: one real call for every operation of the tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import obs
 
-from obs_sse_guard._cli.demo.browser import submit
-from obs_sse_guard._cli.demo.driver import TIMEOUT_SECONDS, Call, Download, StageError
-from obs_sse_guard._cli.demo.evidence import FAILURE
-from obs_sse_guard._cli.demo.props import BUCKET, CONTENT, KMS_KEY_ID, SOURCES, CustomerKey, form_fields, new_name
+from obs_sse_guard._cli.demo.drivers import TIMEOUT_SECONDS, Call, Download, SetupError
+from obs_sse_guard._cli.demo.drivers.forms import submit
+from obs_sse_guard._cli.demo.fixtures import BUCKET, CONTENT, KMS_KEY_ID, SOURCES, CustomerKey, form_fields, new_name
+from obs_sse_guard._cli.demo.observation import FAILURE
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._cli.demo.servers import Servers
     from obs_sse_guard.rules import Rule
 
-__all__ = ["ObsDriver"]
+__all__ = ["ObsDriver", "open_client"]
 
 _OBJECT = "secret-obs.txt"
 _TEXT = CONTENT.decode()
@@ -30,10 +30,10 @@ class _Upload(NamedTuple):
 
 
 class ObsDriver:
-    """Drives ``obs.ObsClient``.
+    """Drive ``obs.ObsClient``.
 
     Attributes:
-        clients: the real client, by scheme.
+        clients: the real clients, by scheme.
     """
 
     name = "ObsClient"
@@ -41,16 +41,16 @@ class ObsDriver:
     def __init__(self, servers: Servers, key: CustomerKey) -> None:
         self._servers = servers
         self._key = key
-        self.clients = {scheme: _client(scheme, servers) for scheme in servers.taps}
+        self.clients = {scheme: open_client(scheme, servers) for scheme in servers.proxies}
         self._secure = self.clients["https"]
 
     def set_up(self) -> None:
-        """Create the bucket and an object with each encryption in it, to be read and copied."""
-        # MiniStack keeps its memory from run to run in one process, and its owner may create a bucket again.
-        _done(self._secure.createBucket(BUCKET))
+        """Create the bucket, and in it an object of each encryption to read and copy."""
+        # MiniStack keeps its state between runs in one process, and accepts that the owner creates a bucket again.
+        _checked(self._secure.createBucket(BUCKET))
         for encryption, name in SOURCES.items():
             headers = obs.PutObjectHeader(sseHeader=self._sse(encryption))
-            _done(self._secure.putContent(BUCKET, name, _TEXT, headers=headers))
+            _checked(self._secure.putContent(BUCKET, name, _TEXT, headers=headers))
 
     def upload(self, scheme: str, key: CustomerKey | None) -> int:
         """See `Driver`."""
@@ -60,8 +60,8 @@ class ObsDriver:
     def download(self, key: CustomerKey | None) -> Download:
         """See `Driver`."""
         headers = obs.GetObjectHeader(sseHeader=_sse_c(key))
-        answer = self._secure.getObject(BUCKET, _OBJECT, headers=headers, loadStreamInMemory=True)
-        return Download(getattr(answer.body, "buffer", b""), _status(answer))
+        response = self._secure.getObject(BUCKET, _OBJECT, headers=headers, loadStreamInMemory=True)
+        return Download(getattr(response.body, "buffer", b""), _status(response))
 
     def prepare(self, rule: Rule) -> Call | None:
         """See `Driver`."""
@@ -71,10 +71,10 @@ class ObsDriver:
         kms = obs.SseKmsHeader.getInstance(KMS_KEY_ID)
         return {Encryption.NONE: None, Encryption.SSE_C: _sse_c(self._key), Encryption.SSE_KMS: kms}[encryption]
 
-    def _begun(self, target: Encryption) -> _Upload:
+    def _start_upload(self, target: Encryption) -> _Upload:
         key = new_name()
-        answer = _done(self._secure.initiateMultipartUpload(BUCKET, key, sseHeader=self._sse(target)))
-        return _Upload(key, answer.body.uploadId)
+        response = _checked(self._secure.initiateMultipartUpload(BUCKET, key, sseHeader=self._sse(target)))
+        return _Upload(key, response.body.uploadId)
 
     def _put(self, rule: Rule) -> Call:
         headers = obs.PutObjectHeader(sseHeader=self._sse(rule.target))
@@ -112,16 +112,16 @@ class ObsDriver:
         return lambda scheme: _status(self.clients[scheme].initiateMultipartUpload(BUCKET, new_name(), sseHeader=sse))
 
     def _upload_part(self, rule: Rule) -> Call:
-        upload, sse = self._begun(rule.target), self._sse(rule.target)
+        upload, sse = self._start_upload(rule.target), self._sse(rule.target)
         return lambda scheme: _status(
             self.clients[scheme].uploadPart(BUCKET, upload.key, 1, upload.id, content=_TEXT, sseHeader=sse)
         )
 
     def _complete(self, rule: Rule) -> Call:
-        upload, sse = self._begun(rule.target), self._sse(rule.target)
-        part = _done(self._secure.uploadPart(BUCKET, upload.key, 1, upload.id, content=_TEXT, sseHeader=sse))
+        upload, sse = self._start_upload(rule.target), self._sse(rule.target)
+        part = _checked(self._secure.uploadPart(BUCKET, upload.key, 1, upload.id, content=_TEXT, sseHeader=sse))
         parts = obs.CompleteMultipartUploadRequest([obs.CompletePart(1, part.body.etag)])
-        # MiniStack wants the customer key once more, as S3 does, and the SDK's method has no argument for it.
+        # MiniStack requires the customer key again, as S3 does, and the SDK's method has no argument for it.
         extension = form_fields(rule.target, self._key) if rule.target is Encryption.SSE_C else {}
         return lambda scheme: _status(
             self.clients[scheme].completeMultipartUpload(
@@ -137,7 +137,7 @@ class ObsDriver:
         )
 
     def _copy_part(self, rule: Rule) -> Call:
-        upload, source = self._begun(rule.target), f"{BUCKET}/{SOURCES[rule.source]}"
+        upload, source = self._start_upload(rule.target), f"{BUCKET}/{SOURCES[rule.source]}"
         sse = {"destSseHeader": self._sse(rule.target), "sourceSseHeader": self._sse(rule.source)}
         return lambda scheme: _status(self.clients[scheme].copyPart(BUCKET, upload.key, 1, upload.id, source, **sse))
 
@@ -154,13 +154,14 @@ class ObsDriver:
     }
 
 
-def _client(scheme: str, servers: Servers) -> Any:
+def open_client(scheme: str, servers: Servers) -> Any:
+    """Open a client of one transport."""
     return obs.ObsClient(
         access_key_id="demo",
-        secret_access_key="demo",  # noqa: S106  # MiniStack takes any
+        secret_access_key="demo",  # noqa: S106  # MiniStack accepts any
         server=servers.url(scheme),
         path_style=True,
-        # The S3 dialect: MiniStack does not know the x-obs- headers.
+        # The S3 dialect, because MiniStack does not know the x-obs- headers.
         signature="v4",
         region="us-east-1",
         ssl_verify=str(servers.ca),
@@ -173,12 +174,12 @@ def _sse_c(key: CustomerKey | None) -> Any:
     return obs.SseCHeader.getInstance(key.text, "AES256") if key else None
 
 
-def _status(answer: Any) -> int:
-    return int(answer.status)
+def _status(response: Any) -> int:
+    return int(response.status)
 
 
-def _done(answer: Any) -> Any:
-    if answer.status >= FAILURE:
-        msg = f"the server answered {answer.status} {answer.errorCode}: {answer.errorMessage}"
-        raise StageError(msg)
-    return answer
+def _checked(response: Any) -> Any:
+    if response.status >= FAILURE:
+        msg = f"the server answered {response.status} {response.errorCode}: {response.errorMessage}"
+        raise SetupError(msg)
+    return response

@@ -8,9 +8,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from obs_sse_guard._cli.demo.driver import TIMEOUT_SECONDS, Download
-from obs_sse_guard._cli.demo.props import BUCKET, CONTENT, CustomerKey
-from obs_sse_guard._cli.demo.s3_driver import CREDENTIALS, REGION, S3Driver, customer_key
+from obs_sse_guard._cli.demo.drivers import Download
+from obs_sse_guard._cli.demo.drivers.s3 import (
+    CLIENT_CONFIG,
+    CREDENTIALS,
+    REGION,
+    S3Driver,
+    customer_key,
+    form_arguments,
+)
+from obs_sse_guard._cli.demo.fixtures import BUCKET, CONTENT, CustomerKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,23 +30,17 @@ _OBJECT = "secret-boto3.txt"
 
 
 class Boto3Driver(S3Driver):
-    """Drives a boto3 client."""
+    """Drive a boto3 client."""
 
     name = "boto3"
 
     def __init__(self, servers: Servers, key: CustomerKey) -> None:
         super().__init__(servers, key)
         session = boto3.session.Session(*CREDENTIALS, region_name=REGION)
-        config = Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "path"},
-            retries={"total_max_attempts": 1},
-            connect_timeout=TIMEOUT_SECONDS,
-            read_timeout=TIMEOUT_SECONDS,
-        )
+        config = Config(**CLIENT_CONFIG)
         self._clients = {
             scheme: session.client("s3", endpoint_url=servers.url(scheme), verify=str(servers.ca), config=config)
-            for scheme in servers.taps
+            for scheme in servers.proxies
         }
 
     def close(self) -> None:
@@ -49,17 +50,14 @@ class Boto3Driver(S3Driver):
 
     def send(self, scheme: str, method: str, **parameters: Any) -> Mapping[str, Any]:
         """See `S3Driver`."""
-        answer: dict[str, Any] = getattr(self._clients[scheme], method)(**parameters)
-        if "Body" in answer:
-            answer["Body"] = answer["Body"].read()
-        return answer
+        response: dict[str, Any] = getattr(self._clients[scheme], method)(**parameters)
+        if "Body" in response:
+            response["Body"] = response["Body"].read()
+        return response
 
     def sign_form(self, scheme: str, name: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
         """See `S3Driver`."""
-        conditions = [{field: value} for field, value in fields.items()]
-        form: dict[str, Any] = self._clients[scheme].generate_presigned_post(
-            BUCKET, name, Fields=dict(fields), Conditions=conditions
-        )
+        form: dict[str, Any] = self._clients[scheme].generate_presigned_post(BUCKET, name, **form_arguments(fields))
         return form
 
     def upload(self, scheme: str, key: CustomerKey | None) -> int:
@@ -69,7 +67,7 @@ class Boto3Driver(S3Driver):
     def download(self, key: CustomerKey | None) -> Download:
         """See `Driver`."""
         try:
-            answer = self.send("https", "get_object", Bucket=BUCKET, Key=_OBJECT, **customer_key(key))
+            response = self.send("https", "get_object", Bucket=BUCKET, Key=_OBJECT, **customer_key(key))
         except ClientError as error:
             return Download(b"", error.response["ResponseMetadata"]["HTTPStatusCode"])
-        return Download(answer["Body"], answer["ResponseMetadata"]["HTTPStatusCode"])
+        return Download(response["Body"], response["ResponseMetadata"]["HTTPStatusCode"])

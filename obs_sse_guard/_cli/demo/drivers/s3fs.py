@@ -1,4 +1,4 @@
-"""s3fs, and aiobotocore with it, on the demo's server."""
+"""s3fs, and with it aiobotocore, on the demo's server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._cli.demo.driver import TIMEOUT_SECONDS, Download
-from obs_sse_guard._cli.demo.props import BUCKET, CONTENT, CustomerKey
-from obs_sse_guard._cli.demo.s3_driver import CREDENTIALS, REGION, S3Driver, customer_key
+from obs_sse_guard._cli.demo.drivers import TIMEOUT_SECONDS, Download
+from obs_sse_guard._cli.demo.drivers.s3 import (
+    CLIENT_CONFIG,
+    CREDENTIALS,
+    REGION,
+    S3Driver,
+    customer_key,
+    form_arguments,
+)
+from obs_sse_guard._cli.demo.fixtures import BUCKET, CONTENT, CustomerKey
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -20,25 +27,25 @@ if TYPE_CHECKING:
 __all__ = ["S3fsDriver", "event_loop"]
 
 _OBJECT = f"{BUCKET}/secret-s3fs.txt"
-# Longer than the demo: the farewell of a TLS connection that goes idle would be seen as bytes of another call.
+# Longer than the demo: bytes of a TLS shutdown would count for another call.
 _KEEP_ALIVE_SECONDS = 600
 _STOP_SECONDS = 10.0
 
 
 class S3fsDriver(S3Driver):
-    """Drives ``s3fs.S3FileSystem`` through its blocking methods.
+    """Drive ``s3fs.S3FileSystem`` through its blocking methods.
 
     Args:
         servers: where to send.
-        key: the customer key of the rows' calls.
-        loop: a running event loop; s3fs would start one of its own and never end it.
+        key: the customer key of the rules' calls.
+        loop: a running event loop; s3fs would start one of its own and never stop it.
     """
 
     name = "s3fs"
 
     def __init__(self, servers: Servers, key: CustomerKey, loop: asyncio.AbstractEventLoop) -> None:
         import s3fs  # noqa: PLC0415  # it reads its environment when it is imported
-        from aiobotocore.session import get_session  # noqa: PLC0415  # s3fs brings it along
+        from aiobotocore.session import get_session  # noqa: PLC0415  # s3fs depends on it
 
         super().__init__(servers, key)
         self._loop = loop
@@ -53,18 +60,16 @@ class S3fsDriver(S3Driver):
 
     def send(self, scheme: str, method: str, **parameters: Any) -> Mapping[str, Any]:
         """See `S3Driver`."""
-        answer: dict[str, Any] = self._system(scheme).call_s3(method, **parameters)
-        if "Body" in answer:
-            answer["Body"] = self._run(answer["Body"].read())
-        return answer
+        response: dict[str, Any] = self._system(scheme).call_s3(method, **parameters)
+        if "Body" in response:
+            response["Body"] = self._run(response["Body"].read())
+        return response
 
     def sign_form(self, scheme: str, name: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
         """See `S3Driver`."""
-        # s3fs signs URLs only; its client is aiobotocore's.
-        conditions = [{field: value} for field, value in fields.items()]
-        form: dict[str, Any] = self._run(
-            self._system(scheme).s3.generate_presigned_post(BUCKET, name, Fields=dict(fields), Conditions=conditions)
-        )
+        # s3fs signs only URLs; its client is aiobotocore's.
+        client = self._system(scheme).s3
+        form: dict[str, Any] = self._run(client.generate_presigned_post(BUCKET, name, **form_arguments(fields)))
         return form
 
     def upload(self, scheme: str, key: CustomerKey | None) -> int:
@@ -77,12 +82,12 @@ class S3fsDriver(S3Driver):
         try:
             return Download(self._system("https", key).cat_file(_OBJECT), 0)
         except OSError as error:
-            # s3fs makes errors of the operating system's kind of the service's answers.
-            answer: Any = error.__cause__
-            return Download(b"", answer.response["ResponseMetadata"]["HTTPStatusCode"])
+            # s3fs turns the service's errors into OSError.
+            response: Any = error.__cause__
+            return Download(b"", response.response["ResponseMetadata"]["HTTPStatusCode"])
 
     def _system(self, scheme: str, key: CustomerKey | None = None) -> Any:
-        """The file system of one transport whose every call carries one key, or none."""
+        """Return the file system of one transport whose every call carries this key, or none."""
         if (scheme, key) not in self._systems:
             self._systems[scheme, key] = self._make(
                 anon=False,
@@ -90,16 +95,9 @@ class S3fsDriver(S3Driver):
                 secret=CREDENTIALS[1],
                 endpoint_url=self._servers.url(scheme),
                 client_kwargs={"region_name": REGION, "verify": str(self._servers.ca)},
-                config_kwargs={
-                    "signature_version": "s3v4",
-                    "s3": {"addressing_style": "path"},
-                    "retries": {"total_max_attempts": 1},
-                    "connect_timeout": TIMEOUT_SECONDS,
-                    "read_timeout": TIMEOUT_SECONDS,
-                    "connector_args": {"keepalive_timeout": _KEEP_ALIVE_SECONDS},
-                },
+                config_kwargs={**CLIENT_CONFIG, "connector_args": {"keepalive_timeout": _KEEP_ALIVE_SECONDS}},
                 s3_additional_kwargs=customer_key(key),
-                max_concurrency=1,  # else each download asks for the size first
+                max_concurrency=1,  # otherwise each download first asks for the size
                 session=self._session,
                 loop=self._loop,
                 skip_instance_cache=True,
@@ -112,7 +110,7 @@ class S3fsDriver(S3Driver):
 
 @contextmanager
 def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Run an event loop in a thread until the block is left; what is still under way then is cancelled."""
+    """Run an event loop in a thread until the block is left; then cancel what is still running."""
     running: Future[asyncio.AbstractEventLoop] = Future()
     stop: Future[None] = Future()
 

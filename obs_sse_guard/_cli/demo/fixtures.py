@@ -1,4 +1,4 @@
-"""The props: what the calls of every SDK carry."""
+"""Names, content and keys that the calls of every SDK share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SOURCES: dict[Encryption, str] = {
 
 
 class CustomerKey:
-    """A random customer key, which shows in no ``repr``.
+    """A random customer key. Its ``repr`` does not show it.
 
     Attributes:
-        text: 32 characters, for ObsClient encodes a copy source's key right only if it is text.
-        header: the key as the request's header carries it.
+        text: 32 characters, because ObsClient encodes a copy source's key correctly only if it is text.
+        header: the key as a request header carries it.
         md5: its checksum, likewise.
     """
 
@@ -36,12 +36,12 @@ class CustomerKey:
 
 
 def new_name() -> str:
-    """A name that no object has yet."""
+    """Return an object name that is not in use."""
     return f"object-{uuid.uuid4().hex}"
 
 
 def form_fields(encryption: Encryption, key: CustomerKey) -> dict[str, str]:
-    """What names an encryption, by the S3 dialect's headers, for forms and extension headers."""
+    """Return the S3 headers that request an encryption, for forms and extension headers."""
     name = "x-amz-server-side-encryption"
     return {
         Encryption.SSE_C: {

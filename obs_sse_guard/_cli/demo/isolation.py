@@ -1,4 +1,4 @@
-"""The surroundings of a run: nothing of the caller's shell changes it, nothing of it is left behind."""
+"""Isolate a run from the caller's shell, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["guard_log", "guard_restored", "isolated", "quiet"]
+__all__ = ["guard_log", "guard_restored", "own_environment", "quiet"]
 
-# Proxies, credentials, the guard's own settings (for its defaults to apply), and what MiniStack and
+# Proxies, credentials, the guard's own settings (so that its defaults apply), and what MiniStack and
 # s3fs read when they are imported.
-FOREIGN = re.compile(
+REMOVED = re.compile(
     r"(OBS_SSE_GUARD|AWS_|MINISTACK_|LOCALSTACK_|S3_|S3FS_|FSSPEC_|CLOUDTRAIL_).*|.*_PROXY"
     r"|PERSIST_STATE|LOG_LEVEL|GATEWAY_PORT|EDGE_PORT",
     re.IGNORECASE,
@@ -27,13 +27,13 @@ FOREIGN = re.compile(
 
 
 @contextlib.contextmanager
-def isolated(directory: Path) -> Iterator[None]:
-    """Run with an environment of its own; MiniStack keeps its state in memory, or in the directory."""
+def own_environment(directory: Path) -> Iterator[None]:
+    """Replace the environment variables that matter; MiniStack keeps its state in memory or the directory."""
     saved = dict(os.environ)
-    for name in filter(FOREIGN.fullmatch, saved):
+    for name in filter(REMOVED.fullmatch, saved):
         del os.environ[name]
     os.environ.update(SERVICES="s3", STATE_DIR=str(directory / "state"), S3_DATA_DIR=str(directory / "s3"))
-    # The caller's profiles: botocore reads them wherever it is not told otherwise.
+    # botocore reads the caller's profiles unless told otherwise.
     os.environ.update(AWS_CONFIG_FILE=str(directory / "none"), AWS_SHARED_CREDENTIALS_FILE=str(directory / "none"))
     try:
         yield
@@ -44,14 +44,14 @@ def isolated(directory: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the servers' and the SDK's own noise out of the report."""
+    """Keep log records and warnings of the servers and SDKs out of the report."""
     handler = logging.NullHandler()
     root = logging.getLogger()
-    # MiniStack calls logging.basicConfig() when it is imported; with a handler there, that does nothing.
+    # MiniStack calls logging.basicConfig() when it is imported, which does nothing if there is a handler.
     root.addHandler(handler)
     try:
         with warnings.catch_warnings():
-            # The SDK's datetime.utcnow() and ssl.PROTOCOL_SSLv23, and its "\." in plain strings.
+            # esdk-obs-python: datetime.utcnow(), ssl.PROTOCOL_SSLv23, and "\." in plain strings.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", SyntaxWarning)
             yield
@@ -59,39 +59,39 @@ def quiet() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-class _Kept(logging.Handler):
+class _Collector(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
-        self.rules: list[str] = []
+        self.ids: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Trouble with the guard itself has no rule; its message tells (and never quotes a key).
-        self.rules.append(getattr(record, "rule", "") or record.getMessage())
+        # A failure of the guard itself has no rule; its message, which never quotes a key, stands in.
+        self.ids.append(getattr(record, "rule", "") or record.getMessage())
 
 
 @contextlib.contextmanager
 def guard_log() -> Iterator[list[str]]:
-    """Collect what the guard logs, by the id of the rule or finding, instead of printing it."""
+    """Collect the ids of the rules and findings that the guard logs, instead of printing the records."""
     logger = logging.getLogger("obs_sse_guard")
-    kept = _Kept()
+    collector = _Collector()
     saved = logger.level, logger.propagate
-    logger.addHandler(kept)
+    logger.addHandler(collector)
     logger.setLevel(logging.WARNING)
     logger.propagate = False
     try:
-        yield kept.rules
+        yield collector.ids
     finally:
-        logger.removeHandler(kept)
+        logger.removeHandler(collector)
         logger.setLevel(saved[0])
         logger.propagate = saved[1]
 
 
 @contextlib.contextmanager
 def guard_restored() -> Iterator[None]:
-    """Leave the guard as it was found, armed or not."""
-    armed = set(obs_sse_guard.status().values()) != {"off"}
+    """Leave the guard as it was found, installed or not."""
+    was_installed = set(obs_sse_guard.status().values()) != {"off"}
     try:
         yield
     finally:
-        restore = obs_sse_guard.install if armed else obs_sse_guard.uninstall
+        restore = obs_sse_guard.install if was_installed else obs_sse_guard.uninstall
         restore()

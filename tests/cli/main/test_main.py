@@ -79,8 +79,8 @@ def test_ctrl_c_is_130_and_no_traceback(echo: ModuleType, capsys: pytest.Capture
 def test_no_command_is_imported_before_it_runs() -> None:
     code = (
         "import sys\n"
-        "from obs_sse_guard._cli.main import main\n"
-        "commands = {f'obs_sse_guard.{name}' for name in ('_demo', '_doctor', '_explain', '_rules_command')}\n"
+        "from obs_sse_guard._cli.main import COMMANDS, main\n"
+        "commands = {command.module for command in COMMANDS}\n"
         "extra = {'obs', 'boto3', 's3fs', 'ministack', 'hypercorn', 'trustme', 'rich', *commands}\n"
         "try:\n"
         "    main(['--help'])\n"
@@ -116,6 +116,6 @@ def test_other_trouble_of_the_system_is_no_output(monkeypatch: pytest.MonkeyPatc
     def fails(_: object) -> int:
         raise OSError(errno.EIO, "trouble")
 
-    monkeypatch.setattr("obs_sse_guard._cli.main.rules.run", fails)
+    monkeypatch.setattr("obs_sse_guard._cli.rules.run", fails)
     with pytest.raises(OSError, match="trouble"):
         _cli.main(["rules"])

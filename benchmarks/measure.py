@@ -1,0 +1,194 @@
+"""Measure calls, threads, import, and memory, and return the figures as JSON-ready data."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime as dt
+import importlib.metadata
+import itertools
+import os
+import platform
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import budgets, footprint, instructions, sdks, server, timing
+from obs_sse_guard._policy import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["IMPORT", "Plan", "everything", "quick"]
+
+IMPORT = "import"
+_EMPTY = ("empty functions", "empty wrapt wrappers")
+_THREADS = (1, 8, 32)
+_CLIENTS = (1, 100)
+_PER_THREAD = 50  # calls
+_PACKAGES = (
+    "obs-sse-guard", "esdk-obs-python", "botocore", "wrapt", "opentelemetry-instrumentation-botocore", "aws-xray-sdk",
+    "sentry-sdk",
+)  # fmt: skip
+
+Row = dict[str, Any]
+Counts = dict[tuple[str, str, str], float]
+
+
+class Plan(NamedTuple):
+    """What to measure.
+
+    Attributes:
+        subjects: ``obs``, ``botocore``, or `IMPORT`.
+        match: measure only calls whose names contain this.
+        seconds: how long to compare the times of one call.
+        quick: skip what has no budget, and all sides but the guard's and a copy without hooks.
+    """
+
+    subjects: tuple[str, ...]
+    match: str = ""
+    seconds: float = 6
+    quick: bool = False
+
+    @property
+    def packages(self) -> list[str]:
+        """The SDKs to measure."""
+        return [package for package in sdks.CALLS if package in self.subjects]
+
+    def sides(self, package: str) -> list[str]:
+        """Return the sides to compare; the first is what the others are compared to."""
+        others = () if self.quick else (*_EMPTY, *(sdks.PEERS if package == "botocore" else ()))
+        return ["unguarded", "copy", *others, "guarded"]
+
+    def calls(self, package: str, side: str = "guarded") -> list[str]:
+        """Return the calls to measure: all of them for the guard, the first for empty hooks and peers."""
+        names = [*sdks.CALLS[package]]
+        if side not in ("unguarded", "copy", "guarded"):
+            names = names[:1]
+        budgeted = {budget.call for budget in budgets.BUDGETS if budget.sdk == package}
+        return [name for name in names if self.match in name and (name in budgeted or not self.quick)]
+
+    def connections(self, package: str, name: str) -> list[str]:
+        """Return the connections over which to time a call."""
+        stubbed = [] if self.quick else [budgets.STUBBED]
+        own = [budget.connection for budget in budgets.BUDGETS if budget[:2] == (package, name) and budget.is_time]
+        return [*dict.fromkeys((*stubbed, *own))]
+
+
+def quick(plan: Plan) -> dict[str, Any]:
+    """Measure what has a budget, except memory."""
+    counted = _instructions(plan)
+    figures: dict[str, Any] = {"calls": [row for package in plan.packages for row in _rows(plan, package, counted)]}
+    if IMPORT in plan.subjects:
+        figures["import"] = footprint.import_of_guard()
+    return figures
+
+
+def everything(plan: Plan, calls: int) -> dict[str, Any]:
+    """Measure everything.
+
+    Args:
+        plan: what to measure, and for how long.
+        calls: how many calls to make on each SDK to see whether memory grows.
+    """
+    return {
+        "date": dt.datetime.now(tz=dt.timezone.utc).date().isoformat(),
+        "environment": _environment(),
+        **quick(plan),
+        "growth": [row for package in plan.packages for row in _growth(package, plan.seconds / 2)],
+        "settings_us": min(timing.batch(settings.read, 10_000) for _ in range(5)),
+        "memory": footprint.over_calls(calls),
+    }
+
+
+# --- instructions ----------------------------------------------------------------------------
+
+
+def _instructions(plan: Plan) -> Counts:
+    """Count the instructions of each call on each side, with one process per processor at a time."""
+    sides = [(package, side) for package in plan.packages for side in plan.sides(package) if plan.calls(package, side)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = {place: pool.submit(_count, plan, *place) for place in sides}
+        return {
+            (package, side, name): number
+            for (package, side), job in jobs.items()
+            for name, number in zip(plan.calls(package, side), job.result())
+        }
+
+
+def _count(plan: Plan, package: str, side: str) -> list[float]:
+    # With the same seed the copy would give the very same count.
+    return instructions.count(package, side, plan.calls(package, side), seed=int(side == "copy"))
+
+
+# --- time ------------------------------------------------------------------------------------
+
+
+def _rows(plan: Plan, package: str, counted: Counts) -> list[Row]:
+    rows = []
+    with server.running() as running:
+        for (name, connection), calls in _copies(plan, package, running).items():
+            times = timing.added(calls, plan.seconds) if connection in plan.connections(package, name) else {}
+            for side in [*calls][1:]:
+                row: Row = {"sdk": package, "call": name, "connection": connection, "side": side}
+                rows.append(row)
+                if side in times:
+                    row |= _timed(times[side])
+                if connection == budgets.STUBBED:
+                    base, number = counted[package, "unguarded", name], counted[package, side, name]
+                    row |= {"instructions": base, "added_instructions": number - base}
+                    row |= {"instruction_ratio": number / base}
+    return rows
+
+
+def _copies(plan: Plan, package: str, running: server.Server) -> dict[tuple[str, str], dict[str, sdks.Call]]:
+    """Make the calls on each side, by name and connection."""
+    calls: dict[tuple[str, str], dict[str, sdks.Call]] = {}
+    for side in plan.sides(package):
+        sdks.side(package, side)
+        for name in plan.calls(package, side):
+            for connection in dict.fromkeys((budgets.STUBBED, *plan.connections(package, name))):
+                make = sdks.CALLS[package][name]
+                call = make() if connection == budgets.STUBBED else make(server=running)
+                calls.setdefault((name, connection), {})[side] = call
+    return calls
+
+
+def _timed(time: timing.Added) -> Row:
+    return {"unguarded_us": time.reference, "added_us": time.added, "time_ratio": time.ratio}
+
+
+def _growth(package: str, seconds: float) -> Iterator[Row]:
+    """Measure many threads on one client, and many clients in one thread."""
+    made: dict[str, list[sdks.Call]] = {}
+    for side in ("unguarded", "guarded"):
+        sdks.side(package, side)
+        shared = sdks.clients(package, 1, connections=max(_THREADS))[0]
+        many = sdks.clients(package, max(_CLIENTS))
+        made[side] = [timing.in_threads(shared, threads, _PER_THREAD) for threads in _THREADS]
+        made[side] += [_in_turn(many[:clients]) for clients in _CLIENTS]
+    cases = [*((threads, 1, threads * _PER_THREAD) for threads in _THREADS), *((1, clients, 1) for clients in _CLIENTS)]
+    for number, (threads, clients, weight) in enumerate(cases):
+        time = timing.added({side: calls[number] for side, calls in made.items()}, seconds, weight)["guarded"]
+        yield {"sdk": package, "threads": threads, "clients": clients, **_timed(time)}
+
+
+def _in_turn(calls: list[sdks.Call]) -> sdks.Call:
+    turn = itertools.cycle(calls)
+    return lambda: next(turn)()  # noqa: PLW0108  # a different call each time
+
+
+# --- the environment -------------------------------------------------------------------------
+
+
+def _environment() -> dict[str, str]:
+    versions = {package: _version(package) for package in _PACKAGES}
+    return {
+        "Python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        **{package: version for package, version in versions.items() if version},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

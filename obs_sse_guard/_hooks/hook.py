@@ -1,0 +1,171 @@
+"""Hooks: where they go, how they are marked, placed and recognized, and how they fail.
+
+A hook is a plain function in the place of an SDK's own, not a `wrapt.FunctionWrapper`: Python binds it without our
+help, which costs less than half, and pickling and copying treat it as what it replaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import sys
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from obs_sse_guard._enforcement.log import log_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from obs_sse_guard._hooks.types import Function, MakeHook
+
+__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "mark", "never_raises", "place", "restore"]
+
+# A hook carries itself under this name: functools.wraps copies attributes, so that a mere flag would turn up on
+# other libraries' wrappers of ours.
+_MARK = "__obs_sse_guard__"
+_T = TypeVar("_T")
+
+
+class Target(NamedTuple):
+    """One place to hook.
+
+    Attributes:
+        module: the module that holds it, once that is imported.
+        path: ``Class.method`` or ``function`` in that module; ``Class.*`` with ``select``.
+        make: given the attribute's name and the function found there, returns the hook.
+        optional: whether some supported releases of the SDK do not have it.
+        select: given the class, names the methods that ``*`` stands for.
+    """
+
+    module: str
+    path: str
+    make: MakeHook
+    optional: bool = False
+    select: Callable[[type], Iterable[str]] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in ``status()``."""
+        return f"{self.module}.{self.path}"
+
+    def places(self) -> list[tuple[Any, str]]:
+        """Return the attributes to hook, each with the object that holds it; none if the SDK does not have it."""
+        owner: Any = sys.modules.get(self.module)
+        *parents, attribute = self.path.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent, None)
+        if owner is None:
+            return []
+        names = (attribute,) if self.select is None else self.select(owner)
+        # vars(), not getattr(): what the class itself defines, as it is.
+        return [(owner, name) for name in names if name in vars(owner)]
+
+
+def mark(hook: Function, function: Function) -> Function:
+    """Mark a function as our hook of another, and make it look like that."""
+    marked = functools.wraps(function)(hook)
+    setattr(marked, _MARK, marked)
+    return marked
+
+
+def is_hook(function: Any) -> bool:
+    """Return whether this is one of our hooks, and not a wrapper around one."""
+    marked = getattr(function, "__dict__", {}).get(_MARK)
+    return marked is not None and marked is function
+
+
+def is_hooked(function: Any) -> bool:
+    """Return whether one of our hooks is anywhere in a stack of wrappers."""
+    seen, unseen = set(), [function]
+    while unseen:
+        function = unseen.pop()
+        if is_hook(function):
+            return True
+        if id(function) not in seen:
+            seen.add(id(function))
+            unseen.extend(_wrapped_by(function))
+    return False
+
+
+def _wrapped_by(function: Any) -> Iterator[Any]:
+    """What a wrapper wraps: what it says itself, or else the contents of its closure, for Sentry's say nothing."""
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is not None:
+        yield wrapped
+    elif type(function) is FunctionType:
+        for cell in function.__closure__ or ():
+            with contextlib.suppress(ValueError):  # an empty cell
+                yield cell.cell_contents
+
+
+def place(target: Target, owner: Any, name: str) -> bool:
+    """Hook one attribute unless it is hooked. Return whether it is hooked now."""
+    found = vars(owner)[name]
+    if is_hooked(found):
+        return True
+    try:
+        setattr(owner, name, mark(target.make(name, _callable_with_instance(owner, found)), found))
+    except Exception:  # noqa: BLE001  # the import of an SDK that has changed must not fail because of us
+        return False
+    return True
+
+
+def restore(owner: Any, name: str) -> None:
+    """Put back what one of our hooks replaced; leave other libraries' wrappers alone."""
+    found = vars(owner)[name]
+    if is_hook(found):
+        setattr(owner, name, found.__wrapped__)
+
+
+def _callable_with_instance(owner: Any, found: Any) -> Function:
+    """Return what calls the original with the instance as its first argument."""
+    if type(found) is FunctionType or not isinstance(owner, type):
+        return found  # type: ignore[no-any-return]
+
+    @functools.wraps(found)
+    def bound(*args: Any, **kwargs: Any) -> Any:  # another library's wrapper wants to be bound
+        if not args:  # self= is a keyword
+            return found(**kwargs)
+        return found.__get__(args[0], type(args[0]))(*args[1:], **kwargs)
+
+    return bound
+
+
+def expect_parameters(function: Function, names: str) -> None:
+    """Make sure that a function has the parameters that its hook spells out.
+
+    Args:
+        function: the SDK's function.
+        names: its first parameters, separated by blanks.
+
+    Raises:
+        LookupError: this release of the SDK has others.
+    """
+    if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
+        raise LookupError(names)
+
+
+def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | None]]:
+    """Make a function safe to call from a hook, for a bug of ours must never break a call.
+
+    Args:
+        task: what the function does, for the log: "could not ...".
+
+    Returns:
+        A decorator. The function returns ``None`` where it would raise, and the failure is logged once.
+    """
+
+    def decorate(read: Callable[..., _T]) -> Callable[..., _T | None]:
+        @functools.wraps(read)
+        def safe(*args: Any, **kwargs: Any) -> _T | None:
+            try:
+                return read(*args, **kwargs)
+            except Exception:  # noqa: BLE001  # see above
+                log_failure(task, "the call continues unguarded by this hook")
+                return None
+
+        return safe
+
+    return decorate

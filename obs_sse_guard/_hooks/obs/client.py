@@ -1,0 +1,130 @@
+"""What an ObsClient and its connections say about a request. Read at each call, for any of it can change."""
+
+from __future__ import annotations
+
+import re
+from http.client import HTTPConnection, HTTPSConnection
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._hooks.obs.advice import ESDK
+from obs_sse_guard._hooks.tls_gaps import unreported_gap
+from obs_sse_guard._policy.operations import bucket_operation, object_operation
+from obs_sse_guard._policy.request import RequestContext, normalize_host
+from obs_sse_guard._util.text import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "destination",
+    "header_prefix",
+    "is_tls",
+    "operation_of",
+    "request_context",
+    "server_host",
+    "tls_gap",
+    "upload_key",
+]
+
+
+def request_context(client: Any, call: str, operation: str, **known: Any) -> RequestContext:
+    """Return the context of a request.
+
+    Args:
+        client: the ObsClient.
+        call: the method that the application called.
+        operation: the operation by the OBS API's name.
+        known: other fields of the context; they replace what the client says.
+    """
+    fields = {"secure": bool(client.is_secure), "host": server_host(client.server), "port": client.port, **known}
+    return RequestContext(
+        sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, proxy=_proxy(client), **fields
+    )
+
+
+def server_host(server: Any) -> str:
+    """Return the host of a ``server=``, without credentials that somebody may have put before it."""
+    return normalize_host(to_text(server).rpartition("@")[2])
+
+
+def header_prefix(client: Any) -> str:
+    """Return the prefix of the headers that the client sends."""
+    return "x-obs-" if to_text(getattr(client, "signature", "obs")).lower() == "obs" else "x-amz-"
+
+
+def operation_of(  # noqa: PLR0913, PLR0917  # what a request consists of
+    client: Any, method: str, bucket: Any, key: Any, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]
+) -> str:
+    """Return the operation of a request, as the service sees it."""
+    if key and (bucket or client.is_cname):
+        return object_operation(method, parameters, headers)
+    return bucket_operation(method, has_parameters=any(parameters) or not (bucket or client.is_cname))
+
+
+def is_tls(connection: Any) -> bool:
+    """Return whether a connection is TLS. Asked of itself, not of the client: a pool hands out what was put there."""
+    if isinstance(connection, HTTPConnection):
+        return isinstance(connection, HTTPSConnection)
+    request = getattr(connection, "req", None)  # obs.http.Connection, of use_http_conns=True
+    if request is not None:
+        return to_text(request.scheme).lower() == "https"
+    return getattr(connection, "secure", False) is True  # hyper, of use_http2=True
+
+
+_BUCKET = re.compile(r"[\w.-]+")
+
+
+def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, Any] | None) -> tuple[str, Any]:
+    """Return the host and port that a connection leads to; a bucket's host counts as the client's own.
+
+    Args:
+        client: the ObsClient.
+        connection: the connection.
+        bucket: the bucket of the request, or nothing.
+        redirect: host and port of the redirect that led there, or ``None``.
+    """
+    if redirect is not None:
+        return server_host(redirect[0]), redirect[1]
+    request = getattr(connection, "req", connection)
+    tunnel = getattr(connection, "_tunnel_host", None)
+    host = server_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
+    home, bucket = server_host(client.server), to_text(bucket or "")
+    if host == home or (host == f"{bucket}.{home}" and _BUCKET.fullmatch(bucket)):
+        return home, client.port
+    return host, getattr(request, "port", None)
+
+
+def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
+    """Return what identifies a multipart upload."""
+    return server_host(client.server), to_text(bucket), to_text(upload_id)
+
+
+def tls_gap(client: Any) -> str:
+    """Return what the client's TLS does not verify and was not reported yet: id of the finding, or nothing."""
+    if not client.ssl_verify:
+        gap = "unverified-tls"
+    elif getattr(client, "use_http_conns", False):
+        return ""  # requests checks the host name
+    else:
+        gap = "unverified-host"  # the SDK gives http.client a context with check_hostname off
+    return unreported_gap(client, gap)
+
+
+def _proxy(client: Any) -> str:
+    """The host of the HTTP proxy that the client's requests go through, if any."""
+    if client.proxy_host is not None and client.proxy_port is not None:
+        return to_text(client.proxy_host)
+    session = getattr(getattr(client, "session", None), "session", None)
+    return _proxy_of_session(client, session) if session is not None else ""
+
+
+def _proxy_of_session(client: Any, session: Any) -> str:
+    # Asked of requests itself: its own settings, the environment with its exceptions, and ALL_PROXY.
+    from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed
+
+    from requests.utils import select_proxy  # noqa: PLC0415  # the SDK has imported it
+
+    url = f"{'https' if client.is_secure else 'http'}://{client.server}:{client.port}/"
+    proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
+    proxy = select_proxy(url, proxies) or ""
+    return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""

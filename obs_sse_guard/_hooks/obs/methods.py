@@ -1,0 +1,332 @@
+"""Method hooks: the public methods through which encryption can be asked for."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from obs_sse_guard._enforcement.enforce import enforcing
+from obs_sse_guard._enforcement.log import log_failure
+from obs_sse_guard._hooks.obs.arguments import (
+    NO_INTENT,
+    SSE_ARGUMENTS,
+    Arguments,
+    carried,
+    intent_of,
+    is_a,
+    items,
+    keys_as_values,
+    names_sse,
+    positions,
+)
+from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
+from obs_sse_guard._policy.kms_uploads import kms_uploads
+from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard.rules import Encryption, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obs_sse_guard._hooks.obs.arguments import Intent
+    from obs_sse_guard._hooks.types import Args, Function, Kwargs
+    from obs_sse_guard._policy.request import RequestContext
+
+    Describe = Callable[[Any, Args, Kwargs], "RequestContext | None"]
+
+__all__ = ["METHODS", "Method", "describing_hook", "method_hook", "other_method_hook", "other_methods", "with_headers"]
+
+
+class Method(NamedTuple):
+    """A public method through which encryption can be asked for.
+
+    Attributes:
+        name: its name on the client.
+        operation: the operation whose row judges it, or a name that no row has.
+        carrier: the argument that holds the SSE objects; empty if they are arguments themselves.
+        target: the SSE object of what is written or read.
+        source: the SSE object of a copy's source.
+        writes: whether it would store something unencrypted if the SDK ignored an SSE argument.
+        raw: whether it sends ``carrier`` as it is, so that an SSE object in it turns into user metadata.
+        part: whether it uploads a part, of which `kms_uploads` may know more than its headers show.
+        owner: the class that defines it.
+        optional: whether some supported releases do not have it.
+    """
+
+    name: str
+    operation: str
+    carrier: str = ""
+    target: str = "sseHeader"
+    source: str = ""
+    writes: bool = False
+    raw: bool = False
+    part: bool = False
+    owner: str = "ObsClient"
+    optional: bool = False
+
+
+_PUT, _GET, _PART = Operation.PUT_OBJECT.value, Operation.GET_OBJECT.value, Operation.UPLOAD_PART.value
+_COPY, _COPY_PART = Operation.COPY_OBJECT.value, Operation.UPLOAD_PART_COPY.value
+_INITIATE = Operation.INITIATE_MULTIPART_UPLOAD.value
+
+METHODS = (
+    Method("putContent", _PUT, "headers", writes=True),
+    Method("putObject", _PUT, "headers", writes=True),
+    Method("putFile", _PUT, "headers", writes=True),
+    Method("appendObject", _PUT, "headers", writes=True),
+    Method("modifyFile", _PUT, "headers", writes=True, raw=True, optional=True),
+    Method("renameFile", "RenameFile", "headers", writes=True, raw=True, optional=True),
+    Method("getObject", _GET, "headers"),
+    Method("getObjectMetadata", Operation.HEAD_OBJECT.value),
+    Method("initiateMultipartUpload", _INITIATE, writes=True),
+    Method("uploadPart", _PART, writes=True, part=True),
+    Method("copyObject", _COPY, "headers", "destSseHeader", "sourceSseHeader", writes=True),
+    Method("copyPart", _COPY_PART, "", "destSseHeader", "sourceSseHeader", writes=True),
+    Method("completeMultipartUpload", Operation.COMPLETE_MULTIPART_UPLOAD.value),
+    # A transfer makes several requests; it is judged at the call, by the operation that decides.
+    Method("uploadFile", _INITIATE, "headers", writes=True),
+    Method("uploadFileAsync", _INITIATE, "headers", writes=True, optional=True),
+    Method("downloadFile", _GET, "header"),
+    Method("downloadFiles", _GET, "headers"),
+    Method("putContent", _PUT, "headers", writes=True, owner="CryptoObsClient", optional=True),
+    Method("uploadFile", _INITIATE, "headers", writes=True, owner="CryptoObsClient", optional=True),
+    Method("downloadFile", _GET, "header", owner="CryptoObsClient", optional=True),
+    Method("initiateEncryptedMultipartUpload", _INITIATE, writes=True, owner="CryptoObsClient", optional=True),
+    Method("uploadEncryptedPart", _PART, writes=True, part=True, owner="CryptoObsClient", optional=True),
+)
+"""The methods with a row of their own, and those of the same kind."""
+
+
+def describing_hook(describe: Describe, name: str, function: Function) -> Function:
+    """Make a hook: describe the request that a call asks for, enforce the policy on it, and make the call.
+
+    Args:
+        describe: given client, positional arguments with the client first, and keyword arguments, returns the context
+            of the request, or ``None`` if there is nothing to judge.
+        name: the method's name.
+        function: the method.
+    """
+
+    def hook(*args: Any, **kwargs: Any) -> Any:
+        context = None
+        try:
+            if args:  # else self= is a keyword, and the wire hook sees the request
+                context = describe(args[0], args, kwargs)
+        except Exception:  # noqa: BLE001  # a bug of ours must never break a call
+            log_failure(f"judge a call of {name}", "the call continues unguarded by this hook")
+        if context is None:
+            return function(*args, **kwargs)
+        with enforcing(context):
+            return function(*args, **kwargs)
+
+    return hook
+
+
+# What an SSE argument is called in a header object, and what is in an SSE object that is given in its stead.
+_holds_no_sse = frozenset((*SSE_ARGUMENTS, "key")).isdisjoint
+
+
+def method_hook(method: Method) -> Callable[[str, Function], Function]:
+    """Return what makes the hook of a method."""
+
+    def make(name: str, function: Function) -> Function:
+        if method.carrier:
+            positions(function)[method.carrier]  # a release without it is not supported
+        return describing_hook(_Describer(method, function), name, function)
+
+    return make
+
+
+class _Describer:
+    """Describes the request that a call of one method asks for."""
+
+    def __init__(self, method: Method, function: Function) -> None:
+        model: Any = sys.modules["obs.model"]
+        asking = (method.carrier,) if method.carrier else SSE_ARGUMENTS
+        self._method = method
+        self._arguments = Arguments(function, *asking, "metadata", "extensionHeaders")
+        self._upload = Arguments(function, "bucketName", "uploadId")
+        # The SDK's very classes: what an application derives from them may do anything when it is read.
+        self._header_objects = {
+            kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, model.BaseModel)
+        }
+        self._sse_objects = (model.SseCHeader, model.SseKmsHeader)
+        self._sent = [not method.raw and argument in (method.target, method.source) for argument in SSE_ARGUMENTS]
+
+    def __call__(self, client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        *asking, metadata, extension_headers = self._arguments.read(args, kwargs)
+        is_ordinary = not metadata or self._is_ordinary(metadata)
+        if (
+            is_ordinary
+            and (not extension_headers or self._is_ordinary(extension_headers))
+            and self._asks_nothing(asking)
+        ):
+            return self._describe_part(client, args, kwargs) if self._method.part and kms_uploads else None
+        if client.is_secure and is_ordinary and self._is_proper(asking):
+            return None  # over TLS only what the SDK would drop or misplace matters here; the wire hook sees the rest
+        return self._describe(client, args, kwargs, asking, metadata, extension_headers)
+
+    @staticmethod
+    def _is_ordinary(mapping: Any) -> bool:
+        """Whether names and values are text that does not speak of encryption."""
+        return (
+            type(mapping) is dict
+            and not names_sse(mapping)
+            and not any(isinstance(value, (dict, list, tuple)) for value in mapping.values())
+        )
+
+    def _asks_nothing(self, asking: list[Any]) -> bool:
+        if not self._method.carrier:
+            return not any(value is not None for value in asking)
+        (holder,) = asking
+        return holder is None or (
+            type(holder) in self._header_objects and _holds_no_sse(holder) and not names_sse(holder)
+        )
+
+    def _is_proper(self, asking: list[Any]) -> bool:
+        """Whether the SDK sends all SSE objects of a call, as headers."""
+        if not self._method.carrier:
+            return self._sends(asking)
+        (holder,) = asking
+        return type(holder) in self._header_objects and "key" not in holder and self._sends(carried(holder))
+
+    def _sends(self, values: Any) -> bool:
+        for value, is_sent in zip(values, self._sent):
+            if value is not None and not (is_sent and isinstance(value, self._sse_objects)):
+                return False
+        return True
+
+    def _is_kms_upload(self, client: Any, args: Args, kwargs: Kwargs) -> bool:
+        return (
+            self._method.part
+            and bool(kms_uploads)
+            and upload_key(client, *self._upload.read(args, kwargs)) in kms_uploads
+        )
+
+    def _describe_part(self, client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        if client.is_secure or not self._is_kms_upload(client, args, kwargs):
+            return None
+        return request_context(client, self._method.name, self._method.operation, kms_upload=True)
+
+    def _describe(  # noqa: PLR0913, PLR0917  # the arguments, and what was read of them
+        self, client: Any, args: Args, kwargs: Kwargs, asking: list[Any], metadata: Any, extension_headers: Any
+    ) -> RequestContext | None:
+        method = self._method
+        holder = asking[0] if method.carrier else None
+        values = carried(holder) if method.carrier else asking
+        intents = dict(zip(SSE_ARGUMENTS, map(intent_of, values)))
+        if isinstance(holder, dict) and "key" in holder and is_a("SseHeader", holder):  # in place of a header object
+            intents[method.carrier] = intent_of(holder)
+        return _context(
+            client,
+            method,
+            intents,
+            holder_headers=parse_headers(items(holder)),
+            other_headers=NO_SSE_HEADERS if client.is_secure else parse_headers(items(metadata, extension_headers)),
+            misplaced=keys_as_values(metadata, extension_headers, holder if method.raw else None),
+            kms_upload=self._is_kms_upload(client, args, kwargs),
+        )
+
+
+def _context(  # noqa: PLR0913  # all that the arguments of a method say
+    client: Any,
+    method: Method,
+    intents: dict[str, Intent],
+    *,
+    holder_headers: SSEHeaders,
+    other_headers: SSEHeaders,
+    misplaced: tuple[str, ...],
+    kms_upload: bool,
+) -> RequestContext | None:
+    target = intents[method.target]
+    source = intents.get(method.source, NO_INTENT)
+    sent = holder_headers if method.raw else other_headers
+    asked = () if method.raw else header_names(target.encryption, source.encryption, header_prefix(client))
+    dropped = () if misplaced or not method.writes else _dropped(method, intents, holder_headers)
+    nothing_asked = (target.encryption, source.encryption) == (Encryption.NONE, Encryption.NONE)
+    if nothing_asked and not (misplaced or sent.names or dropped or kms_upload):
+        return None
+    key_sent = sent.key or any(intent.known and intent.key for intent in (target, source) if not method.raw)
+    found = sent._replace(key=key_sent, key_in_metadata=sent.key_in_metadata or bool(misplaced))
+    return request_context(
+        client,
+        method.name,
+        method.operation,
+        target=_stronger(target.encryption, sent.target),
+        source=_stronger(source.encryption, sent.source),
+        key=found.key_location(),
+        headers=tuple(dict.fromkeys((*asked, *sent.names, *misplaced))),
+        dropped=dropped,
+        kms_upload=kms_upload,
+    )
+
+
+def _dropped(method: Method, intents: dict[str, Intent], holder_headers: SSEHeaders) -> tuple[str, ...]:
+    """The SSE arguments that the SDK would ignore, leaving the object unencrypted."""
+    reads = () if method.raw else (method.target, method.source)
+    ignored = [
+        argument
+        for argument, intent in intents.items()
+        if not intent.known or (intent is not NO_INTENT and argument not in reads)
+    ]
+    # A method that converts its header object takes no header by its own name out of it.
+    return (*ignored, *(() if method.raw else holder_headers.names))
+
+
+_STRENGTH = (Encryption.NONE, Encryption.SSE_OBS, Encryption.SSE_KMS, Encryption.SSE_C)
+
+
+def _stronger(one: Encryption, other: Encryption) -> Encryption:
+    return max(one, other, key=_STRENGTH.index)
+
+
+def other_methods(client: type) -> list[str]:
+    """Return the public methods without a row of their own that take headers of any name."""
+    own = {method.name for method in METHODS}
+    return [
+        name
+        for name, function in vars(client).items()
+        if callable(function) and not name.startswith("_") and name not in own and _takes_headers(function)
+    ]
+
+
+def _takes_headers(function: Function) -> bool:
+    # Read from its code, not its signature: this is asked of some 150 methods while the SDK is imported.
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and "extensionHeaders" in code.co_varnames[: code.co_argcount]
+
+
+def other_method_hook(name: str, function: Function) -> Function:
+    """Make the hook of a public method without a row of its own."""
+    arguments = Arguments(function, "metadata", "extensionHeaders", "objectHeaders")
+    operation = name[:1].upper() + name[1:]
+
+    def describe(client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        holders = [value for value in arguments.read(args, kwargs) if value]
+        if not holders:
+            return None
+        headers = NO_SSE_HEADERS if client.is_secure else parse_headers(items(*holders))
+        return with_headers(request_context(client, name, operation), headers, keys_as_values(*holders))
+
+    return describing_hook(describe, name, function)
+
+
+def with_headers(
+    context: RequestContext,
+    headers: SSEHeaders,
+    misplaced: tuple[str, ...],
+    place: KeyLocation = KeyLocation.HEADER,
+) -> RequestContext | None:
+    """Complete the context of a request of which only headers, or parameters of their names, are known.
+
+    Args:
+        context: the context without them.
+        headers: what they say.
+        misplaced: names under which a customer key would become user metadata.
+        place: where a customer key stands that is in neither the query nor metadata.
+    """
+    if not headers.names and not misplaced:
+        return None
+    key = KeyLocation.METADATA if misplaced else headers.key_location(place)
+    return context._replace(target=headers.target, source=headers.source, key=key, headers=(*headers.names, *misplaced))

@@ -1,0 +1,45 @@
+"""Hooks on signing: nothing is sent, but what is handed on decides what will be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._hooks.obs.arguments import Arguments, items, keys_as_values
+from obs_sse_guard._hooks.obs.client import operation_of, request_context
+from obs_sse_guard._hooks.obs.methods import describing_hook, with_headers
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard._util.text import to_text
+from obs_sse_guard.rules import Operation
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.types import Args, Function, Kwargs
+    from obs_sse_guard._policy.request import RequestContext
+
+__all__ = ["post_signature_hook", "signed_url_hook"]
+
+
+def signed_url_hook(name: str, function: Function) -> Function:
+    """Make the hook of a function that signs URLs."""
+    arguments = Arguments(function, "method", "bucketName", "objectKey", "specialParam", "headers", "queryParams")
+
+    def describe(client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        method, bucket, key, special, headers, query = arguments.read(args, kwargs)
+        parameters = [special, *(parameter for parameter, _ in items(query))]
+        operation = operation_of(client, to_text(method).upper(), bucket, key, parameters, items(headers, query))
+        context = request_context(client, "createSignedUrl", operation)
+        return with_headers(context, parse_headers(items(headers), items(query)), keys_as_values(headers, query))
+
+    return describing_hook(describe, name, function)
+
+
+def post_signature_hook(name: str, function: Function) -> Function:
+    """Make the hook of a function that signs POST policies."""
+    arguments = Arguments(function, "formParams")
+
+    def describe(client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        (fields,) = arguments.read(args, kwargs)
+        context = request_context(client, "createPostSignature", Operation.POST_OBJECT.value)
+        return with_headers(context, parse_headers(items(fields)), keys_as_values(fields), KeyLocation.POLICY)
+
+    return describing_hook(describe, name, function)

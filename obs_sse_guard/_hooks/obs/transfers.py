@@ -1,0 +1,69 @@
+"""Hooks on the SDK's worker threads, which swallow what is raised there: the caller is given the refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._enforcement.enforce import refusals
+from obs_sse_guard._errors import SSETransportError
+from obs_sse_guard._hooks.hook import expect_parameters
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.types import Function
+
+__all__ = ["part_hook", "task_hook", "tasks_hook"]
+
+_REFUSAL = "_obs_sse_guard_refusal"
+
+
+def part_hook(_: str, function: Function) -> Function:
+    """Make the hook of what transfers one part: it raises a refusal again behind the SDK's ``except Exception``."""
+    expect_parameters(function, "self part")
+
+    def hook(operation: Any, part: Any, *args: Any, **kwargs: Any) -> Any:
+        with refusals() as refused:
+            result = function(operation, part, *args, **kwargs)
+            refusal = refused()
+        # Not one that the application itself asked for and handled on the way.
+        if refusal is not None and not part["isCompleted"]:
+            raise refusal
+        return result
+
+    return hook
+
+
+def task_hook(_: str, function: Function) -> Function:
+    """Make the hook of what runs a task: it notes a refusal on the progress object that ``downloadFiles`` returns."""
+    expect_parameters(function, "obsClient func key taskCallback state")
+
+    def hook(  # the SDK's parameters, by the SDK's names
+        obsClient: Any,  # noqa: N803
+        func: Function,
+        key: Any,
+        taskCallback: Any = None,  # noqa: N803
+        state: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        def watched(**arguments: Any) -> Any:
+            try:
+                return func(**arguments)
+            except SSETransportError as refusal:
+                vars(state)[_REFUSAL] = refusal
+                raise
+
+        return function(obsClient, watched, key, taskCallback, state, **kwargs)
+
+    return hook
+
+
+def tasks_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``downloadFiles``: its caller is given the refusal of any task, once all have ended."""
+
+    def hook(*args: Any, **kwargs: Any) -> Any:
+        state = function(*args, **kwargs)
+        refusal = getattr(state, _REFUSAL, None)
+        if refusal is not None:
+            raise refusal
+        return state
+
+    return hook
