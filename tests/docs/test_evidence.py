@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -196,6 +197,13 @@ def test_the_committed_pages_are_dated_and_show_no_failure(name: str) -> None:
     page = Path(f"docs/{name}.md").read_text("utf-8")
     assert re.search(r"on 20\d\d-\d\d-\d\d", page)
     assert not re.search(r"\*\*(misses|fails|failed|Unexplained\.)\*\*", page)
+
+
+@pytest.mark.parametrize("module", [matrix, mutation, nightly, sabotage], ids=lambda module: module.PAGE.name)
+def test_the_committed_pages_have_the_words_of_their_templates(module: ModuleType) -> None:
+    committed = module.PAGE.read_text("utf-8").splitlines()
+    words = [line for line in module._PAGE.splitlines() if "{" not in line]
+    assert [line for line in words if line not in committed] == []
 
 
 def test_the_committed_matrix_has_every_environment_of_its_label() -> None:
