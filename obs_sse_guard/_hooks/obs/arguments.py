@@ -23,6 +23,7 @@ __all__ = [
     "intent_of",
     "intents_of",
     "is_a",
+    "is_ordinary",
     "items",
     "keys_as_values",
     "names_sse",
@@ -102,6 +103,11 @@ def has_container(mapping: Any) -> bool:
         if type(value) is not str and isinstance(value, (dict, list, tuple)):
             return True
     return False
+
+
+def is_ordinary(mapping: Any) -> bool:
+    """Return whether no name in a dict speaks of encryption, and no value is an SSE object."""
+    return type(mapping) is dict and not names_sse(mapping) and not has_container(mapping)
 
 
 class Intent(NamedTuple):

@@ -12,10 +12,10 @@ from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
     Arguments,
-    has_container,
     intent_of,
     intents_of,
     is_a,
+    is_ordinary,
     items,
     keys_as_values,
     names_sse,
@@ -167,7 +167,7 @@ class _Describer:
     def describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         metadata = given.get("metadata")
         secure = client.is_secure
-        if not metadata or _is_ordinary(metadata):
+        if not metadata or is_ordinary(metadata):
             # Over TLS only what the SDK would drop or misplace matters here; the wire hook sees the rest.
             if secure and self._is_proper(given):
                 return None
@@ -194,7 +194,7 @@ class _Describer:
 
     def _asks_nothing(self, given: Kwargs) -> bool:
         extension_headers = given.get("extensionHeaders")
-        if extension_headers and not _is_ordinary(extension_headers):
+        if extension_headers and not is_ordinary(extension_headers):
             return False
         if not self._method.carrier:
             return given.keys().isdisjoint(SSE_ARGUMENTS)
@@ -237,11 +237,6 @@ _holds_no_sse = frozenset((*SSE_ARGUMENTS, "key")).isdisjoint
 
 
 _NOTHING: dict[str, Any] = {}
-
-
-def _is_ordinary(mapping: Any) -> bool:
-    """Whether no name speaks of encryption, and no value is an SSE object."""
-    return type(mapping) is dict and not names_sse(mapping) and not has_container(mapping)
 
 
 def _context(  # noqa: PLR0913  # all that the arguments of a method say
