@@ -78,14 +78,14 @@ CLAIMS: dict[str, tuple[str, ...]] = {
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 
 INSTALLER = Path("obs_sse_guard/_hooks/installer.py")
-OVERRIDDEN = "_hook_place"
-"""The function of the installer that places one hook; the copy gets another version of it."""
+OVERRIDDEN = "place"
+"""The function that places one hook, as the installer calls it; the copy gets another version of it."""
 
 _SABOTAGE = """
 
-def _hook_place(target, owner, name, _place=_hook_place):
+def place(target, owner, name, _place=place):
     if target.name in {names!r}:
-        target = target._replace(gate=lambda _, function: lambda *args, **kwargs: function(*args, **kwargs))
+        target = target._replace(make=lambda _, function: lambda *args, **kwargs: function(*args, **kwargs))
     return _place(target, owner, name)
 """
 _COPIED = ("obs_sse_guard", "tests", "docs", "pyproject.toml", "README.md", "README.zh-CN.md")
