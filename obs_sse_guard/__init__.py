@@ -58,8 +58,8 @@ def status() -> dict[str, str]:
     """Return the state of every place that the guard hooks.
 
     Returns:
-        By dotted name, one of ``active``; ``pending``, the SDK is not imported yet; ``unsupported``, this release of the
-        SDK has no such place or could not be hooked there; ``off``, the hook is not installed or was removed.
+        By dotted name, one of ``active``; ``pending``, the SDK is not imported yet; ``unsupported``, this release of
+        the SDK has no such place or could not be hooked there; ``off``, the hook is not installed or was removed.
     """
     return _installer().status()
 

@@ -1,9 +1,9 @@
-"""Arms a Python process that ``obs-sse-guard run`` started, then makes way for the ``sitecustomize`` behind it.
+"""Activate the guard in a Python process that ``obs-sse-guard run`` started, then import the next ``sitecustomize``.
 
-Whatever Python the program starts comes by here, an older one or one without the guard among
-them: so nothing that Python 3.6 cannot read, and nothing but the standard library.
+Every Python that the program starts runs this file, including older ones and ones without the guard. It must
+stay readable to Python 3.6 and use nothing but the standard library.
 """
-# ruff: noqa: INP001  # a folder of PYTHONPATH, not a package
+# ruff: noqa: INP001  # a PYTHONPATH entry, not a package
 
 import contextlib
 import importlib
@@ -11,18 +11,18 @@ import os
 import sys
 
 try:
-    import obs_sse_guard  # noqa: F401  # the import arms
-except Exception as error:  # noqa: BLE001  # whatever fails in the guard: the program runs, and not in silence
-    _trouble = " ".join(f"{sys.executable}: {type(error).__name__}: {error}".split())
-    with contextlib.suppress(AttributeError, OSError):  # there is no stderr, or nobody at its other end
-        sys.stderr.write(f"obs-sse-guard run: NOT GUARDED: {_trouble}\n")
+    import obs_sse_guard  # noqa: F401  # the import installs the hooks
+except Exception as error:  # noqa: BLE001  # whatever fails in the guard, the program runs, but not silently
+    _reason = " ".join(f"{sys.executable}: {type(error).__name__}: {error}".split())
+    with contextlib.suppress(AttributeError, OSError):  # stderr is missing or closed
+        sys.stderr.write(f"obs-sse-guard run: NOT GUARDED: {_reason}\n")
 
-# From here on it is as if this file were not there: an error of the one behind it, and that there
-# is none, go to `site`, which handles them as ever.
+# From here on, behave as if this file did not exist. If the next one fails or is missing, the error goes
+# to `site`, which handles it as usual.
 _folder = os.path.dirname(__file__)  # noqa: PTH120  # the entry of sys.path as it is spelled
 sys.path[:] = [entry for entry in sys.path if entry != _folder]
 del sys.modules["sitecustomize"]
 try:
     importlib.import_module("sitecustomize")
 finally:
-    sys.path.insert(0, _folder)  # some programs hand on their sys.path as their children's PYTHONPATH
+    sys.path.insert(0, _folder)  # some programs pass their sys.path on as their children's PYTHONPATH

@@ -1,1 +1,1 @@
-"""The command line: command NAME lives in the module or package NAME."""
+"""The command line: the command NAME lives in `_cli.NAME`."""

@@ -1,4 +1,4 @@
-"""Writing to standard output, whatever its encoding."""
+"""Write to standard output, whatever its encoding."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import io
 import os
 import sys
 
-__all__ = ["document", "give_up", "lines"]
+__all__ = ["discard", "document", "text"]
 
 
-def lines(text: str) -> None:
-    """Write text for a reader; what the terminal's encoding lacks (an arrow, say) becomes ``?``."""
+def text(lines: str) -> None:
+    """Write text for a reader; a character that the terminal's encoding lacks becomes ``?``."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{lines}\n")
 
 
-def document(text: str) -> None:
-    """Write a document to be kept: UTF-8 and the same bytes on every platform."""
+def document(content: str) -> None:
+    """Write a document to be kept: UTF-8, and the same bytes on every platform."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{content}\n")
 
 
-def give_up() -> None:
-    """Drop what could not be written: left in the buffer, it would fail once more when Python exits."""
+def discard() -> None:
+    """Discard output that could not be written; left in the buffer, it would fail again when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

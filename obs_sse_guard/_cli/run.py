@@ -1,7 +1,7 @@
-"""``obs-sse-guard run``: any program, unmodified, with the guard armed in each of its Python processes.
+"""``obs-sse-guard run``: run any program, unmodified, with the guard active in each of its Python processes.
 
-Python imports ``sitecustomize`` before a program, from wherever its path leads first. `BOOTSTRAP`
-holds one, and ``PYTHONPATH``, which child processes inherit, begins with it.
+Python imports ``sitecustomize`` before a program, from the first entry of its path that has one. `BOOTSTRAP`
+holds one, and is put first in ``PYTHONPATH``, which child processes inherit.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["BOOTSTRAP", "run"]
 
 BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
 
-# As shells and env(1) have it.
+# As shells and env(1) use them.
 NO_PROGRAM, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the program; on POSIX it takes this process's place, so that only a failure returns.
+    """Run the program. On POSIX it replaces this process, so that only a failure returns.
 
     Args:
-        arguments: ``words``, the program and its own words, after an optional ``--``.
+        arguments: ``words``, the program and its arguments, after an optional ``--``.
 
     Returns:
-        The program's exit status; 2 if none is given, 127 if there is no such program, 126 if it cannot be run.
+        The program's exit status; 2 if none is given, 127 if there is no such program, 126 if it cannot be executed.
     """
     command = _command(arguments.words)
     if not command or not command[0]:
@@ -47,29 +47,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _command(words: Sequence[str]) -> list[str]:
-    """The words for the operating system: a module or a script runs in this very Python."""
+    """Return the words for the operating system; a module or a script runs in this very interpreter."""
     words = list(words[1:] if words[:1] == ["--"] else words)
     is_python = words[:1] == ["-m"] or any(word.endswith(".py") and Path(word).is_file() for word in words[:1])
     return [sys.executable, *words] if is_python else words
 
 
 def _python_path(value: str) -> str:
-    # An empty value is no entry at all, but an empty entry is the working directory: never make one of the other.
+    # An empty value is no entry at all, but an empty entry is the working directory: keep the two apart.
     entries = value.split(os.pathsep) if value else []
     return os.pathsep.join((BOOTSTRAP, *(entry for entry in entries if entry != BOOTSTRAP)))
 
 
 def _replace(command: list[str], environment: Mapping[str, str]) -> NoReturn:
-    """Become the program: signals, streams and the exit status need nobody who passes them on."""
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python's own choice, which the program would inherit
+    """Replace this process with the program, which then gets signals, streams and exit status directly."""
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the program would inherit that
         signal.signal(ignored, signal.SIG_DFL)
-    os.execvpe(command[0], command, environment)  # noqa: S606  # to run what the user says is the purpose
+    os.execvpe(command[0], command, environment)  # noqa: S606  # running the user's command is the purpose
 
 
 def _wait(command: list[str], environment: Mapping[str, str]) -> int:
-    """Run the program as a child. For Windows, where ``exec`` returns to the shell while the program goes on."""
-    signal.signal(signal.SIGINT, lambda *_: None)  # the console tells the program of Ctrl-C too, and it decides
-    program = shutil.which(command[0]) or command[0]  # Windows itself looks for .exe files alone
+    """Run the program as a child. For Windows, where ``exec`` returns to the shell while the program runs on."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # the console also sends Ctrl-C to the program, which decides
+    program = shutil.which(command[0]) or command[0]  # Windows itself looks only for .exe files
     done = subprocess.run([program, *command[1:]], env=environment, check=False)  # noqa: S603  # as above
     return done.returncode
 

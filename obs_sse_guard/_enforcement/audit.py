@@ -37,14 +37,12 @@ _MOST_NAMES = 50
 
 
 def report(decision: Decision) -> None:
-    """Append a finding to the audit file, if the settings name one. Warn once if it cannot be written."""
+    """Append a finding to the audit file that the settings name. Warn once if it cannot be written."""
     path = decision.settings.audit
-    if not path:
-        return
     try:
         append(path, _line(decision))
     except OSError as error:
-        warn_once(f"{AUDIT}={ascii(path)} cannot be written ({error.strerror}); findings are missing from it.")
+        warn_once(f"{AUDIT}={path!a} cannot be written ({error.strerror}); findings are missing from it.")
 
 
 def append(path: str, line: bytes) -> None:

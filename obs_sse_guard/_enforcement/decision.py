@@ -43,6 +43,7 @@ class Decision:
         self.settings = settings
         self.outcome = _outcome(finding, settings)
         self._sites: list[CallSite | None] = []
+        self._fields: dict[str, Any] = {}
 
     # No functools.cached_property: up to Python 3.11 it holds one lock for all decisions, and a child that is forked
     # meanwhile would wait for it for ever.
@@ -55,19 +56,21 @@ class Decision:
 
     def fields(self) -> dict[str, Any]:
         """Return what the error and the log record carry, by the names of the error's attributes."""
-        context = self.context
-        return {
-            "sdk": context.sdk.name,
-            "operation": context.operation,
-            "scheme": context.scheme,
-            "endpoint": context.endpoint,
-            "target": context.target,
-            "source": context.source,
-            "rule": self.finding.id,
-            "headers": context.headers,
-            "call": context.call,
-            "call_site": str(self.site or ""),
-        }
+        if not self._fields:
+            context = self.context
+            self._fields = {
+                "sdk": context.sdk.name,
+                "operation": context.operation,
+                "scheme": context.scheme,
+                "endpoint": context.endpoint,
+                "target": context.target,
+                "source": context.source,
+                "rule": self.finding.id,
+                "headers": context.headers,
+                "call": context.call,
+                "call_site": str(self.site or ""),
+            }
+        return self._fields
 
 
 def decide(context: RequestContext) -> list[Decision]:

@@ -29,7 +29,7 @@ _enabled = False
 # right in threads and in coroutines alike.
 _reported: ContextVar[frozenset[tuple[str, str]]] = ContextVar("obs_sse_guard_reported", default=frozenset())
 
-# The refusals since somebody watches. Nobody else keeps one: its traceback holds the frames of the call, client and all.
+# The refusals since somebody watches. Nobody else keeps one: its traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
 
 
@@ -87,8 +87,8 @@ def _refusal(decision: Decision) -> SSETransportError:
 class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context):`
     """Enforce the policy on a request, then mute the same findings at the hooks further in.
 
-    Entering returns the ids of the findings that were reported, or raises `SSETransportError`. A class of its own, not a
-    generator, for the traceback of a refusal shows the frames.
+    Entering returns the ids of the findings that were reported, or raises `SSETransportError`. A class, not a
+    generator: a traceback shows every frame between the application and the refusal.
     """
 
     def __init__(self, context: RequestContext) -> None:

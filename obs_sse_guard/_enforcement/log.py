@@ -25,18 +25,16 @@ throttle = Throttle()
 first_use_of_trust = OncePerKey()
 first_failure = OncePerKey()
 
-_LOGGED = frozenset((Outcome.WOULD_REFUSE, Outcome.NOTICED))
-
 
 def report(decision: Decision) -> None:
-    """Log a finding. A refusal is raised instead, and what is allowed concerns nobody."""
+    """Log a finding that does not raise; one that repeats, ever more rarely."""
     if decision.outcome is Outcome.TRUSTED:
         _log_trust(decision)
-    elif decision.outcome in _LOGGED:
-        context = decision.context
-        count = throttle((decision.outcome, decision.finding.id, context.operation, context.host, decision.site))
-        if count:
-            _log(decision, count)
+        return
+    context = decision.context
+    count = throttle((decision.outcome, decision.finding.id, context.operation, context.host, decision.site))
+    if count:
+        _log(decision, count)
 
 
 def _log_trust(decision: Decision) -> None:

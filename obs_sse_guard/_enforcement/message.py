@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.decision import Outcome
 from obs_sse_guard._policy.settings import MODE, POLICY, TRUSTED_HOSTS, Policy, ip_address
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
@@ -20,17 +22,15 @@ VERBS = {Outcome.REFUSED: "refused", Outcome.WOULD_REFUSE: "would refuse", Outco
 
 def headline(decision: Decision) -> str:
     """Return one line that stands alone: what became of which request, where it would have gone, and the id."""
-    context = decision.context
-    return to_ascii(
-        f"{VERBS[decision.outcome]} {context.operation}{_encryption(context)} over {context.scheme} "
-        f"to {context.endpoint} [{decision.finding.id}]"
-    )
+    fields, verb = decision.fields(), VERBS[decision.outcome]
+    encryption = _encryption(decision.context)
+    return to_ascii("{} {operation}{} over {scheme} to {endpoint} [{rule}]".format(verb, encryption, **fields))
 
 
 def error_text(decision: Decision) -> str:
     """Return the text of the error: the headline, then the call, the reason, the fix and the switch, a line each."""
     lines = {
-        "call": _call(decision),
+        "call": _call(decision.fields()),
         "why": _why(decision),
         "fix": _fix(decision),
         "off": _off(decision.context),
@@ -42,7 +42,8 @@ def error_text(decision: Decision) -> str:
 def log_text(decision: Decision) -> str:
     """Return the text of a log record: one line with the headline, the call and the fix."""
     names = f"; names: {_names(decision.context)}" if decision.finding.type.names_matter else ""
-    return to_ascii(f"obs_sse_guard {headline(decision)}{names}; call: {_call(decision)}; fix: {_fix(decision)}")
+    call = _call(decision.fields())
+    return to_ascii(f"obs_sse_guard {headline(decision)}{names}; call: {call}; fix: {_fix(decision)}")
 
 
 def to_ascii(text: str) -> str:
@@ -57,8 +58,8 @@ def _encryption(context: RequestContext) -> str:
     return f" with {context.target}" if context.target is not Encryption.NONE else ""
 
 
-def _call(decision: Decision) -> str:
-    return f"{decision.context.call}, {decision.site}" if decision.site else decision.context.call
+def _call(fields: Mapping[str, Any]) -> str:
+    return ", ".join(filter(None, (fields["call"], fields["call_site"])))
 
 
 def _why(decision: Decision) -> str:
@@ -77,9 +78,9 @@ def _fix(decision: Decision) -> str:
 
 
 def _off(context: RequestContext) -> str:
-    trust = ""
-    if not context.secure and all(map(_is_plausibly_trusted, context.hops)):
-        trust = f"; {TRUSTED_HOSTS}={','.join(context.hops)} trusts plaintext to this host"
+    hops, trust = context.hops, ""
+    if not context.secure and all(map(_is_plausibly_trusted, hops)):
+        trust = f"; {TRUSTED_HOSTS}={','.join(hops)} trusts plaintext to this host"
     return f"{MODE}=warn logs instead of refusing{trust}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard._enforcement import audit, log, telemetry
+from obs_sse_guard._enforcement.decision import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,17 +15,40 @@ if TYPE_CHECKING:
 
 __all__ = ["REPORTERS", "report"]
 
-REPORTERS: dict[str, Callable[[Decision], None]] = {
-    "log": log.report,
-    "audit": audit.report,
-    "telemetry": telemetry.report,
-}
+
+class Reporter(NamedTuple):
+    """Someone who is told about decisions.
+
+    Attributes:
+        name: what it reports to.
+        wants: whether it is told about a decision.
+        report: tells it.
+    """
+
+    name: str
+    wants: Callable[[Decision], bool]
+    report: Callable[[Decision], None]
+
+
+# A refusal is raised instead of logged, and what is allowed concerns nobody.
+_LOGGED = frozenset((Outcome.WOULD_REFUSE, Outcome.NOTICED, Outcome.TRUSTED))
+
+REPORTERS = (
+    Reporter("log", lambda decision: decision.outcome in _LOGGED, log.report),
+    Reporter("audit file", lambda decision: bool(decision.settings.audit), audit.report),
+    Reporter(
+        "telemetry",
+        lambda decision: decision.outcome is not Outcome.ALLOWED and "opentelemetry" in sys.modules,
+        telemetry.report,
+    ),
+)
 
 
 def report(decision: Decision) -> None:
-    """Tell every reporter. One that fails neither breaks a legal call nor replaces a refusal."""
-    for name, tell in REPORTERS.items():
+    """Tell every reporter that wants to know. One that fails neither breaks a legal call nor replaces a refusal."""
+    for reporter in REPORTERS:
         try:
-            tell(decision)
+            if reporter.wants(decision):
+                reporter.report(decision)
         except Exception:  # noqa: BLE001, PERF203  # the failure of one reporter spares the next
-            log.log_failure(f"report to the {name}", "the decision about the call stands")
+            log.log_failure(f"report to the {reporter.name}", "the decision about the call stands")

@@ -1,7 +1,7 @@
 """OpenTelemetry: a counter of findings, and an event on the current span, if its API is loaded.
 
-Attributes are named by its semantic conventions where these have a name (``url.scheme``, ``server.address``, ``code.*``);
-the others are in the guard's own namespace.
+Attributes have the names of its semantic conventions (``url.scheme``, ``server.address``, ``code.*``); the others are
+in the guard's own namespace.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import sys
 from typing import TYPE_CHECKING, Any
-
-from obs_sse_guard._enforcement.decision import Outcome
 
 if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
@@ -22,9 +20,7 @@ EVENT = "obs_sse_guard.finding"
 
 
 def report(decision: Decision) -> None:
-    """Count a finding and add it to the current span, unless it is allowed."""
-    if decision.outcome is Outcome.ALLOWED:
-        return
+    """Count a finding and add it to the current span."""
     get_meter, get_current_span = _loaded("metrics", "get_meter"), _loaded("trace", "get_current_span")
     if get_meter is not None:
         _counter(get_meter).add(1, _counter_attributes(decision))

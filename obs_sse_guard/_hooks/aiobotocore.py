@@ -1,8 +1,8 @@
-"""The facts of aiobotocore, and of s3fs with it: botocore's, behind gates that await.
+"""Hooks on aiobotocore, and with it on s3fs: botocore's hooks, where its methods are coroutines.
 
-aiobotocore overrides each method of botocore that is hooked, so that none of those hooks ever
-runs. And aiohttp follows redirects, unlike botocore, and sends a customer key again to wherever
-they lead: each hop is judged where aiohttp begins it.
+aiobotocore overrides four of the methods that botocore's hooks are on; those have hooks of their own here. It shares
+botocore's signers and loggers, and the hooks on these cover it. Unlike botocore, aiohttp follows redirects and sends a
+customer key on to wherever they lead, so that each hop is checked as well.
 """
 
 from __future__ import annotations
@@ -10,129 +10,125 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._enforcement import enforce as _reaction
-from obs_sse_guard._hooks.botocore import (
-    SIGNED_POST,
-    SIGNED_URL,
-    Signing,
-    advise,
-    announced,
-    call_facts,
-    judge_url,
-    learn,
-    names_encryption,
-    needs_a_look,
-    post_facts,
-    request_facts,
-    signing,
-    signing_facts,
-)
-from obs_sse_guard._hooks.installer import Target, expect
+from obs_sse_guard._enforcement.enforce import enforce, enforcing, refusals
+from obs_sse_guard._hooks.botocore.advice import advise
+from obs_sse_guard._hooks.botocore.methods import call_context
+from obs_sse_guard._hooks.botocore.responses import record_response
+from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
+from obs_sse_guard._hooks.botocore.wire import names_sse, request_context
+from obs_sse_guard._hooks.hook import Target, expect_parameters
+from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.request import SDK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Function = Callable[..., Any]
+    from obs_sse_guard._hooks.types import Function
 
 __all__ = ["AIOBOTOCORE", "TARGETS"]
 
-AIOBOTOCORE = SDK("aiobotocore", advise)
+AIOBOTOCORE = SDK("aiobotocore", advise, installer.report_removed_hooks)
 
 
-def _call_gate(_: str, function: Function) -> Function:
-    expect(function, "self operation_name api_params")
+def _method_hook(_: str, function: Function) -> Function:
+    expect_parameters(function, "self operation_name api_params")
 
-    async def gate(client: Any, operation_name: Any, api_params: Any) -> Any:
-        if not needs_a_look(client, operation_name, api_params):
-            return await function(client, operation_name, api_params)
-        with announced(call_facts(AIOBOTOCORE, client, operation_name, api_params), client):
-            answer = await function(client, operation_name, api_params)
-        learn(AIOBOTOCORE, client, operation_name, api_params, answer)
-        return answer
+    async def hook(client: Any, operation_name: Any, api_params: Any) -> Any:
+        context = call_context(AIOBOTOCORE, client, operation_name, api_params)
+        if context is None:
+            response = await function(client, operation_name, api_params)
+        else:
+            with enforcing(context) as reported:
+                mark_reported(client._endpoint, context, reported)
+                response = await function(client, operation_name, api_params)
+        record_response(AIOBOTOCORE, client, operation_name, api_params, response)
+        return response
 
-    return gate
+    return hook
 
 
-# The endpoint and the URL of the request under way in this task, where a redirect of it must be looked at.
-_watched: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_watched", default=None)
+# The endpoint and URL of this task's request, if it names encryption: redirects of it are checked.
+_sent: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sent", default=None)
 
 
-def _send_gate(_: str, function: Function) -> Function:
-    expect(function, "self request")
+def _send_hook(_: str, function: Function) -> Function:
+    expect_parameters(function, "self request")
 
-    async def gate(endpoint: Any, request: Any) -> Any:
-        if not names_encryption(request):  # also over verified TLS: it may be redirected
+    async def hook(endpoint: Any, request: Any) -> Any:
+        if not names_sse(request):  # whatever the transport: a redirect may lead to another
             return await function(endpoint, request)
-        facts = request_facts(AIOBOTOCORE, endpoint, request.method, request.url, request.headers)
-        token = _watched.set((endpoint, request.url))
+        context = request_context(AIOBOTOCORE, endpoint, request.method, request.url, request.headers)
+        token = _sent.set((endpoint, request.url))
         try:
-            with announced(facts, endpoint), _reaction.refusals() as refused:
-                return await _unwrapped(function(endpoint, request), refused)
+            with refusals() as refusal:
+                if context is None:
+                    return await _unwrapped(function(endpoint, request), refusal)
+                with enforcing(context) as reported:
+                    mark_reported(endpoint, context, reported)
+                    return await _unwrapped(function(endpoint, request), refusal)
         finally:
-            _watched.reset(token)
+            _sent.reset(token)
 
-    return gate
+    return hook
 
 
-async def _unwrapped(sending: Any, refused: Callable[[], BaseException | None]) -> Any:
-    """Hand on the refusal of a hop as it is: the SDK would make an error of its own of it, and try again."""
+async def _unwrapped(sending: Any, refusal: Callable[[], BaseException | None]) -> Any:
+    """Raise the refusal of a hop as it is: the SDK would wrap it in an error of its own and try again."""
     try:
         return await sending
     except Exception:
-        refusal = refused()
-        if refusal is not None:
-            raise refusal from None
+        refused = refusal()
+        if refused is not None:
+            raise refused from None
         raise
 
 
-def _hop_gate(_: str, function: Function) -> Function:
-    expect(function, "self method url")
+def _hop_hook(_: str, function: Function) -> Function:
+    expect_parameters(function, "self method url")
 
-    def gate(request: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
-        watched = _watched.get()
-        if watched is not None:
-            endpoint, first_url = watched
-            facts = request_facts(AIOBOTOCORE, endpoint, method, str(url), kwargs.get("headers"), first_url)
-            if facts is not None:
-                _reaction.react(facts)
+    def hook(request: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+        sent = _sent.get()
+        if sent is not None:
+            endpoint, first_url = sent
+            context = request_context(AIOBOTOCORE, endpoint, method, str(url), kwargs.get("headers"), first_url)
+            if context is not None:
+                enforce(context)
         return function(request, method, url, *args, **kwargs)
 
-    return gate
+    return hook
 
 
-def _presign_gate(_: str, function: Function) -> Function:
-    expect(function, "self request_dict operation_name")
+def _url_hook(_: str, function: Function) -> Function:
+    expect_parameters(function, "self request_dict operation_name")
 
-    async def gate(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
-        who = Signing(AIOBOTOCORE, SIGNED_URL, operation_name)
-        with signing(signing_facts(who, request_dict), who):
-            url = await function(signer, request_dict, operation_name, *args, **kwargs)
-            judge_url(who, url)
-        return url
+    async def hook(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
+        signing = signing_url(AIOBOTOCORE, operation_name)
+        with enforcing_request(signing, request_dict), signing:
+            return signing.check(await function(signer, request_dict, operation_name, *args, **kwargs))
 
-    return gate
+    return hook
 
 
-def _post_gate(_: str, function: Function) -> Function:
-    expect(function, "self request_dict fields conditions")
+def _form_hook(_: str, function: Function) -> Function:
+    expect_parameters(function, "self request_dict fields conditions")
 
-    async def gate(  # the SDK's parameters
+    async def hook(  # the SDK's parameters
         presigner: Any, request_dict: Any, fields: Any = None, conditions: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        who = Signing(AIOBOTOCORE, SIGNED_POST)
-        with signing(post_facts(who, request_dict, fields, conditions), who):
+        signing = signing_form(AIOBOTOCORE)
+        with enforcing_form(signing, request_dict, fields, conditions), signing:
             return await function(presigner, request_dict, fields, conditions, *args, **kwargs)
 
-    return gate
+    return hook
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("aiobotocore.client", "AioBaseClient._make_api_call", _call_gate),
-    Target("aiobotocore.endpoint", "AioEndpoint._send", _send_gate),
-    Target("aiobotocore.signers", "AioRequestSigner.generate_presigned_url", _presign_gate),
-    Target("aiobotocore.signers", "AioS3PostPresigner.generate_presigned_post", _post_gate),
-    # Of aiohttp itself, by the name that it has in aiobotocore: a process without aiobotocore is left alone.
-    Target("aiobotocore.httpsession", "aiohttp.ClientRequest.__init__", _hop_gate),
+    Target("aiobotocore.client", "AioBaseClient._make_api_call", _method_hook),
+    Target("aiobotocore.endpoint", "AioEndpoint._send", _send_hook),
+    Target("aiobotocore.signers", "AioRequestSigner.generate_presigned_url", _url_hook),
+    Target("aiobotocore.signers", "AioS3PostPresigner.generate_presigned_post", _form_hook),
+    # aiohttp's, by the name that it has in aiobotocore: a process without aiobotocore is left alone.
+    Target("aiobotocore.httpsession", "aiohttp.ClientRequest.__init__", _hop_hook),
 )
-"""Every place that is hooked in the SDK."""
+"""Every place that is hooked in aiobotocore."""

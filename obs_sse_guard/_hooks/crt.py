@@ -1,121 +1,123 @@
-"""The facts of the AWS CRT's S3 client, which boto3 uses for transfers where it is asked to.
+"""Hooks on the S3 client of the AWS CRT, which boto3 uses for transfers if it is told to.
 
-botocore only serializes such a request; the CRT sends it, to a host and over a transport of its
-own: ``use_ssl=`` of its client decides, not the scheme of any URL.
+botocore only serializes such a request. The CRT's client sends it over a transport of its own: ``use_ssl=`` decides,
+not the scheme of a URL.
 """
 
 from __future__ import annotations
 
-import weakref
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
-from obs_sse_guard._enforcement import enforce as _reaction
-from obs_sse_guard._hooks.botocore import BOTOCORE, never_raises, only_serialized
-from obs_sse_guard._hooks.installer import Target
-from obs_sse_guard._hooks.tls_gaps import note_gap, unsaid_gap
-from obs_sse_guard._policy.headers import named_by
-from obs_sse_guard._policy.request import Facts, KeyPlace
+from obs_sse_guard._enforcement.enforce import enforce
+from obs_sse_guard._hooks.botocore.advice import advise
+from obs_sse_guard._hooks.botocore.client import can_have_findings, only_serialized
+from obs_sse_guard._hooks.hook import Target, never_raises
+from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.tls_gaps import mark_reported, unreported_gap
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.request import SDK, RequestContext
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Function = Callable[..., Any]
+    from obs_sse_guard._hooks.types import Function
 
 __all__ = ["TARGETS"]
 
-# What nothing in these objects tells afterwards. Of clients made before the guard was armed nothing is known.
-_without_tls: weakref.WeakSet[Any] = weakref.WeakSet()
-_unverified: weakref.WeakKeyDictionary[Any, SimpleNamespace] = weakref.WeakKeyDictionary()  # with a place for notes
+# What the objects themselves do not tell afterwards. Nothing is known of those made before the hooks were installed.
+_without_tls: WeakSet[Any] = WeakSet()
+_unverified: WeakSet[Any] = WeakSet()
 
 
-def _serializer_gate(_: str, function: Function) -> Function:
-    def gate(*args: Any, **kwargs: Any) -> Any:
+def _advise(context: RequestContext, finding_id: str) -> str:
+    if context.secure or finding_id == "key-misplaced":
+        return advise(context, finding_id)
+    return "create_s3_crt_client(..., use_ssl=True)   the http comes from use_ssl=False; the CRT ignores a URL's scheme"
+
+
+CRT = SDK("botocore", _advise, installer.report_removed_hooks)
+
+
+def _serializer_hook(_: str, function: Function) -> Function:
+    def hook(*args: Any, **kwargs: Any) -> Any:
         token = only_serialized.set(True)
         try:
             return function(*args, **kwargs)
         finally:
             only_serialized.reset(token)
 
-    return gate
+    return hook
 
 
-def _context_gate(_: str, function: Function) -> Function:
-    def gate(context: Any, options: Any) -> None:
+def _tls_context_hook(_: str, function: Function) -> Function:
+    def hook(context: Any, options: Any) -> None:
         function(context, options)
         if not options.verify_peer:
-            _unverified[context] = SimpleNamespace()
+            _unverified.add(context)
 
-    return gate
+    return hook
 
 
-def _client_gate(_: str, function: Function) -> Function:
-    def gate(client: Any, **kwargs: Any) -> None:
+def _client_hook(_: str, function: Function) -> Function:
+    def hook(client: Any, **kwargs: Any) -> None:
         function(client, **kwargs)
         from awscrt.s3 import S3RequestTlsMode  # noqa: PLC0415  # it calls us
 
         if kwargs.get("tls_mode") == S3RequestTlsMode.DISABLED:
             _without_tls.add(client)
         elif getattr(kwargs.get("tls_connection_options"), "tls_ctx", None) in _unverified:
-            _unverified[client] = SimpleNamespace()
+            _unverified.add(client)
 
-    return gate
+    return hook
 
 
-def _request_gate(_: str, function: Function) -> Function:
-    def gate(client: Any, **kwargs: Any) -> Any:
-        facts = _facts(client, **kwargs)
-        if facts is not None:
-            note_gap(_unverified.get(client), facts, _reaction.react(facts))
+def _request_hook(_: str, function: Function) -> Function:
+    def hook(client: Any, **kwargs: Any) -> Any:
+        context = _transfer_context(client, **kwargs)
+        if context is not None:
+            mark_reported(client, context, enforce(context))
         return function(client, **kwargs)
 
-    return gate
+    return hook
 
 
 _OPERATIONS = {"PUT_OBJECT": Operation.PUT_OBJECT, "GET_OBJECT": Operation.GET_OBJECT}
-_ORIGIN = (
-    "comes from use_ssl=False (tls_mode) of the CRT's client, whatever endpoint_url says; it is made with use_ssl=True"
-)
 
 
-@never_raises
-def _facts(
+@never_raises("judge a transfer of the CRT")
+def _transfer_context(
     client: Any,
     *,
     type: Any,  # noqa: A002  # the SDK's parameter
     request: Any,
     operation_name: Any = None,
     **_: Any,
-) -> Facts | None:
-    named = named_by(request.headers)
-    secure = client not in _without_tls
-    notes = _unverified.get(client)
-    gap = unsaid_gap(notes, "unverified-tls") if notes is not None and named.key else ""
-    if not (named.metadata_key or gap if secure else named.headers):
+) -> RequestContext | None:
+    sse, secure = parse_headers(request.headers), client not in _without_tls
+    gap = unreported_gap(client, "unverified-tls") if sse.key and client in _unverified else ""
+    if not can_have_findings(sse, secure=secure, exposed=bool(gap), kms_upload=False):
         return None
     host = urlsplit(f"//{request.headers.get('host') or ''}")
-    return Facts(
-        sdk=BOTOCORE,
+    return RequestContext(
+        sdk=CRT,
         call="a CRT transfer",
         operation=_OPERATIONS.get(type.name, operation_name or f"{request.method} object"),
         secure=secure,
         host=host.hostname or "",
         port=host.port,
-        target=named.target,
-        source=named.source,
-        key=KeyPlace.METADATA if named.metadata_key else KeyPlace.HEADER if named.key else KeyPlace.NOWHERE,
-        headers=named.headers,
+        target=sse.target,
+        source=sse.source,
+        key=sse.key_location(),
+        headers=sse.names,
         tls_gap=gap,
-        origin=_ORIGIN,
     )
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("s3transfer.crt", "BotocoreCRTRequestSerializer.serialize_http_request", _serializer_gate),
-    Target("awscrt.io", "ClientTlsContext.__init__", _context_gate),
-    Target("awscrt.s3", "S3Client.__init__", _client_gate),
-    Target("awscrt.s3", "S3Client.make_request", _request_gate),
+    Target("s3transfer.crt", "BotocoreCRTRequestSerializer.serialize_http_request", _serializer_hook),
+    Target("awscrt.io", "ClientTlsContext.__init__", _tls_context_hook),
+    Target("awscrt.s3", "S3Client.__init__", _client_hook),
+    Target("awscrt.s3", "S3Client.make_request", _request_hook),
 )
 """Every place that is hooked in the CRT and its use."""

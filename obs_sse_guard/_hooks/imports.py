@@ -34,9 +34,9 @@ class ImportWatcher:
     """Calls back after each import of the modules it watches.
 
     wrapt's post-import hooks fire once, and an application may drop an SDK from ``sys.modules`` and import it anew, as
-    test runners and plug-in loaders do. So this finder, which never finds anything, registers the hook again before each
-    import. And wrapt never reports a module that this very thread is in the middle of importing: that one is looked for
-    at the imports that follow.
+    test runners and plug-in loaders do. So this finder, which never finds anything, registers the hook again before
+    each import. And wrapt never reports a module that this very thread is in the middle of importing: that one is
+    looked for at the imports that follow.
     """
 
     def __init__(self, callback: Callable[[str], None]) -> None:

@@ -161,8 +161,8 @@ class HookInstaller:
         self._failed = self._failed.difference(outcome).union(failed)
         if failed:
             warn_once(
-                f"obs_sse_guard could not hook {', '.join(failed)}: this release of the SDK is not supported there, and "
-                "its calls are not guarded. See obs_sse_guard.status()."
+                f"obs_sse_guard could not hook {', '.join(failed)}: this release of the SDK is not supported there, "
+                "and its calls are not guarded. See obs_sse_guard.status()."
             )
 
 

@@ -15,12 +15,12 @@ _MASK = "******"
 _NAME = re.compile(
     r"server-side-encryption-customer-key(?:-md5)?|ssecustomerkey(?:md5)?|meta-\w*sseheader", re.IGNORECASE
 )
-# "name: value" as a dict's repr, JSON, a canonical string or a query writes it. A quoted value ends with its own quote,
-# which may occur in it after a backslash, or after an escaped backslash where the repr of a repr was logged. A canonical
-# string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is percent-encoded, its
-# braces too, but not its single quotes; it is read string by string, for a key may contain quotes and braces. After a
-# comma only a quoted text is a value; other text is another name. Every repetition is bounded: a stranger may choose
-# what is logged.
+# "name: value" as a dict's repr, JSON, a canonical string or a query writes it. A quoted value ends with its own
+# quote, which may occur in it after a backslash, or after an escaped backslash where the repr of a repr was logged. A
+# canonical string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is
+# percent-encoded, its braces too, but not its single quotes; it is read string by string, for a key may contain quotes
+# and braces. After a comma only a quoted text is a value; other text is another name. Every repetition is bounded: a
+# stranger may choose what is logged.
 _SSE_OBJECT = (
     r"""%7B(?:%22(?:(?!%22).){0,400}%22|'(?:%5C.|%(?!5C)|[^'%]){0,400}'|[^'%]){0,16}%7D|%7B.{0,999}?(?:['"]|%22)%7D"""
 )
@@ -36,7 +36,7 @@ _IN_TEXT = re.compile(
 
 
 def redacted(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments of a log call with customer keys replaced; arguments without one are returned as they are."""
+    """Return the arguments of a log call with customer keys replaced; those without one are returned as they are."""
     return tuple(_redacted(value) for value in values)
 
 

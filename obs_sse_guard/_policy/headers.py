@@ -111,7 +111,7 @@ class _Parser:
         self.key = self.key_in_metadata = self.key_id = False
 
     def add(self, raw_name: object, value: object) -> None:
-        name = to_text(raw_name).strip().lower()
+        name = (raw_name if isinstance(raw_name, str) else to_text(raw_name)).strip().lower()
         match = _SSE_NAME.fullmatch(name)
         if match is None:
             if not _METADATA_KEY.fullmatch(unquote(name)):
@@ -133,7 +133,7 @@ class _Parser:
 def _is_filled(value: object) -> bool:
     # An SDK may hold a header's value as a list, one line each.
     values: Iterable[Any] = value if isinstance(value, (list, tuple)) else (value,)
-    return any(item is not None and to_text(item).strip() for item in values)
+    return any(item is not None and (item if isinstance(item, str) else to_text(item)).strip() for item in values)
 
 
 def header_names(target: Encryption, source: Encryption, prefix: str) -> tuple[str, ...]:

@@ -135,23 +135,24 @@ def _choose(variable: str, value: str, words: Mapping[str, _T], default: _T) -> 
     if not word or word in words:
         return words.get(word, default), ()
     used = next(name for name, meaning in words.items() if meaning is default)
-    message = f'{variable}: unknown value {ascii(word)}; using "{used}". Valid values: {", ".join(words)}.'
+    message = f'{variable}: unknown value {word!a}; using "{used}". Valid values: {", ".join(words)}.'
     return default, (Problem(variable, message),)
 
 
 def _parse_trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Problem, ...]]:
     names, suffixes, networks, problems = set(), [], [], []
-    for entry in filter(None, (normalize_host(part) for part in value.split(","))):
+    for part in filter(str.strip, value.split(",")):
+        entry = normalize_host(part)
         network = _ip_network(entry)
         if network is not None:
             networks.append(network)
         elif entry.startswith("*.") and _is_name(entry[2:]):
             suffixes.append(entry[1:])
-        elif _is_name(entry):
+        elif _is_name(entry) and "@" not in part:
             names.add(entry)
         else:
             message = (
-                f"{TRUSTED_HOSTS}: unknown entry {ascii(entry)}; it trusts nothing. Valid entries: host names, "
+                f"{TRUSTED_HOSTS}: unknown entry {part.strip()!a}; it trusts nothing. Valid entries: host names, "
                 "*.suffix, IP addresses and networks, without scheme, port or path."
             )
             problems.append(Problem(TRUSTED_HOSTS, message))

@@ -1,24 +1,20 @@
-"""The audit file: what a line says, and that none is torn, lost or said twice."""
+"""The audit file: what a line says, and what happens when it cannot be written."""
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import logging
 import os
 import re
 import signal
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 import warnings
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
 from unittest import mock
 
 import obs
@@ -27,30 +23,11 @@ import pytest
 from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import audit as audit_module
 from obs_sse_guard._enforcement import enforce
-from obs_sse_guard._enforcement.callsite import call_site
-from tests.support import ROOT, obs_calls, s3_calls
-from tests.support.expected_rules import ROWS
-from tests.support.guard import MODE, TRUSTED
+from tests.support import obs_calls
+from tests.support.guard import AUDIT, MODE, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import audited, rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
-
-AUDIT = "OBS_SSE_GUARD_AUDIT"
-
-
-@pytest.fixture
-def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The audit file, switched on."""
-    path = tmp_path / "audit.jsonl"
-    monkeypatch.setenv(AUDIT, str(path))
-    return path
-
-
-def _here() -> int:
-    return sys._getframe(1).f_lineno
-
-
-# ------------------------------------------------------------------------------ what it says
 
 
 def test_a_refusal_is_written_before_it_is_raised(http: RecordingServer, audit: Path) -> None:
@@ -83,7 +60,7 @@ def test_a_refusal_is_written_before_it_is_raised(http: RecordingServer, audit: 
         "program": Path(sys.argv[0]).name,
         "thread": "MainThread",
     }
-    assert site["file"] == __file__
+    assert site["file"] == obs_calls.__file__
     assert site["function"].endswith("put_sse_c")
     assert not leaks(audit.read_bytes(), KEY)
 
@@ -187,127 +164,6 @@ def test_a_process_without_arguments_has_no_name(
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
         put_sse_c(client)
     assert [line["program"] for line in audited(audit)] == [""]
-
-
-# -------------------------------------------------------------------------------- call sites
-
-
-class _OwnClient(obs.ObsClient):  # type: ignore[misc]
-    def putContent(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  # the SDK's name
-        return super().putContent(*args, **kwargs)
-
-
-def _site(audit: Path) -> Any:
-    return audited(audit)[-1]["site"]
-
-
-def test_the_call_site_is_the_applications_line(http: RecordingServer, audit: Path) -> None:
-    sse = obs.SseCHeader.getInstance(KEY)
-    with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        line = _here() + 1
-        client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=sse)
-    assert (_site(audit)["file"], _site(audit)["line"]) == (__file__, line)
-    assert _site(audit)["function"] == "test_the_call_site_is_the_applications_line"
-
-
-def test_an_override_in_a_subclass_is_the_application(http: RecordingServer, audit: Path) -> None:
-    client = _OwnClient(access_key_id="a", secret_access_key="b", server=http.url, signature="v2")
-    with pytest.raises(SSETransportError):
-        put_sse_c(client)
-    client.close()
-    assert _site(audit)["function"].endswith("putContent")
-    assert _site(audit)["file"] == __file__
-
-
-def test_a_helper_module_of_the_application_is_the_application(http: RecordingServer, audit: Path) -> None:
-    with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        obs_calls.drive(client, ROWS[0])
-    assert _site(audit)["file"] == obs_calls.__file__
-
-
-_CALLER = "def call(function):\n    return function()\n\nasync def wait(function):\n    return function()\n"
-
-
-def _module(file: Path) -> dict[str, Any]:
-    """A module of two functions that call what they are given, as if it had been imported from this file."""
-    names: dict[str, Any] = {}
-    exec(compile(_CALLER, str(file), "exec"), names)  # noqa: S102  # the lines above
-    return names
-
-
-@pytest.mark.parametrize("folder", ["obs", "aiobotocore/site-packages", "lib/python3/asyncio"])
-def test_packages_are_told_by_their_folder_and_not_by_its_name(folder: str, tmp_path: Path) -> None:
-    file = tmp_path / folder / "botocore.py"
-    assert _module(file)["call"](call_site) == (str(file), 2, "call")
-
-
-def test_installed_packages_are_applications_unless_they_are_known() -> None:
-    stdlib = Path(threading.__file__).parent
-    for file, is_application in (
-        (stdlib / "site-packages" / "shop" / "orders.py", True),
-        (stdlib / "dist-packages" / "shop.py", True),
-        (stdlib / "concurrent" / "futures" / "thread.py", False),
-        (Path(obs.__file__).parent / "client.py", False),
-        (Path(obs.__file__).parent.parent / "observed" / "client.py", True),
-    ):
-        assert (_module(file)["call"](call_site).file == str(file)) is is_application
-
-
-def test_a_worker_thread_of_the_application_shows_its_code(http: RecordingServer, audit: Path) -> None:
-    def work() -> None:
-        with pytest.raises(SSETransportError):
-            put_sse_c(client)
-
-    with open_client("v2", http) as client:
-        thread = threading.Thread(target=work, name="worker 7")
-        thread.start()
-        thread.join()
-    assert _site(audit)["function"].endswith("put_sse_c")
-    assert audited(audit)[-1]["thread"] == "worker 7"
-
-
-def test_a_thread_of_the_sdks_own_has_no_call_site(
-    http: RecordingServer, audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(MODE, "warn")
-    (tmp_path / "file").write_bytes(b"x" * 300_000)
-    header = obs.UploadFileHeader()
-    header.sseHeader = obs.SseCHeader.getInstance(KEY)
-    with open_client("v2", http) as client:
-        client.uploadFile(BUCKET, OBJECT, str(tmp_path / "file"), partSize=100 * 1024, headers=header)
-    lines = audited(audit)
-    assert lines[0]["rule"] == "table-1/InitiateMultipartUpload"
-    assert lines[0]["site"]["file"] == __file__
-    parts = [line for line in lines if line["operation"] == "UploadPart"]
-    assert len(parts) == 3
-    assert {(line["rule"], line["site"]) for line in parts} == {("table-1/UploadPart", None)}
-
-
-@pytest.mark.parametrize("sdk", s3_calls.SDKS)
-def test_the_call_site_of_the_botocore_family(sdk: str, http: RecordingServer, audit: Path) -> None:
-    refusal = s3_calls.outcome(sdk, http, s3_calls.saying(ROWS[0]))
-    assert isinstance(refusal, SSETransportError)
-    assert _site(audit)["file"] == s3_calls.__file__
-
-
-def test_who_runs_the_event_loop_did_not_make_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sdk = ModuleType("s3fs")
-    sdk.__path__ = [str(tmp_path)]
-    monkeypatch.setitem(sys.modules, "s3fs", sdk)
-    wait = _module(tmp_path / "core.py")["wait"]
-
-    async def application() -> list[Any]:
-        awaited = await asyncio.wait_for(wait(call_site), 10)
-        return [awaited, *await asyncio.gather(wait(call_site)), await wait(call_site)]
-
-    deadline, task, awaited = asyncio.run(application())
-    assert task is None, "a task of the SDK's own, which the application only waits for"
-    assert awaited.function.endswith("application")
-    # Until Python 3.12 wait_for makes a task of its own, too.
-    assert deadline == (None if sys.version_info < (3, 12) else awaited._replace(line=awaited.line - 1))
-
-
-# ---------------------------------------------------------------------------- trouble with it
 
 
 @pytest.mark.parametrize("name", ["missing/audit", "file/audit", ""])
@@ -486,96 +342,3 @@ def test_a_log_that_raises_breaks_nothing(http: RecordingServer, audit: Path, mo
     finally:
         enforce.logger.removeFilter(broken)
     assert len(audited(audit)) == 1, "the reporters after it are told all the same"
-
-
-# ------------------------------------------------------------- many processes, many threads
-
-_WORKER = """
-    import sys, threading
-    import obs, obs_sse_guard
-    from obs_sse_guard import SSETransportError
-
-    server, threads, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance({key!r}))
-
-    def work(number):
-        client = obs.ObsClient(access_key_id="a", secret_access_key="b", server=server, signature="v2")
-        for _ in range(calls):
-            try:
-                client.putContent("bucket", "object", "content", headers=header)
-            except SSETransportError:
-                pass
-        client.close()
-
-    workers = [threading.Thread(target=work, args=(number,), name=f"worker {{number}}") for number in range(threads)]
-    print("ready", flush=True)
-    [worker.start() for worker in workers]
-    [worker.join() for worker in workers]
-"""
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Path:
-    """A program of its own; written once, for one that starts must not find it half written for the next."""
-    program = tmp_path / "worker.py"
-    program.write_text(textwrap.dedent(_WORKER.format(key=KEY)))
-    return program
-
-
-def _start(program: Path, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(program), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-
-def test_processes_and_threads_lose_and_tear_no_line(worker: Path, audit: Path) -> None:
-    processes, threads, calls = 4, 8, 25
-    started = [_start(worker, "http://127.0.0.1:9", threads, calls) for _ in range(processes)]
-    for process in started:
-        process.communicate(timeout=120)
-        assert process.returncode == 0
-    lines = audited(audit)  # every line is whole, or it would not be JSON
-    assert len(lines) == processes * threads * calls
-    assert len({(line["pid"], line["thread"]) for line in lines}) == processes * threads
-    assert {line["site"]["file"] for line in lines} == {str(worker)}
-    assert not leaks(audit.read_bytes(), KEY)
-
-
-def test_a_killed_process_tears_no_line_but_its_own(worker: Path, audit: Path) -> None:
-    killed = _start(worker, "http://127.0.0.1:9", 4, 100_000)
-    deadline = time.monotonic() + 60
-    while not (audit.exists() and audit.stat().st_size > 50_000) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=60)
-    survivor = _start(worker, "http://127.0.0.1:9", 1, 5)
-    survivor.communicate(timeout=60)
-    lines = audit.read_text().splitlines()
-    torn = [line for line in lines if not line.endswith("}")]
-    assert len(torn) <= 1
-    assert [json.loads(line)["pid"] for line in lines[-5:]] == [survivor.pid] * 5
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-def test_a_fork_writes_on(http: RecordingServer, audit: Path, tmp_path: Path) -> None:
-    code = f"""
-        import os, obs, obs_sse_guard
-        client = obs.ObsClient(access_key_id="a", secret_access_key="b", server="http://127.0.0.1:9", signature="v2")
-        header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance({KEY!r}))
-        def put():
-            try:
-                client.putContent("bucket", "object", "content", headers=header)
-            except obs_sse_guard.SSETransportError:
-                pass
-        put()
-        child = os.fork()
-        put()
-        if child:
-            os.waitpid(child, 0)
-    """
-    program = tmp_path / "forks.py"
-    program.write_text(textwrap.dedent(code))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, str(program)], env=environment, timeout=60, check=True)
-    assert len(audited(audit)) == 3
-    assert len({line["pid"] for line in audited(audit)}) == 2

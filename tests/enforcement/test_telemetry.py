@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from obs_sse_guard import SSETransportError, __version__
+from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
 
@@ -88,7 +89,7 @@ def test_a_refusal_is_counted_and_noted_on_the_span(http: RecordingServer, teles
         "obs_sse_guard.source": "none",
         "server.address": "127.0.0.1",
         "server.port": http.port,
-        "code.file.path": __file__,
+        "code.file.path": obs_calls.__file__,
         "code.function.name": "put_sse_c",
     }
     assert not leaks(repr([*telescope.events(), *telescope.points()]), KEY)

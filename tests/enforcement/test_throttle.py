@@ -13,6 +13,7 @@ import pytest
 
 from obs_sse_guard._enforcement import log as log_module
 from obs_sse_guard._util.throttle import Throttle
+from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, leaks
@@ -106,12 +107,12 @@ def test_one_full_record_then_counts(http: RecordingServer, caplog: pytest.LogCa
     assert "Why" not in ten.getMessage()
     assert "10 times by now, 9 of them since the last record. [table-1/PutObject]" in ten.getMessage()
     assert "100 times by now, 90 of them since the last record" in hundred.getMessage()
-    assert f"from {__file__}:" in hundred.getMessage()
+    assert f"from {obs_calls.__file__}:" in hundred.getMessage()
     assert [fields["count"] for fields in fields_of(caplog)] == [1, 10, 100]
     for fields in fields_of(caplog):
         assert fields["levelno"] == logging.WARNING
         assert (fields["rule"], fields["action"], fields["mode"]) == ("table-1/PutObject", "refuse", "warn")
-        assert fields["call_site"].startswith(f"{__file__}:")
+        assert fields["call_site"].startswith(f"{obs_calls.__file__}:")
         assert fields["call_site"].endswith("in put_sse_c")
         assert not leaks(repr(fields), KEY)
 

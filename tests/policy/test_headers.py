@@ -63,7 +63,7 @@ def test_a_header_names_its_encryption(
     ],
 )
 def test_another_name_names_nothing(name: str) -> None:
-    assert parse_headers([(name, "kms")]) == Named(NONE, NONE, key=False, metadata_key=False, headers=())
+    assert parse_headers([(name, "kms")]) == SSEHeaders(NONE, NONE, key=False, metadata_key=False, headers=())
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,26 @@
-"""The ledger of uploads begun with SSE-KMS, and telling operations from requests."""
+"""The uploads begun with SSE-KMS that the guard remembers."""
 
 from __future__ import annotations
 
 import threading
 
-import pytest
-
 from obs_sse_guard._policy.kms_uploads import KmsUploads
-from obs_sse_guard._policy.operations import bucket_operation, object_operation
-from tests.support import oracle
+from tests.support.obs_calls import (
+    needs_https,
+)
+
+pytestmark = needs_https
+
+
+def test_the_ledger_is_bounded_and_keeps_uploads_apart() -> None:
+    ledger = KmsUploads(limit=2)
+    for upload in ("one", "two", "three"):
+        ledger.add("host", "bucket", upload)
+    assert [("host", "bucket", upload) in ledger for upload in ("one", "two", "three")] == [False, True, True]
+    assert ("other", "bucket", "two") not in ledger
+    assert ("host", "other", "two") not in ledger
+    ledger.forget("host", "bucket", "unknown")
+    assert len(ledger) == 2
 
 
 def test_the_ledger_keeps_the_latest() -> None:
@@ -49,41 +61,3 @@ def test_threads_may_share_it() -> None:
     for worker in workers:
         worker.join(30)
     assert len(ledger) == 10
-
-
-# ------------------------------------------------------------------------------- operations
-
-
-@pytest.mark.parametrize(
-    ("method", "has_parameters", "expected"),
-    [
-        ("POST", False, "PostObject"),
-        ("POST", True, "POST bucket"),
-        ("PUT", False, "PUT bucket"),
-        ("GET", True, "GET bucket"),
-    ],
-)
-def test_a_request_about_a_bucket(method: str, has_parameters: bool, expected: str) -> None:
-    assert bucket_operation(method, has_parameters=has_parameters) == expected
-
-
-_PARAMETERS = ["", "append", "modify", "uploads", "uploadId", "partNumber", "acl", "tagging", "versionId", "x"]
-
-
-@pytest.mark.parametrize("copy", ["", "x-obs-copy-source", "X-Amz-Copy-Source", b" x-amz-copy-source", "copy-source"])
-@pytest.mark.parametrize("method", ["PUT", "POST", "GET", "HEAD", "DELETE"])
-def test_a_request_about_an_object(method: str, copy: str | bytes) -> None:
-    """The same as the oracle says, which was written anew from the API reference."""
-    name = copy.decode().strip() if isinstance(copy, bytes) else copy
-    for one in _PARAMETERS:
-        for other in _PARAMETERS:
-            parameters = {one, other} - {""}
-            expected = oracle.operation_of(method, "key", parameters, [name])
-            found = object_operation(method, [*parameters, None], [(copy, "value")])
-            assert found == expected or (not expected and found.startswith(f"{method} object"))
-
-
-def test_an_operation_of_no_table_tells_what_it_is() -> None:
-    assert object_operation("PUT", ["tagging", "acl", "x"], []) == "PUT object?acl&tagging"
-    assert object_operation("DELETE", [b"x"], []) == "DELETE object"
-    assert object_operation("PUT", [b"partNumber", "uploadId"], []) == "UploadPart"

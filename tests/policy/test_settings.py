@@ -1,4 +1,4 @@
-"""The settings as they are understood, and how the guard complains about those that are not."""
+"""The settings as they are read from the environment, and the warnings about values that are not valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.settings import Mode, Policy
-from obs_sse_guard._util.once import OncePerKey
 from tests.support.guard import MODE, POLICY, TRUSTED
 
 
@@ -78,9 +77,6 @@ def test_an_unknown_word_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     assert complaints[1].message.endswith("Valid are: documented, strict.")
 
 
-# ----------------------------------------------------------------------------------- complaining
-
-
 def test_each_complaint_is_made_once() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -102,8 +98,3 @@ def test_a_complaint_that_would_raise_is_logged_as_it_is(caplog: pytest.LogCaptu
     assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
         ("obs_sse_guard", logging.WARNING, "100 %s of it")
     ]
-
-
-def test_no_more_is_remembered_than_a_thousand_things() -> None:
-    once = OncePerKey()
-    assert [once(str(number)) for number in range(1025)] == [True] * 1024 + [False]

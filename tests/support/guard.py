@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 import obs_sse_guard
 from obs_sse_guard._enforcement import log
@@ -36,3 +38,13 @@ def unguarded() -> Iterator[None]:
         yield
     finally:
         obs_sse_guard.install()
+
+
+def locks() -> list[Any]:
+    """Return every lock of the guard's: those of its modules, and those of the objects that its modules hold."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "obs_sse_guard"]
+    values = [value for module in modules for value in vars(module).values()]
+    ours = [value for value in values if type(value).__module__.partition(".")[0] == "obs_sse_guard"]
+    inside = [vars(value).get("_lock") for value in ours if hasattr(value, "__dict__")]
+    kinds = (type(threading.Lock()), type(threading.RLock()))
+    return list({id(lock): lock for lock in [*values, *inside] if isinstance(lock, kinds)}.values())

@@ -13,6 +13,7 @@ import base64
 import contextlib
 import functools
 import hashlib
+import http.client
 import inspect
 import io
 import sys
@@ -150,6 +151,32 @@ def refused_at_once(call: Callable[..., Any], *args: Any, redirects: int = 0) ->
     assert sleep.call_count == redirects, sleep.call_count
     assert caught.value.__cause__ is None
     return caught.value
+
+
+def refusal(client: Any) -> SSETransportError:
+    """Put an object with SSE-C and return the refusal."""
+    with pytest.raises(SSETransportError) as caught:
+        put_sse_c(client)
+    return caught.value
+
+
+def is_guarded(client: Any) -> bool:
+    """Whether putting an object with SSE-C is refused."""
+    try:
+        put_sse_c(client)
+    except SSETransportError:
+        return True
+    return False
+
+
+def point_at(client: Any, server: RecordingServer) -> None:
+    """Lead a client to another server, with that server's scheme."""
+    client.is_secure, client.port = server.scheme == "https", server.port
+
+
+def plaintext_connection(server: RecordingServer) -> http.client.HTTPConnection:
+    """A connection to put into a client's pool."""
+    return http.client.HTTPConnection("127.0.0.1", server.port)
 
 
 def prefix_of(client: Any) -> str:

@@ -132,6 +132,12 @@ def asking(operation: str, target: str = "none", source: str = "none", **more: A
     return saying(Row(0, operation, source, target, frozenset()), **more)
 
 
+PUT = asking("PutObject")
+PUT_SSE_C = asking("PutObject", "SSE-C")
+KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
+"""The header of an answer about an object under SSE-KMS."""
+
+
 def can_say(row: Row) -> bool:
     """Whether the service model has parameters for all that the row names.
 
@@ -179,6 +185,24 @@ def aio_session() -> Any:
     from aiobotocore.session import AioSession
 
     return AioSession()
+
+
+def new_session(sdk: str) -> Any:
+    """A new session: one that has read its configuration keeps it."""
+    if sdk == "aiobotocore":
+        from aiobotocore.session import AioSession
+
+        return AioSession()
+    return boto3.session.Session()
+
+
+@contextlib.contextmanager
+def own_session(sdk: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the clients come from a session that reads its configuration now."""
+    session = new_session(sdk)
+    with monkeypatch.context() as patch:
+        patch.setattr(__name__ + "." + ("aio_session" if sdk == "aiobotocore" else "boto3_session"), lambda: session)
+        yield
 
 
 class _Raw(io.BytesIO):
@@ -242,6 +266,15 @@ async def aio_client(server: RecordingServer, **options: Any) -> AsyncIterator[A
     """A client of aiobotocore for this server."""
     async with aio_session().create_client("s3", **options_for(server, **options)) as client:
         yield client
+
+
+def supported(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of the options that this release's `Config` knows."""
+    return {name: value for name, value in options.items() if name in Config.OPTION_DEFAULTS}
+
+
+RESENDS = supported({"request_checksum_calculation": "when_required"})
+"""Without a checksum the body is sent as it is, and aiohttp is able to send it again."""
 
 
 def refused(error: Any, rule: str) -> SSETransportError:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
+import pytest
 import trustme
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ DOMAIN = "obs.test"
 OBJECT = b"what the server keeps under every name"
 ETAG = '"0cc175b9c0f1b6a831c399e269772661"'
 LAST_MODIFIED = "Mon, 06 Jan 2025 10:00:00 GMT"
+
+each_redirect_status = pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 
 _READ = 1 << 16
 _MAX_BYTES = 1 << 28
@@ -898,6 +901,11 @@ def leaks(data: str | bytes, key: str | bytes) -> list[str]:
     once = unquote_to_bytes(plain)
     views = (plain, once, unquote_to_bytes(plain.replace(b"+", b" ")), unquote_to_bytes(once))
     return [name for name, forms in key_forms(key).items() if any(form in view for form in forms for view in views)]
+
+
+def redirect_everything(server: RecordingServer, status: int, url: str, times: int | None = None) -> None:
+    """Answer every request with a redirect to this URL."""
+    server.answer(lambda request: True, status, {"Location": url}, times=times)
 
 
 def assert_silent(server: RecordingServer | ConnectProxy) -> None:

@@ -1,4 +1,4 @@
-"""``obs-sse-guard audit``: what audit files say, as text, JSON or one HTML file."""
+"""``obs-sse-guard audit``: summarize audit files as text, JSON or one HTML file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from obs_sse_guard._cli import output as _output
+from obs_sse_guard._cli import output
 from obs_sse_guard._cli.audit.summary import Summary
 
 if TYPE_CHECKING:
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 STDIN = "-"
-QUICK = 10_000_000
-"""Bytes that are read before anybody would look for a progress bar."""
+FAST_BYTES = 10_000_000
+"""Size of input that is read too fast for a progress bar to be of use."""
 
 INSTALL = "pip install 'obs-sse-guard[report]'"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Sum up audit files.
+    """Summarize audit files.
 
     Returns:
-        0, or 2 where a file cannot be read or the result cannot be written.
+        0, or 2 if a file cannot be read or the summary cannot be written.
     """
     try:
         summary = _read(arguments.paths)
         renderer = importlib.import_module(f"obs_sse_guard._cli.audit.{arguments.format}")
         _write(renderer.render(summary, arguments.paths), arguments.output)
-    except BrokenPipeError:  # of a pager that was left, say
-        _output.give_up()
+    except BrokenPipeError:  # such as a pager that was quit
+        output.discard()
     except OSError as error:
         if error.filename is None:
-            _output.give_up()
-        sys.stderr.write(f"{error.filename or 'the report'}: {error.strerror}\n")
+            output.discard()
+        sys.stderr.write(f"{error.filename or 'cannot write the report'}: {error.strerror}\n")
         return 2
     return 0
 
 
 def _read(paths: list[str]) -> Summary:
-    sizes = [Path(path).stat().st_size for path in paths if path != STDIN]  # all are there, before the first is read
+    sizes = [Path(path).stat().st_size for path in paths if path != STDIN]  # all must exist before the first is read
     summary = Summary()
-    with _progress(0 if STDIN in paths else sum(sizes)) as done:
+    with _progress(0 if STDIN in paths else sum(sizes)) as advance:
         for path in paths:
             with _open(path) as stream:
-                summary.read(stream, done)
+                summary.read(stream, advance)
     return summary
 
 
@@ -66,14 +66,14 @@ def _open(path: str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _progress(size: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal; ``size`` in bytes, 0 if nobody knows."""
-    if not sys.stderr.isatty() or 0 < size < QUICK:
+    """Show a progress bar on a terminal; ``size`` is in bytes, 0 if unknown."""
+    if not sys.stderr.isatty() or 0 < size < FAST_BYTES:
         yield lambda _: None
     elif find_spec("rich") is None:
         sys.stderr.write(f"a progress bar needs rich: {INSTALL}\n")
         yield lambda _: None
     else:
-        from rich.console import Console  # noqa: PLC0415  # of an extra
+        from rich.console import Console  # noqa: PLC0415  # an extra
         from rich.progress import Progress  # noqa: PLC0415
 
         with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -81,10 +81,10 @@ def _progress(size: int) -> Iterator[Callable[[int], None]]:
             yield lambda more: progress.update(task, advance=more)
 
 
-def _write(report: str, output: str) -> None:
+def _write(report: str, path: str) -> None:
     data = report.encode()
-    if output:
-        Path(output).write_bytes(data)
+    if path:
+        Path(path).write_bytes(data)
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)

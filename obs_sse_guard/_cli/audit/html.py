@@ -1,6 +1,6 @@
-"""The summary of audit files as one HTML file: nothing is loaded from elsewhere, light and dark.
+"""Render the summary of audit files as one self-contained HTML file, light and dark.
 
-Built as a tree, not as text, so that every name a stranger chose is escaped wherever it stands.
+Built as a tree rather than as text, so that untrusted names are escaped wherever they stand.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import hashlib
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, tostring
 
-from obs_sse_guard._cli.audit.words import headline, moment, printable, sites
+from obs_sse_guard._cli.audit.phrases import call_sites, headline, printable, time_text
 
 if TYPE_CHECKING:
     from obs_sse_guard._cli.audit.summary import Group, Summary, Tally
 
 __all__ = ["render"]
 
-_MOST_ROWS = 1000
-_MOST_BARS = 15
+_MAX_ROWS = 1000
+_MAX_BARS = 15
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --faint: #5d6878; --page: #f6f7f9; --card: #fff; --line: #dde2e9;
@@ -67,7 +67,7 @@ th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
 """
 
-# Without it the tables are plain tables. The order of rows that compare equal stays as it was.
+# Sorts the tables; without it they are plain tables. Rows that compare equal keep their order.
 _SCRIPT = """
 for (const th of document.querySelectorAll('th')) {
   const button = document.createElement('button');
@@ -88,7 +88,7 @@ for (const th of document.querySelectorAll('th')) {
 
 
 def render(summary: Summary, paths: list[str]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     total = summary.total()
     title = "obs-sse-guard audit"
     page = _element(
@@ -124,7 +124,7 @@ def _policy() -> str:
 
 
 def _element(tag: str, *children: Element | str | dict[str, str], **attributes: str) -> Element:
-    """An element with its children in order; a dict among them holds attributes that are no Python names."""
+    """Return an element with its children in order; a dict holds attributes whose names are not Python identifiers."""
     element = Element(tag, {name.rstrip("_"): value for name, value in attributes.items()})
     last: Element | None = None
     for child in children:
@@ -143,9 +143,9 @@ def _element(tag: str, *children: Element | str | dict[str, str], **attributes: 
 def _tiles(summary: Summary, total: Tally) -> Element:
     return _element(
         "div",
-        _tile("enforce", "enforce would refuse", total.enforce, f"from {sites(summary, 'enforce')}"),
-        _tile("strict", "strict would refuse", total.strict, f"from {sites(summary, 'strict')}"),
-        _tile("rest", "findings in all", total.findings, f"refused already: {total.refused:,}"),
+        _tile("enforce", "enforce would refuse", total.enforce, f"from {call_sites(summary, 'enforce')}"),
+        _tile("strict", "strict would refuse", total.strict, f"from {call_sites(summary, 'strict')}"),
+        _tile("rest", "findings in total", total.findings, f"already refused: {total.refused:,}"),
         class_="tiles",
     )
 
@@ -170,7 +170,7 @@ def _sections(summary: Summary) -> list[Element]:
 _LABEL, _BAR, _COUNT, _ROW = 240, 560, 200, 28
 _SHARES = {
     "enforce": "enforce and strict would refuse",
-    "strict": "strict alone would refuse",
+    "strict": "only strict would refuse",
     "rest": "neither would refuse",
 }
 
@@ -179,14 +179,14 @@ def _key() -> Element:
     square = {"viewBox": "0 0 10 10", "aria-hidden": "true"}
     return _element(
         "ul",
-        *(_element("li", _element("svg", square, _rect(kind, 0, 0, 10, 10)), words) for kind, words in _SHARES.items()),
+        *(_element("li", _element("svg", square, _rect(kind, 0, 0, 10, 10)), text) for kind, text in _SHARES.items()),
         class_="key",
     )
 
 
 def _chart(groups: list[Group]) -> Element:
-    """A bar for each rule, parted by what would refuse."""
-    shown = groups[:_MOST_BARS]
+    """Draw a bar for each rule, divided by what would refuse."""
+    shown = groups[:_MAX_BARS]
     longest = max(group.tally.findings for group in shown)
     size = f"0 0 {_LABEL + _BAR + _COUNT} {_ROW * len(shown)}"
     bars = (_bar(group, row, longest) for row, group in enumerate(shown))
@@ -204,7 +204,7 @@ def _bar(group: Group, row: int, longest: int) -> Element:
     )
     left = float(_LABEL)
     for kind, count in shares.items():
-        # Whatever there is shows, be it one in a million.
+        # Even one finding in a million is visible.
         width = max(_BAR * count / longest, 2.0) if count else 0.0
         if width:
             bar.append(_rect(kind, left, top + 5, width, _ROW - 10))
@@ -218,8 +218,8 @@ def _rect(kind: str, left: float, top: float, width: float, height: float) -> El
     return _element("rect", {name: f"{value:g}" for name, value in box.items()}, class_=f"{kind}-fill")
 
 
-def _label(words: str, left: float, top: float, more: dict[str, str]) -> Element:
-    return _element("text", {"x": f"{left:g}", "y": f"{top + _ROW / 2 + 4.5:g}", **more}, words)
+def _label(text: str, left: float, top: float, more: dict[str, str]) -> Element:
+    return _element("text", {"x": f"{left:g}", "y": f"{top + _ROW / 2 + 4.5:g}", **more}, text)
 
 
 # --- the tables ----------------------------------------------------------------------------
@@ -234,15 +234,15 @@ def _section(title: str, names: tuple[str, ...], groups: list[Group], *before: E
         *(_element("th", name, class_="n") for name in _NUMBERS),
         *(_element("th", f"{name} seen (UTC)", class_="t") for name in _TIMES),
     ]
-    rows = [_row(group) for group in groups[:_MOST_ROWS]]
-    left = len(groups) - _MOST_ROWS
+    rows = [_row(group) for group in groups[:_MAX_ROWS]]
+    left = len(groups) - _MAX_ROWS
     kind = "one" if len(names) == 1 else "many"
     return _element(
         "section",
         _element("h2", title),
         *before,
         _element("table", _element("thead", _element("tr", *heads)), _element("tbody", *rows), class_=kind),
-        *([_element("p", f"and {left:,} more, which --format json has")] if left > 0 else []),
+        *([_element("p", f"{left:,} more; use --format json")] if left > 0 else []),
     )
 
 
@@ -255,5 +255,5 @@ def _row(group: Group) -> Element:
             _element("td", {"data-n": str(count)}, f"{count:,}", class_=f"n {name if count else ''}".rstrip())
             for name, count in counts.items()
         ),
-        *(_element("td", moment(getattr(group.tally, name)), class_="t") for name in _TIMES),
+        *(_element("td", time_text(getattr(group.tally, name)), class_="t") for name in _TIMES),
     )

@@ -1,4 +1,4 @@
-"""The summary of audit files as JSON."""
+"""Render the summary of audit files as JSON."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["render"]
 
 
 def render(summary: Summary, paths: list[str]) -> str:
-    """All that is known, with every group."""
+    """Return everything in the summary, with every group."""
     return (
         json.dumps(
             {
                 "files": paths,
                 **summary.total().as_dict(),
                 "damaged_lines": summary.damaged,
-                "all_places_told_apart": summary.is_whole,
-                "call_sites": {policy: summary.breaking(policy) for policy in ("enforce", "strict")},
-                "without_call_site": {policy: summary.homeless(policy) for policy in ("enforce", "strict")},
+                "all_places_told_apart": summary.is_complete,
+                "call_sites": {policy: summary.call_sites(policy) for policy in ("enforce", "strict")},
+                "without_call_site": {policy: summary.without_call_site(policy) for policy in ("enforce", "strict")},
                 "by_rule": [_group(group, "rule") for group in summary.groups("rule")],
                 "by_operation": [_group(group, "operation") for group in summary.groups("operation")],
                 "by_host": [_group(group, "host") for group in summary.groups("host")],

@@ -1,4 +1,4 @@
-"""What audit files say, summed up: in constant memory, however long they are."""
+"""Summarize audit files, in constant memory however long they are."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SITE", "OTHERS", "Group", "Place", "Summary", "Tally"]
 
-MOST_PLACES = 10_000
-"""Places that are told apart; what comes after them is counted by rule and operation, or as others."""
+MAX_PLACES = 10_000
+"""Places that are listed; findings of further places are counted by rule and operation, or as others."""
 
 OTHERS = "(others)"
-NO_SITE = "(a thread or task of the SDK's own)"
+NO_SITE = "(a thread or task of the SDK)"
 
 _OTHER_SITE = (OTHERS, 0, "")
-_MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-_TIME = re.compile(_MOMENT, re.ASCII)
-# Lines of one place differ in their time alone, most often: what follows it need not be parsed again.
-_START = re.compile(rb'\{"time": "(' + _MOMENT.encode() + rb')", ')
-_MOST_KNOWN, _LONGEST_KNOWN = 4096, 4096
+_TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+_TIME = re.compile(_TIMESTAMP, re.ASCII)
+# Most lines of one place differ only in their time: the rest need not be parsed again.
+_START = re.compile(rb'\{"time": "(' + _TIMESTAMP.encode() + rb')", ')
+_MAX_CACHED, _MAX_CACHED_BYTES = 4096, 4096
 _ACTIONS = frozenset(action.value for action in Action)
 _VERDICTS = frozenset(verdict.value for verdict in Verdict)
 _REFUSE = Action.REFUSE.value
@@ -35,7 +35,7 @@ _REFUSED = Verdict.REFUSED.value
 
 
 class Place(NamedTuple):
-    """What is counted together."""
+    """What findings must have in common to be counted together."""
 
     rule: str
     operation: str
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
     @property
     def site_text(self) -> str:
-        """The call site in one line."""
+        """The call site on one line."""
         if self.site is None:
             return NO_SITE
         file, line, function = self.site
@@ -55,15 +55,15 @@ class Place(NamedTuple):
 
 
 class Tally:
-    """A number of findings, and what of it each policy would refuse.
+    """A number of findings, and how many of them each policy would refuse.
 
     Attributes:
         findings: how many.
-        enforce: those that the documented policy refuses when enforced.
-        strict: those that the strict policy refuses.
-        refused: those that have been refused already.
-        first: when the first was seen, as the file writes it.
-        last: when the last was seen.
+        enforce: how many the documented policy refuses when enforced.
+        strict: how many the strict policy refuses.
+        refused: how many were refused when they happened.
+        first: the time of the first, as in the file.
+        last: the time of the last.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Tally:
         self.first = self.last = ""
 
     def add(self, place: Place, count: int, first: str, last: str) -> None:
-        """Count more findings of one place."""
+        """Add findings of one place."""
         self.findings += count
         self.enforce += count * (place.documented == _REFUSE)
         self.strict += count * (place.strict == _REFUSE)
@@ -80,103 +80,103 @@ class Tally:
         self.last = max(self.last, last)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the fields of the JSON report."""
         return dict(vars(self))
 
 
 class Group(NamedTuple):
-    """One line of a table: what its findings have in common, and how many they are."""
+    """One line of a table: what its findings have in common, and their tally."""
 
     names: tuple[str, ...]
     tally: Tally
 
 
 class Summary:
-    """Counts findings by place.
+    """Count findings by place.
 
     Attributes:
-        damaged: lines that are none of an audit file's.
+        damaged: how many lines are not valid audit lines.
     """
 
     def __init__(self) -> None:
         self.damaged = 0
-        # Of each place: how many, the first time, the last time. A list, for it is changed a million times.
+        # By place: how many, first time, last time. A list, because it is updated a million times.
         self._places: dict[Place, list[Any]] = {}
-        self._known: dict[bytes, list[Any]] = {}
+        self._cache: dict[bytes, list[Any]] = {}
 
-    def read(self, stream: IO[bytes], done: Callable[[int], None]) -> None:
+    def read(self, stream: IO[bytes], advance: Callable[[int], None]) -> None:
         """Count the findings of one file.
 
         Args:
             stream: the file.
-            done: told now and then how many bytes more have been read.
+            advance: called from time to time with the number of bytes read since.
         """
         pending = 0
         for number, line in enumerate(_lines(stream)):
             pending += len(line)
             if number % 4096 == 0:
-                done(pending)
+                advance(pending)
                 pending = 0
             if not self._count(line):
                 self.damaged += bool(line.strip())
-        done(pending)
+        advance(pending)
 
     def _count(self, line: bytes) -> bool:
-        """Count the finding of one line; false if it is damaged."""
+        """Count the finding of one line; return whether the line is valid."""
         start = _START.match(line)
         rest = line[start.end() :] if start else b""
-        counted = self._known.get(rest)
+        entry = self._cache.get(rest)
         try:
-            if start and counted:
+            if start and entry:
                 time = start[1].decode()
             else:
                 time, place = _parsed(line)
-                counted = self._counted(place, time)
-                self._remember(rest, counted)
+                entry = self._entry(place, time)
+                self._remember(rest, entry)
         except (ValueError, LookupError, TypeError, RecursionError):
             return False
-        counted[0] += 1
-        counted[1] = min(counted[1], time)
-        counted[2] = max(counted[2], time)
+        entry[0] += 1
+        entry[1] = min(entry[1], time)
+        entry[2] = max(entry[2], time)
         return True
 
-    def _counted(self, place: Place, time: str) -> list[Any]:
-        if len(self._places) >= MOST_PLACES and place not in self._places:
+    def _entry(self, place: Place, time: str) -> list[Any]:
+        if len(self._places) >= MAX_PLACES and place not in self._places:
             place = place._replace(host=OTHERS, site=_OTHER_SITE)
-            if len(self._places) >= 2 * MOST_PLACES and place not in self._places:
+            if len(self._places) >= 2 * MAX_PLACES and place not in self._places:
                 place = place._replace(rule=OTHERS, operation=OTHERS)
         return self._places.setdefault(place, [0, time, time])
 
-    def _remember(self, rest: bytes, counted: list[Any]) -> None:
-        if 0 < len(rest) < _LONGEST_KNOWN:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[rest] = counted
+    def _remember(self, rest: bytes, entry: list[Any]) -> None:
+        if 0 < len(rest) < _MAX_CACHED_BYTES:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[rest] = entry
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every place was told apart."""
+    def is_complete(self) -> bool:
+        """Whether every place is listed."""
         return not any(place.site == _OTHER_SITE for place in self._places)
 
     def total(self) -> Tally:
-        """All findings."""
+        """Return the tally of all findings."""
         return next((group.tally for group in self.groups()), Tally())
 
     def groups(self, *names: str) -> list[Group]:
-        """The findings grouped by these attributes of their places, what would break first."""
+        """Group the findings by these attributes of their places, those that would be refused first."""
         tallies: dict[tuple[str, ...], Tally] = {}
         for place, (count, first, last) in self._places.items():
             key = tuple(getattr(place, name) for name in names)
             tallies.setdefault(key, Tally()).add(place, count, first, last)
         groups = [Group(key, tally) for key, tally in tallies.items()]
-        return sorted(groups, key=lambda group: (*_gravity(group.tally), group.names))
+        return sorted(groups, key=lambda group: (*_sort_key(group.tally), group.names))
 
-    def breaking(self, policy: str) -> int:
-        """How many known call sites this policy would break, ``enforce`` or ``strict``."""
+    def call_sites(self, policy: str) -> int:
+        """Return how many known call sites ``enforce`` or ``strict`` would refuse."""
         return len({place.site for place in self._refused_by(policy) if place.site})
 
-    def homeless(self, policy: str) -> int:
-        """How many findings this policy would refuse whose call site is not known."""
+    def without_call_site(self, policy: str) -> int:
+        """Return how many findings without a known call site ``enforce`` or ``strict`` would refuse."""
         return sum(self._places[place][0] for place in self._refused_by(policy) if not place.site)
 
     def _refused_by(self, policy: str) -> list[Place]:
@@ -184,15 +184,15 @@ class Summary:
         return [place for place in self._places if getattr(place, attribute) == _REFUSE]
 
 
-def _gravity(tally: Tally) -> tuple[int, int, int]:
+def _sort_key(tally: Tally) -> tuple[int, int, int]:
     return -tally.enforce, -tally.strict, -tally.findings
 
 
 def _parsed(line: bytes) -> tuple[str, Place]:
-    """The time of a line and its place.
+    """Parse a line into its time and its place.
 
     Raises:
-        ValueError, LookupError, TypeError, RecursionError: it is no line of an audit file.
+        ValueError, LookupError, TypeError, RecursionError: it is not a valid audit line.
     """
     record = json.loads(line.decode())
     site = record["site"]
@@ -223,10 +223,10 @@ def _is_valid(place: Place) -> bool:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file; of one that is longer than any of ours, its beginning alone."""
-    begun = False
+    """Yield the lines of a file; of a line longer than the guard writes, only its start."""
+    started = False
     pieces: Iterable[bytes] = iter(functools.partial(stream.readline, LONGEST_LINE), b"")
     for piece in pieces:
-        if not begun:
+        if not started:
             yield piece
-        begun = len(piece) == LONGEST_LINE and not piece.endswith(b"\n")
+        started = len(piece) == LONGEST_LINE and not piece.endswith(b"\n")

@@ -1,23 +1,23 @@
-"""The summary of audit files as plain text, for a terminal."""
+"""Render the summary of audit files as plain text, for a terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._cli.audit.words import headline, moment, printable
+from obs_sse_guard._cli.audit.phrases import headline, printable, time_text
 
 if TYPE_CHECKING:
     from obs_sse_guard._cli.audit.summary import Group, Summary
 
 __all__ = ["render"]
 
-_MOST = 20
+_MAX_ROWS = 20
 _TABLES = (("rule", "rule"), ("operation", "operation"), ("host", "host"), ("call site", "site_text"))
 _HEADINGS = ("findings", "enforce", "strict", "first seen (UTC)", "last seen (UTC)")
 
 
 def render(summary: Summary, paths: list[str]) -> str:
-    """The headline, and a table each by rule, operation, host and call site."""
+    """Return the headline, and a table each by rule, operation, host and call site."""
     tables = (
         [_table(title, summary.groups(attribute)) for title, attribute in _TABLES] if summary.total().findings else []
     )
@@ -25,14 +25,14 @@ def render(summary: Summary, paths: list[str]) -> str:
 
 
 def _table(title: str, groups: list[Group]) -> str:
-    rows = [(*_HEADINGS, f"by {title}"), *(_cells(group) for group in groups[:_MOST])]
+    rows = [(*_HEADINGS, f"by {title}"), *(_cells(group) for group in groups[:_MAX_ROWS])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ["  ".join([*(cell.rjust(width) for cell, width in zip(row, widths)), row[-1]]) for row in rows]
-    left = len(groups) - _MOST
-    return "\n".join([*lines, *([f"and {left:,} more, which --format json has"] if left > 0 else [])])
+    left = len(groups) - _MAX_ROWS
+    return "\n".join([*lines, *([f"{left:,} more; use --format json"] if left > 0 else [])])
 
 
 def _cells(group: Group) -> tuple[str, ...]:
     tally = group.tally
     counts = (f"{number:,}" for number in (tally.findings, tally.enforce, tally.strict))
-    return (*counts, moment(tally.first), moment(tally.last), printable(group.names[0]))
+    return (*counts, time_text(tally.first), time_text(tally.last), printable(group.names[0]))

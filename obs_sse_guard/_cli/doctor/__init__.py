@@ -1,4 +1,4 @@
-"""``obs-sse-guard doctor``: whether the guard protects the environment that it runs in."""
+"""``obs-sse-guard doctor``: check whether the guard protects this environment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._cli import output as _output
-from obs_sse_guard._cli.doctor.examination import examine
+from obs_sse_guard._cli import output
+from obs_sse_guard._cli.doctor.inspection import inspect_environment
 from obs_sse_guard._cli.doctor.report import text
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine this environment and report.
+    """Inspect this environment and print a report.
 
     Returns:
         0 if the guard protects it, else 1.
     """
-    report = examine()
+    report = inspect_environment()
     if arguments.json:
-        _output.document(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))
+        output.document(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))
     else:
-        _output.lines(text(report))
+        output.text(text(report))
     return 0 if report.protected else 1

@@ -1,4 +1,4 @@
-"""Known hazards of certain releases: what they do by themselves, and what to do about it."""
+"""Known hazards of certain releases, and their remedies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Hazard(NamedTuple):
         what: what happens.
         remedy: what to do.
         since: the first release that has it; empty for all.
-        below: the first release that has it no more; empty where there is none yet.
-        python: the oldest Python on which it shows.
-        without: a distribution that is missing.
-        beside: a distribution that is there too.
+        below: the first release without it again; empty if there is none yet.
+        python: the oldest Python that is affected.
+        without: a distribution that must be missing.
+        beside: a distribution that must be installed too.
     """
 
     id: str
@@ -36,8 +36,8 @@ class Hazard(NamedTuple):
     without: str = ""
     beside: str = ""
 
-    def shows(self, found: Mapping[str, str], python: str) -> bool:
-        """Whether it shows with these distributions on this Python."""
+    def applies(self, found: Mapping[str, str], python: str) -> bool:
+        """Return whether these distributions on this Python are affected."""
         release = found.get(self.package) if self.package else python
         return (
             release is not None
@@ -50,7 +50,7 @@ class Hazard(NamedTuple):
 
 
 def parsed(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with."""
+    """Return the numbers that a version starts with."""
     return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))  # type: ignore[index]  # may be empty
 
 
@@ -65,15 +65,15 @@ HAZARDS: tuple[Hazard, ...] = (
     Hazard(
         "esdk-https-broken",
         "esdk-obs-python",
-        "its HTTPS fails on Python 3.12 and newer: it passes check_hostname to HTTPSConnection",
-        "upgrade to esdk-obs-python>=3.24.3; going back to http would send keys in clear",
+        "HTTPS fails on Python 3.12 and newer: it passes check_hostname to HTTPSConnection",
+        "upgrade to esdk-obs-python>=3.24.3; falling back to http would send keys in plaintext",
         below="3.24.3",
         python="3.12",
     ),
     Hazard(
         "esdk-requests-undeclared",
         "esdk-obs-python",
-        "it needs requests without declaring it: import obs fails",
+        "it requires requests without declaring it: import obs fails",
         "pip install requests, or upgrade to esdk-obs-python>=3.25.3",
         since="3.24.12",
         below="3.25.3",
@@ -82,26 +82,26 @@ HAZARDS: tuple[Hazard, ...] = (
     Hazard(
         "esdk-unverified-tls",
         "esdk-obs-python",
-        "ssl_verify is False by default: whoever answers for the host can read a customer key",
+        "ssl_verify is False by default: anyone who can impersonate the host can read a customer key",
         "ObsClient(ssl_verify='/path/to/ca.pem'); the guard logs unverified-tls once per client",
     ),
     Hazard(
         "esdk-host-unchecked",
         "esdk-obs-python",
-        "even with ssl_verify it does not compare the certificate with the host's name",
-        "ObsClient(use_http_conns=True), which esdk-obs-python>=3.25.3 has",
+        "even with ssl_verify it does not check the certificate against the host name",
+        "ObsClient(use_http_conns=True), available in esdk-obs-python>=3.25.3",
     ),
     Hazard(
         "esdk-keys-in-log",
         "esdk-obs-python",
-        "its DEBUG log, the default level of a log file, prints customer keys",
-        "none needed while the guard is armed, which masks them; treat earlier log files as leaked",
+        "its DEBUG log, the default level of a log file, contains customer keys",
+        "none needed while the guard is active, which redacts them; treat keys in earlier log files as leaked",
     ),
     Hazard(
         "esdk-follows-redirects",
         "esdk-obs-python",
-        "it follows redirects from https to http, and sends the customer key along",
-        "none needed while the guard is armed, which judges every hop",
+        "it follows redirects from https to http and sends the customer key along",
+        "none needed while the guard is active, which checks every hop",
     ),
     Hazard(
         "botocore-too-old",
@@ -114,46 +114,46 @@ HAZARDS: tuple[Hazard, ...] = (
         "botocore-use-ssl",
         "botocore",
         "use_ssl=False turns an https endpoint_url into http",
-        "leave use_ssl out, or upgrade to botocore>=1.40.15",
+        "omit use_ssl, or upgrade to botocore>=1.40.15",
         below="1.40.15",
     ),
     Hazard(
         "botocore-key-in-url",
         "botocore",
-        "generate_presigned_url signs by signature version 2 for regions such as us-east-1 and eu-west-1, "
+        "generate_presigned_url uses signature version 2 in regions such as us-east-1 and eu-west-1, "
         "which puts the customer key into the URL",
         "Config(signature_version='s3v4'), and send the headers with the request",
     ),
     Hazard(
         "botocore-keys-in-log",
         "botocore",
-        "its DEBUG log prints request headers, customer keys among them",
-        "none needed while the guard is armed, which masks them; treat earlier logs as leaked",
+        "its DEBUG log contains request headers, including customer keys",
+        "none needed while the guard is active, which redacts them; treat keys in earlier logs as leaked",
     ),
     Hazard(
         "aiobotocore-follows-redirects",
         "aiobotocore",
-        "aiohttp follows redirects, also from https to http, and sends the customer key along",
-        "none needed while the guard is armed, which judges every hop",
+        "aiohttp follows redirects, including from https to http, and sends the customer key along",
+        "none needed while the guard is active, which checks every hop",
     ),
     Hazard(
         "crt-ignores-endpoint",
         "awscrt",
         "transfers with preferred_transfer_client='crt' ignore endpoint_url: use_ssl alone decides on TLS",
-        "none needed while the guard is armed, which judges by the CRT client's own TLS mode; use_ssl=True",
+        "none needed while the guard is active, which checks the CRT client's own TLS mode; use_ssl=True",
         beside="s3transfer",
     ),
     Hazard(
         "wrapt-too-old",
         "wrapt",
-        "older than the guard needs",
+        "older than the guard requires",
         "pip install 'wrapt>=1.16,!=2.2.0,<3'",
         below="1.16",
     ),
     Hazard(
         "wrapt-2.2.0",
         "wrapt",
-        "this release binds wrapped functions wrongly where they are looked up on a class",
+        "this release binds wrapped functions incorrectly when they are looked up on a class",
         "pip install 'wrapt>=1.16,!=2.2.0,<3'",
         since="2.2.0",
         below="2.2.1",
@@ -162,8 +162,8 @@ HAZARDS: tuple[Hazard, ...] = (
         "python-untested",
         "",
         "newer than any Python that the guard is tested with",
-        "watch status(), or stay with Python 3.13",
+        "check status(), or use Python 3.13",
         since="3.14",
     ),
 )
-"""All that is known, the gravest of each package first."""
+"""All known hazards, the most severe of each package first."""

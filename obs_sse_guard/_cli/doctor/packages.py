@@ -1,4 +1,4 @@
-"""The packages that matter to the guard, and what is found of them."""
+"""The packages that matter to the guard, and their installed versions."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ PACKAGES: tuple[Package, ...] = (
     Package("requests", "requests"),
     Package("wrapt", "wrapt"),
 )
-"""The SDKs, what stands above them, and what the guard and they are built on."""
+"""The SDKs, the libraries on top of them, and the dependencies of both and of the guard."""
 
 
 class Patcher(NamedTuple):
-    """A package that patches the same SDKs, and what to know of it beside the guard."""
+    """A package that patches the same SDKs, and how it behaves together with the guard."""
 
     distribution: str
     module: str
     note: str
 
 
-_MAY_STRIP = "wraps the same methods; should its removal take a hook along, status() says 'off' for that place"
+_MAY_STRIP = "wraps the same methods; if removing it also removes a hook, status() shows that target as off"
 
 PATCHERS: tuple[Patcher, ...] = (
     Patcher("opentelemetry-instrumentation-botocore", "opentelemetry.instrumentation.botocore", _MAY_STRIP),
-    Patcher("aws-xray-sdk", "aws_xray_sdk", "wraps the same methods, and is never removed again"),
+    Patcher("aws-xray-sdk", "aws_xray_sdk", "wraps the same methods, and is never removed"),
     Patcher("ddtrace", "ddtrace", _MAY_STRIP),
     Patcher("elastic-apm", "elasticapm", _MAY_STRIP),
     Patcher("sentry-sdk", "sentry_sdk", "registers event handlers on each client; wraps nothing that the guard hooks"),
-    Patcher("moto", "moto", "answers in place of the network: calls are judged, yet nothing reaches the wire"),
+    Patcher("moto", "moto", "answers in place of the network: calls are checked, but nothing is sent"),
 )
 
 
 def versions() -> dict[str, str]:
-    """The versions of all distributions above that are installed, by name."""
+    """Return the versions of the installed distributions among these, by name."""
     names = [*(package.distribution for package in PACKAGES), *(patcher.distribution for patcher in PATCHERS)]
     return {name: version for name, version in zip(names, map(_version, names)) if version is not None}
 

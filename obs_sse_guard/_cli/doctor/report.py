@@ -1,4 +1,4 @@
-"""The doctor's report as plain text."""
+"""Render the doctor's report as plain text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from obs_sse_guard._cli.doctor.examination import Package, Report
+    from obs_sse_guard._cli.doctor.inspection import Package, Report
 
 __all__ = ["text"]
 
@@ -16,7 +16,7 @@ _WIDTH = 100
 
 
 def text(report: Report) -> str:
-    """The report, section after section, the verdict last."""
+    """Return the report, section by section, with the verdict last."""
     sections = {
         "Packages": _packages(report),
         "Imports that fail": _failures(report),
@@ -48,7 +48,7 @@ def _role(package: Package) -> str:
         return "fails to import"
     if not package.is_sdk:
         return ""
-    return "SDK" if package.state else "SDK, which the guard does not hook"
+    return "SDK" if package.state else "SDK, not hooked by the guard"
 
 
 def _failures(report: Report) -> Iterator[str]:
@@ -63,8 +63,8 @@ def _hooks(report: Report) -> Iterator[str]:
 
 def _remark(gap: bool, optional: bool, state: str) -> str:  # noqa: FBT001  # fields of a hook
     if gap:
-        return "<- a gap"
-    return "this release has no such place" if optional and state == "unsupported" else ""
+        return "<- not guarded"
+    return "not present in this release" if optional and state == "unsupported" else ""
 
 
 def _settings(report: Report) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _patchers(report: Report) -> Iterator[str]:
 
 def _verdict(report: Report) -> str:
     if report.protected:
-        return "PROTECTED: a program here that imports obs_sse_guard is guarded."
+        return "PROTECTED: programs in this environment that import obs_sse_guard are guarded."
     return "\n".join(f"NOT PROTECTED: {reason}" for reason in report.reasons)
 
 

@@ -1,12 +1,12 @@
-"""``obs-sse-guard rules``: the 32 rows as text, Markdown, JSON or a picture."""
+"""``obs-sse-guard rules``: print the 32 rules as text, Markdown, JSON or SVG."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._cli import output as _output
-from obs_sse_guard._cli.rules import svg as _matrix_svg
+from obs_sse_guard._cli import output
+from obs_sse_guard._cli.rules import svg
 from obs_sse_guard._cli.rules.matrix import MATRICES
 from obs_sse_guard.rules import PAGE, PAGE_TITLE, RULES
 
@@ -21,22 +21,22 @@ __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the rules in the format asked for.
+    """Print the rules in the requested format.
 
     Returns:
         0.
     """
-    write = _output.lines if arguments.format == "text" else _output.document
+    write = output.text if arguments.format == "text" else output.document
     write(_FORMATS[arguments.format]())
     return 0
 
 
 def _text() -> str:
     title = f'OBS API reference, page {PAGE}, "{PAGE_TITLE}"'
-    return "\n\n".join([title, *(_aligned(_cells(matrix, _plain)) for matrix in MATRICES)])
+    return "\n\n".join([title, *(_aligned(_cells(matrix, _as_is)) for matrix in MATRICES)])
 
 
-def _plain(rule: Rule) -> str:
+def _as_is(rule: Rule) -> str:
     return rule.demand
 
 
@@ -46,10 +46,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _markdown() -> str:
-    return "\n\n".join(_piped(_cells(matrix, _emphasised)) for matrix in MATRICES)
+    return "\n\n".join(_piped(_cells(matrix, _emphasized)) for matrix in MATRICES)
 
 
-def _emphasised(rule: Rule) -> str:
+def _emphasized(rule: Rule) -> str:
     return f"**{rule.demand}**" if "http" in rule.transports else rule.demand
 
 
@@ -85,5 +85,5 @@ _FORMATS: Mapping[str, Callable[[], str]] = {
     "text": _text,
     "markdown": _markdown,
     "json": _json,
-    "svg": _matrix_svg.picture,
+    "svg": svg.render,
 }

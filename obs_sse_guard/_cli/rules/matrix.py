@@ -1,4 +1,4 @@
-"""The rules arranged as they are looked up: by operation, and by source and target of a copy."""
+"""The rules arranged for lookup: by operation, and by source and target of a copy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["COPIES", "MATRICES", "OPERATIONS", "Column", "Line", "Matrix"]
 
 
 class Column(NamedTuple):
-    """One of the document's tables: its number, and what all of its rows have in common."""
+    """One of the document's tables: its number, and what all its rows have in common."""
 
     table: int
     heading: str
 
 
 class Line(NamedTuple):
-    """What several tables say of one subject, in the order of the columns."""
+    """The rules of several tables for one subject, in the order of the columns."""
 
     label: str
     rules: tuple[Rule, ...]
@@ -51,6 +51,6 @@ def _matrix(
 
 OPERATIONS = _matrix("operation", (1, 2), lambda rule: str(rule.operation), lambda rule: str(rule.target))
 COPIES = _matrix(
-    "source → target", (3, 4), lambda rule: f"{rule.source} → {rule.target}", lambda rule: str(rule.operation)
+    "source to target", (3, 4), lambda rule: f"{rule.source} to {rule.target}", lambda rule: str(rule.operation)
 )
 MATRICES = (OPERATIONS, COPIES)

@@ -1,7 +1,7 @@
-"""The rules as a picture: each subject of the tables against both transports.
+"""Draw the rules as SVG: each subject of the tables against both transports.
 
-Plain SVG with classes and one media query: no script, no variables and no fonts of its own, so that browsers
-show it light or dark as their user likes, and everything else that reads SVG shows it light.
+Plain SVG with classes and one media query: no script, no variables and no embedded fonts. Browsers show it
+light or dark as their user prefers; every other reader of SVG shows it light.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
-from obs_sse_guard._cli import sample as _example
+from obs_sse_guard._cli import sample
 from obs_sse_guard._cli.rules.matrix import COPIES, MATRICES, OPERATIONS
 from obs_sse_guard._policy.findings import Action, findings
 from obs_sse_guard._policy.settings import POLICY, Policy
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from obs_sse_guard._cli.rules.matrix import Matrix
     from obs_sse_guard.rules import Rule
 
-__all__ = ["picture"]
+__all__ = ["render"]
 
 _TITLE = "Which transport a request with server-side encryption may use"
 _SCHEMES = ("http", "https")
 
 
-class _Look(NamedTuple):
-    """How a verdict looks: its colours in the light and in the dark, its sign, and its words."""
+class _Appearance(NamedTuple):
+    """How an action is drawn: fill and stroke in light and dark, a sign, and a description."""
 
     light: tuple[str, str]
     dark: tuple[str, str]
     sign: str
-    words: str
+    description: str
 
 
-_LOOKS = {
-    Action.ALLOW: _Look(("#dafbe1", "#116329"), ("#12361f", "#56d364"), "M-6,0 L-2,4.5 L6,-4.5", "allowed"),
-    Action.LOG: _Look(
+_APPEARANCES = {
+    Action.ALLOW: _Appearance(("#dafbe1", "#116329"), ("#12361f", "#56d364"), "M-6,0 L-2,4.5 L6,-4.5", "allowed"),
+    Action.LOG: _Appearance(
         ("#fff1c2", "#7d4e00"),
         ("#3d2e0a", "#e3b341"),
         "M-0.5,0 a4,4 0 1,0 -8,0 a4,4 0 1,0 8,0 H8.5 V4 M4.5,0 V3.5",
-        f"allowed by its row and logged: a customer key crosses in clear; {POLICY}=strict refuses it",
+        f"allowed by its rule and logged: a customer key crosses in plaintext; {POLICY}=strict refuses it",
     ),
-    Action.REFUSE: _Look(
-        ("#ffe3e0", "#b3261e"), ("#45191c", "#ff8a80"), "M-5,-5 L5,5 M-5,5 L5,-5", "refused: the row demands HTTPS"
+    Action.REFUSE: _Appearance(
+        ("#ffe3e0", "#b3261e"), ("#45191c", "#ff8a80"), "M-5,-5 L5,5 M-5,5 L5,-5", "refused: the rule requires HTTPS"
     ),
 }
 
@@ -78,11 +78,11 @@ _PANELS_TOP = 100
 _BODY_TOP = _PANELS_TOP + 66
 _LEGEND_TOP = _BODY_TOP + max(len(matrix.lines) for matrix in MATRICES) * _ROW + 44
 _LEGEND_ROW = 36
-_HEIGHT = _LEGEND_TOP + len(_LOOKS) * _LEGEND_ROW + 18
+_HEIGHT = _LEGEND_TOP + len(_APPEARANCES) * _LEGEND_ROW + 18
 
 
-def picture() -> str:
-    """The picture, as the text of an SVG file."""
+def render() -> str:
+    """Return the drawing as the text of an SVG file."""
     root = ET.Element(
         "svg",
         {
@@ -99,7 +99,7 @@ def picture() -> str:
     ET.SubElement(root, "style").text = _style()
     _rectangle(root, 0.5, 0.5, _WIDTH - 1, _HEIGHT - 1, "page", radius=10)
     _text(root, _MARGIN, 46, _TITLE, "title")
-    _text(root, _MARGIN, 71, f"Huawei OBS API reference, page {PAGE}, “{PAGE_TITLE}”", "small")
+    _text(root, _MARGIN, 71, f'Huawei OBS API reference, page {PAGE}, "{PAGE_TITLE}"', "small")
     _panel(root, _MARGIN, OPERATIONS)
     _panel(root, _MARGIN + _PANEL + _PANEL_GAP, COPIES)
     _legend(root)
@@ -109,19 +109,19 @@ def picture() -> str:
 
 def _description() -> str:
     free = "; ".join(rule.subject for rule in RULES if "http" in rule.transports)
-    return f"All {len(RULES)} rows of page {PAGE} allow HTTPS. HTTP is allowed for these alone: {free}."
+    return f"All {len(RULES)} rules of page {PAGE} allow HTTPS. Only these allow HTTP: {free}."
 
 
 def _style() -> str:
-    dark = _DARK + _colours("dark")
+    dark = _DARK + _colors("dark")
     indented = dark.replace("\n", "\n  ").rstrip()
-    return f"{_STYLE}{_colours('light')}@media (prefers-color-scheme: dark) {{{indented}\n}}\n"
+    return f"{_STYLE}{_colors('light')}@media (prefers-color-scheme: dark) {{{indented}\n}}\n"
 
 
-def _colours(theme: str) -> str:
+def _colors(theme: str) -> str:
     rules = []
-    for action, look in _LOOKS.items():
-        ground, ink = look.dark if theme == "dark" else look.light
+    for action, appearance in _APPEARANCES.items():
+        ground, ink = appearance.dark if theme == "dark" else appearance.light
         rules.append(f".{action.value} {{ fill: {ground} }} .{action.value}-sign {{ stroke: {ink} }}\n")
     return "".join(rules)
 
@@ -157,12 +157,12 @@ def _centres(left: float) -> Iterator[float]:
 def _cell(root: ET.Element, x: float, y: float, rule: Rule, scheme: str) -> None:
     action = _action(rule, scheme)
     cell = ET.SubElement(root, "g")
-    ET.SubElement(cell, "title").text = f"{rule.id} over {scheme.upper()}: {_LOOKS[action].words}"
+    ET.SubElement(cell, "title").text = f"{rule.id} over {scheme.upper()}: {_APPEARANCES[action].description}"
     _sign(cell, x, y, action)
 
 
 def _action(rule: Rule, scheme: str) -> Action:
-    found = findings(_example.request(rule.operation, scheme, rule.target, rule.source))
+    found = findings(sample.request(rule.operation, scheme, rule.target, rule.source))
     return found[0].case.action(Policy.DOCUMENTED) if found else Action.ALLOW
 
 
@@ -172,19 +172,19 @@ def _sign(parent: ET.Element, x: float, y: float, action: Action) -> None:
     ET.SubElement(
         parent,
         "path",
-        {"class": f"sign {action.value}-sign", "transform": f"translate({x:g} {y:g})", "d": _LOOKS[action].sign},
+        {"class": f"sign {action.value}-sign", "transform": f"translate({x:g} {y:g})", "d": _APPEARANCES[action].sign},
     )
 
 
 def _legend(root: ET.Element) -> None:
     _line(root, _MARGIN, _LEGEND_TOP - 10, _WIDTH - 2 * _MARGIN)
-    for number, (action, look) in enumerate(_LOOKS.items()):
+    for number, (action, appearance) in enumerate(_APPEARANCES.items()):
         y = _LEGEND_TOP + (number + 0.5) * _LEGEND_ROW
         _sign(root, _MARGIN + _CELL / 2 - 4, y, action)
-        _text(root, _MARGIN + _CELL + 6, y + 5, look.words)
+        _text(root, _MARGIN + _CELL + 6, y + 5, appearance.description)
 
 
-def _rectangle(  # noqa: PLR0913, PLR0917  # a rectangle's own measures
+def _rectangle(  # noqa: PLR0913, PLR0917  # a rectangle's dimensions
     parent: ET.Element, x: float, y: float, width: float, height: float, kind: str, radius: float
 ) -> None:
     measures = {"x": x, "y": y, "width": width, "height": height, "rx": radius}

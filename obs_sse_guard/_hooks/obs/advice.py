@@ -16,8 +16,8 @@ __all__ = ["ESDK", "advise"]
 _FIXES = {
     "key-misplaced": "leave sseHeader out of modifyFile and renameFile, which cannot encrypt; write the object with "
     "putContent or appendObject, and give metadata neither an SSE object nor the name of an encryption header",
-    "key-in-url": "createSignedUrl(headers=...)   signs the key as a header, to be sent with the request; keep it out of "
-    "queryParams= and formParams=",
+    "key-in-url": "createSignedUrl(headers=...)   signs the key as a header, to be sent with the request; "
+    "keep it out of queryParams= and formParams=",
     "downgraded-redirect": 'ObsClient(server="{url}")   the endpoint that the service redirects to',
     "cross-host-redirect": 'ObsClient(server="{url}")   the endpoint that the service redirects to',
     "unverified-tls": 'ObsClient(ssl_verify="/path/to/ca.pem")   the SDK\'s default is False',

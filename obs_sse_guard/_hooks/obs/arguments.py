@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._policy.headers import encryption_of
@@ -10,19 +11,19 @@ from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from obs_sse_guard._hooks.types import Args, Function, Kwargs
+    from obs_sse_guard._hooks.types import Args, Function, Items, Kwargs
 
 __all__ = [
     "NO_INTENT",
     "SSE_ARGUMENTS",
     "Arguments",
     "Intent",
-    "carried",
+    "has_container",
     "holds_key",
     "intent_of",
+    "intents_of",
     "is_a",
+    "is_ordinary",
     "items",
     "keys_as_values",
     "names_sse",
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
-_MISSING = 1 << 30  # no call has that many arguments
 
 
 def positions(function: Function) -> dict[str, int]:
@@ -46,11 +46,15 @@ def positions(function: Function) -> dict[str, int]:
 
 
 class Arguments:
-    """Reads some arguments of a method's calls, however they are passed.
+    """Reads some arguments of a method's calls, however they are passed. Positional arguments begin with the instance.
 
     Args:
         function: the method.
         names: the arguments to read. One that this release does not have counts as not given.
+
+    Attributes:
+        names: the names.
+        first: the lowest position of one of them.
 
     Raises:
         LookupError: a wrapper hides the method's parameters.
@@ -58,31 +62,52 @@ class Arguments:
 
     def __init__(self, function: Function, *names: str) -> None:
         known = positions(function)
-        self._places = tuple((name, known.get(name, _MISSING)) for name in names)
+        self._places = [(name, known[name]) for name in names if name in known]
+        self.names = frozenset(name for name, _ in self._places)
+        self.first = min((position for _, position in self._places), default=sys.maxsize)
 
-    def read(self, args: Args, kwargs: Kwargs) -> Sequence[Any]:
-        """Return the values in order, ``None`` for those that are not given. ``args`` begin with the instance."""
-        given = len(args)
-        return [
-            kwargs[name] if name in kwargs else args[position] if position < given else None
-            for name, position in self._places
-        ]
+    def given(self, args: Args, kwargs: Kwargs) -> dict[str, Any]:
+        """Return those that a call gives and that are not ``None``, by name."""
+        found = {}
+        for name in kwargs:
+            if name in self.names and kwargs[name] is not None:
+                found[name] = kwargs[name]
+        if len(args) > self.first:
+            self.add_positional(found, args)
+        return found
+
+    def add_positional(self, found: dict[str, Any], args: Args) -> None:
+        """Add those that a call gives by position."""
+        for name, position in self._places:
+            if position < len(args) and args[position] is not None:
+                found[name] = args[position]
 
 
-def items(*holders: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the names and values of whatever has some; the SDK takes any mapping."""
-    for holder in holders:
-        if hasattr(holder, "items"):
-            yield from list(holder.items())  # a copy: another thread may be changing it
+def items(*holders: Any) -> Items:
+    """Return the names and values of whatever has some; the SDK takes any mapping."""
+    return [pair for holder in holders if hasattr(holder, "items") for pair in list(holder.items())]
 
 
-def names_sse(*mappings: Any) -> bool:
-    """Return whether a name in these speaks of encryption, or may: the one look that most calls get."""
+def names_sse(mapping: Any) -> bool:
+    """Return whether a name in a mapping speaks of encryption, or may."""
     try:
-        names = "\n".join([name for mapping in mappings if mapping for name in mapping])
+        names = "\n".join(mapping)
     except TypeError:  # names that are not str
         return True
     return "ncryption" in names.lower() or "%" in names  # "%": it may be encoded
+
+
+def has_container(mapping: Any) -> bool:
+    """Return whether a value in a mapping may be an SSE object, which the SDK would send as text."""
+    for value in mapping.values():  # noqa: SIM110  # a generator costs twice as much, on the hot path
+        if type(value) is not str and isinstance(value, (dict, list, tuple)):
+            return True
+    return False
+
+
+def is_ordinary(mapping: Any) -> bool:
+    """Return whether no name in a dict speaks of encryption, and no value is an SSE object."""
+    return type(mapping) is dict and not names_sse(mapping) and not has_container(mapping)
 
 
 class Intent(NamedTuple):
@@ -123,11 +148,11 @@ def is_a(name: str, value: Any) -> bool:
     return any((kind.__module__, kind.__name__) == ("obs.model", name) for kind in type(value).__mro__)
 
 
-def carried(holder: Any) -> Args:
-    """Return the SSE objects that a header object carries, in the order of `SSE_ARGUMENTS`."""
+def intents_of(holder: Any) -> dict[str, Intent]:
+    """Return the intents of the SSE arguments that a header object carries, or that a call gives, by name."""
     if isinstance(holder, dict) or hasattr(holder, "items"):  # as all header objects of the SDK are
-        return tuple(map(holder.get, SSE_ARGUMENTS))
-    return tuple(getattr(holder, argument, None) for argument in SSE_ARGUMENTS)
+        return {argument: intent_of(holder.get(argument)) for argument in SSE_ARGUMENTS}
+    return {argument: intent_of(getattr(holder, argument, None)) for argument in SSE_ARGUMENTS}
 
 
 def holds_key(value: Any) -> bool:
@@ -139,7 +164,7 @@ def holds_key(value: Any) -> bool:
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
     """Return the names under which the SDK would send the text of an SSE object, with its key, as user metadata."""
-    # An SSE object in place of the mapping is taken for one, with a header "key". Told by its class alone, for in a dict
-    # of the application's own these names may mean anything.
+    # An SSE object in place of the mapping is taken for one, with a header "key". Told by its class alone, for in a
+    # dict of the application's own these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)
     return (*itself, *(to_text(name) for name, value in items(*holders) if holds_key(value)))

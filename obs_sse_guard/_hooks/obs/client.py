@@ -21,7 +21,6 @@ __all__ = [
     "is_tls",
     "operation_of",
     "request_context",
-    "server_host",
     "tls_gap",
     "upload_key",
 ]
@@ -36,20 +35,15 @@ def request_context(client: Any, call: str, operation: str, **known: Any) -> Req
         operation: the operation by the OBS API's name.
         known: other fields of the context; they replace what the client says.
     """
-    fields = {"secure": bool(client.is_secure), "host": server_host(client.server), "port": client.port, **known}
+    fields = {"secure": bool(client.is_secure), "host": normalize_host(client.server), "port": client.port, **known}
     return RequestContext(
         sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, proxy=_proxy(client), **fields
     )
 
 
-def server_host(server: Any) -> str:
-    """Return the host of a ``server=``, without credentials that somebody may have put before it."""
-    return normalize_host(to_text(server).rpartition("@")[2])
-
-
 def header_prefix(client: Any) -> str:
     """Return the prefix of the headers that the client sends."""
-    return "x-obs-" if to_text(getattr(client, "signature", "obs")).lower() == "obs" else "x-amz-"
+    return "x-obs-" if str(getattr(client, "signature", "obs")).lower() == "obs" else "x-amz-"
 
 
 def operation_of(  # noqa: PLR0913, PLR0917  # what a request consists of
@@ -84,11 +78,11 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
         redirect: host and port of the redirect that led there, or ``None``.
     """
     if redirect is not None:
-        return server_host(redirect[0]), redirect[1]
+        return normalize_host(redirect[0]), redirect[1]
     request = getattr(connection, "req", connection)
     tunnel = getattr(connection, "_tunnel_host", None)
-    host = server_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
-    home, bucket = server_host(client.server), to_text(bucket or "")
+    host = normalize_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
+    home, bucket = normalize_host(client.server), to_text(bucket or "")
     if host == home or (host == f"{bucket}.{home}" and _BUCKET.fullmatch(bucket)):
         return home, client.port
     return host, getattr(request, "port", None)
@@ -96,7 +90,7 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
 
 def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
     """Return what identifies a multipart upload."""
-    return server_host(client.server), to_text(bucket), to_text(upload_id)
+    return normalize_host(client.server), to_text(bucket), to_text(upload_id)
 
 
 def tls_gap(client: Any) -> str:

@@ -12,9 +12,10 @@ from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
     Arguments,
-    carried,
     intent_of,
+    intents_of,
     is_a,
+    is_ordinary,
     items,
     keys_as_values,
     names_sse,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Args, Function, Kwargs
     from obs_sse_guard._policy.request import RequestContext
 
-    Describe = Callable[[Any, Args, Kwargs], "RequestContext | None"]
+    Describe = Callable[[Any, Kwargs, Args, Kwargs], "RequestContext | None"]
 
 __all__ = ["METHODS", "Method", "describing_hook", "method_hook", "other_method_hook", "other_methods", "with_headers"]
 
@@ -98,21 +99,30 @@ METHODS = (
 """The methods with a row of their own, and those of the same kind."""
 
 
-def describing_hook(describe: Describe, name: str, function: Function) -> Function:
+def describing_hook(describe: Describe, arguments: Arguments, name: str, function: Function) -> Function:
     """Make a hook: describe the request that a call asks for, enforce the policy on it, and make the call.
 
     Args:
-        describe: given client, positional arguments with the client first, and keyword arguments, returns the context
-            of the request, or ``None`` if there is nothing to judge.
+        describe: given the client, those of ``arguments`` that are given, and all positional and keyword arguments,
+            returns the context of the request, or ``None`` if there is nothing to judge.
+        arguments: the arguments that may ask for encryption; a call without any of them is made straight away.
         name: the method's name.
         function: the method.
     """
+    names, first = arguments.names, arguments.first
 
     def hook(*args: Any, **kwargs: Any) -> Any:
+        given = {}
+        for argument in kwargs:  # noqa: PLC0206  # items() would make a tuple of each, on the hot path
+            if argument in names and kwargs[argument] is not None:
+                given[argument] = kwargs[argument]
+        if len(args) > first:
+            arguments.add_positional(given, args)
+        if not given or not args:  # without args self= is a keyword, and the wire hook sees the request
+            return function(*args, **kwargs)
         context = None
         try:
-            if args:  # else self= is a keyword, and the wire hook sees the request
-                context = describe(args[0], args, kwargs)
+            context = describe(args[0], given, args, kwargs)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             log_failure(f"judge a call of {name}", "the call continues unguarded by this hook")
         if context is None:
@@ -123,17 +133,19 @@ def describing_hook(describe: Describe, name: str, function: Function) -> Functi
     return hook
 
 
-# What an SSE argument is called in a header object, and what is in an SSE object that is given in its stead.
-_holds_no_sse = frozenset((*SSE_ARGUMENTS, "key")).isdisjoint
-
-
 def method_hook(method: Method) -> Callable[[str, Function], Function]:
     """Return what makes the hook of a method."""
 
     def make(name: str, function: Function) -> Function:
+        known = positions(function)
         if method.carrier:
-            positions(function)[method.carrier]  # a release without it is not supported
-        return describing_hook(_Describer(method, function), name, function)
+            known[method.carrier]  # a release without it is not supported
+        asking = (method.carrier,) if method.carrier else SSE_ARGUMENTS
+        # Of a part the record of uploads may know more than the call asks for.
+        arguments = Arguments(
+            function, *asking, "metadata", "extensionHeaders", *(("uploadId",) if method.part else ())
+        )
+        return describing_hook(_Describer(method, function).describe, arguments, name, function)
 
     return make
 
@@ -143,79 +155,70 @@ class _Describer:
 
     def __init__(self, method: Method, function: Function) -> None:
         model: Any = sys.modules["obs.model"]
-        asking = (method.carrier,) if method.carrier else SSE_ARGUMENTS
         self._method = method
-        self._arguments = Arguments(function, *asking, "metadata", "extensionHeaders")
         self._upload = Arguments(function, "bucketName", "uploadId")
         # The SDK's very classes: what an application derives from them may do anything when it is read.
         self._header_objects = {
             kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, model.BaseModel)
         }
         self._sse_objects = (model.SseCHeader, model.SseKmsHeader)
-        self._sent = [not method.raw and argument in (method.target, method.source) for argument in SSE_ARGUMENTS]
+        self._sent = () if method.raw else (method.target, method.source)
 
-    def __call__(self, client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        *asking, metadata, extension_headers = self._arguments.read(args, kwargs)
-        is_ordinary = not metadata or self._is_ordinary(metadata)
-        if (
-            is_ordinary
-            and (not extension_headers or self._is_ordinary(extension_headers))
-            and self._asks_nothing(asking)
-        ):
-            return self._describe_part(client, args, kwargs) if self._method.part and kms_uploads else None
-        if client.is_secure and is_ordinary and self._is_proper(asking):
-            return None  # over TLS only what the SDK would drop or misplace matters here; the wire hook sees the rest
-        return self._describe(client, args, kwargs, asking, metadata, extension_headers)
+    def describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        metadata = given.get("metadata")
+        secure = client.is_secure
+        if not metadata or is_ordinary(metadata):
+            # Over TLS only what the SDK would drop or misplace matters here; the wire hook sees the rest.
+            if secure and self._is_proper(given):
+                return None
+            if not secure and self._asks_nothing(given):
+                return self._describe_part(client, args, kwargs)
+        return self._describe(client, given, args, kwargs)
 
-    @staticmethod
-    def _is_ordinary(mapping: Any) -> bool:
-        """Whether names and values are text that does not speak of encryption."""
-        return (
-            type(mapping) is dict
-            and not names_sse(mapping)
-            and not any(isinstance(value, (dict, list, tuple)) for value in mapping.values())
-        )
+    def _is_proper(self, given: Kwargs) -> bool:
+        """Whether the SDK sends all SSE objects of a call, as headers."""
+        holder = given
+        if self._method.carrier:
+            holder = given.get(self._method.carrier, _NOTHING)
+            if holder is not _NOTHING and type(holder) not in self._header_objects:
+                return False
+            if _holds_no_sse(holder):
+                return True
+            if "key" in holder:
+                return False
+        for argument in SSE_ARGUMENTS:
+            value = holder.get(argument)
+            if value is not None and not (argument in self._sent and isinstance(value, self._sse_objects)):
+                return False
+        return True
 
-    def _asks_nothing(self, asking: list[Any]) -> bool:
+    def _asks_nothing(self, given: Kwargs) -> bool:
+        extension_headers = given.get("extensionHeaders")
+        if extension_headers and not is_ordinary(extension_headers):
+            return False
         if not self._method.carrier:
-            return not any(value is not None for value in asking)
-        (holder,) = asking
+            return given.keys().isdisjoint(SSE_ARGUMENTS)
+        holder = given.get(self._method.carrier)
         return holder is None or (
             type(holder) in self._header_objects and _holds_no_sse(holder) and not names_sse(holder)
         )
 
-    def _is_proper(self, asking: list[Any]) -> bool:
-        """Whether the SDK sends all SSE objects of a call, as headers."""
-        if not self._method.carrier:
-            return self._sends(asking)
-        (holder,) = asking
-        return type(holder) in self._header_objects and "key" not in holder and self._sends(carried(holder))
-
-    def _sends(self, values: Any) -> bool:
-        for value, is_sent in zip(values, self._sent):
-            if value is not None and not (is_sent and isinstance(value, self._sse_objects)):
-                return False
-        return True
-
     def _is_kms_upload(self, client: Any, args: Args, kwargs: Kwargs) -> bool:
-        return (
-            self._method.part
-            and bool(kms_uploads)
-            and upload_key(client, *self._upload.read(args, kwargs)) in kms_uploads
-        )
+        if not (self._method.part and kms_uploads):
+            return False
+        upload = self._upload.given(args, kwargs)
+        return upload_key(client, upload.get("bucketName"), upload.get("uploadId")) in kms_uploads
 
     def _describe_part(self, client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        if client.is_secure or not self._is_kms_upload(client, args, kwargs):
+        if not self._is_kms_upload(client, args, kwargs):
             return None
         return request_context(client, self._method.name, self._method.operation, kms_upload=True)
 
-    def _describe(  # noqa: PLR0913, PLR0917  # the arguments, and what was read of them
-        self, client: Any, args: Args, kwargs: Kwargs, asking: list[Any], metadata: Any, extension_headers: Any
-    ) -> RequestContext | None:
+    def _describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         method = self._method
-        holder = asking[0] if method.carrier else None
-        values = carried(holder) if method.carrier else asking
-        intents = dict(zip(SSE_ARGUMENTS, map(intent_of, values)))
+        metadata, extension_headers = given.get("metadata"), given.get("extensionHeaders")
+        holder = given.get(method.carrier)
+        intents = intents_of(holder if method.carrier else given)
         if isinstance(holder, dict) and "key" in holder and is_a("SseHeader", holder):  # in place of a header object
             intents[method.carrier] = intent_of(holder)
         return _context(
@@ -227,6 +230,13 @@ class _Describer:
             misplaced=keys_as_values(metadata, extension_headers, holder if method.raw else None),
             kms_upload=self._is_kms_upload(client, args, kwargs),
         )
+
+
+# What an SSE argument is called in a header object, and what is in an SSE object that is given in its stead.
+_holds_no_sse = frozenset((*SSE_ARGUMENTS, "key")).isdisjoint
+
+
+_NOTHING: dict[str, Any] = {}
 
 
 def _context(  # noqa: PLR0913  # all that the arguments of a method say
@@ -302,14 +312,12 @@ def other_method_hook(name: str, function: Function) -> Function:
     arguments = Arguments(function, "metadata", "extensionHeaders", "objectHeaders")
     operation = name[:1].upper() + name[1:]
 
-    def describe(client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        holders = [value for value in arguments.read(args, kwargs) if value]
-        if not holders:
-            return None
+    def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
+        holders = given.values()
         headers = NO_SSE_HEADERS if client.is_secure else parse_headers(items(*holders))
         return with_headers(request_context(client, name, operation), headers, keys_as_values(*holders))
 
-    return describing_hook(describe, name, function)
+    return describing_hook(describe, arguments, name, function)
 
 
 def with_headers(

@@ -23,23 +23,25 @@ def signed_url_hook(name: str, function: Function) -> Function:
     """Make the hook of a function that signs URLs."""
     arguments = Arguments(function, "method", "bucketName", "objectKey", "specialParam", "headers", "queryParams")
 
-    def describe(client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        method, bucket, key, special, headers, query = arguments.read(args, kwargs)
-        parameters = [special, *(parameter for parameter, _ in items(query))]
-        operation = operation_of(client, to_text(method).upper(), bucket, key, parameters, items(headers, query))
+    def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
+        get = given.get
+        headers, query = get("headers"), get("queryParams")
+        parameters = [get("specialParam"), *(parameter for parameter, _ in items(query))]
+        method = to_text(get("method")).upper()
+        operation = operation_of(client, method, get("bucketName"), get("objectKey"), parameters, items(headers, query))
         context = request_context(client, "createSignedUrl", operation)
         return with_headers(context, parse_headers(items(headers), items(query)), keys_as_values(headers, query))
 
-    return describing_hook(describe, name, function)
+    return describing_hook(describe, arguments, name, function)
 
 
 def post_signature_hook(name: str, function: Function) -> Function:
     """Make the hook of a function that signs POST policies."""
     arguments = Arguments(function, "formParams")
 
-    def describe(client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        (fields,) = arguments.read(args, kwargs)
+    def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
+        fields = given["formParams"]
         context = request_context(client, "createPostSignature", Operation.POST_OBJECT.value)
         return with_headers(context, parse_headers(items(fields)), keys_as_values(fields), KeyLocation.POLICY)
 
-    return describing_hook(describe, name, function)
+    return describing_hook(describe, arguments, name, function)

@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import expect_parameters, never_raises
-from obs_sse_guard._hooks.obs.arguments import holds_key, items, keys_as_values, names_sse
+from obs_sse_guard._hooks.obs.arguments import has_container, holds_key, is_ordinary, items, keys_as_values, names_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
     operation_of,
     request_context,
-    server_host,
     tls_gap,
     upload_key,
 )
 from obs_sse_guard._hooks.obs.responses import record_response
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.headers import header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
-from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard._policy.request import KeyLocation, normalize_host
 from obs_sse_guard._util.text import to_text
-from obs_sse_guard.rules import Operation
+from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,49 +46,39 @@ _REQUEST_PARAMETERS = (
 _CONNECTION_PARAMETERS = "self server port scheme connection_key redirect header"
 
 
+def _argument(name: str) -> Any:
+    position = _REQUEST_PARAMETERS.split().index(name)
+    return property(lambda request: request.arguments[position])
+
+
 class Request:
-    """A request under way: what matters of the arguments of ``_make_request_with_retry``.
+    """A request under way.
 
     Attributes:
-        plaintext: the connection it left over in plaintext, if it did, and the redirect that led there, if one did.
+        arguments: the arguments of ``_make_request_with_retry``, in order; most other names are these.
+        parameters: its ``pathArgs``, looked at after every request.
+        plaintext: the connection it left over in plaintext, if it did, and the redirect that led there or ``None``.
     """
 
-    __slots__ = (
-        "body",
-        "bucket",
-        "extension_headers",
-        "headers",
-        "key",
-        "method",
-        "parameters",
-        "plaintext",
-        "sdk_method",
-    )
+    arguments: Args = (None, None, "", *[None] * 11)
+    parameters: Any = None
+    plaintext: tuple[Any, Any] | None = None
 
-    def __init__(  # noqa: PLR0913, PLR0917  # what a request consists of
-        self,
-        method: Any = None,
-        bucket: Any = "",
-        key: Any = None,
-        parameters: Any = None,
-        headers: Any = None,
-        body: Any = None,
-        sdk_method: Any = None,
-        extension_headers: Any = None,
-    ) -> None:
-        self.method = method
-        self.bucket = bucket
-        self.key = key
-        self.parameters = parameters
-        self.headers = headers
-        self.body = body
-        self.sdk_method = sdk_method
-        self.extension_headers = extension_headers
-        self.plaintext: tuple[Any, Any] | None = None
+    method = _argument("methodType")
+    bucket = _argument("bucketName")
+    key = _argument("objectKey")
+    headers = _argument("headers")
+    body = _argument("entity")
+    sdk_method = _argument("methodName")
+    extension_headers = _argument("extensionHeaders")
 
     def with_headers(self, headers: Any) -> Request:
         """Return the request with the headers that it leaves with."""
-        return Request(self.method, self.bucket, self.key, self.parameters, headers, self.body, self.sdk_method)
+        arguments = dict(zip(_REQUEST_PARAMETERS.split(), self.arguments))
+        request = Request()
+        request.arguments = tuple({**arguments, "headers": headers, "extensionHeaders": None}.values())
+        request.parameters = self.parameters
+        return request
 
 
 # The innermost request under way. The SDK sends in the thread that asks, and hands the method and the parameters no
@@ -112,7 +101,7 @@ def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
     expect_parameters(function, _REQUEST_PARAMETERS)
 
-    def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters: spelled out, a call costs a third
+    def hook(  # noqa: PLR0913, PLR0917  # the SDK's; to take *args instead costs 2 % of a call
         client: Any,
         methodType: Any,  # noqa: N803
         bucketName: Any,  # noqa: N803
@@ -129,81 +118,89 @@ def request_hook(_: str, function: Function) -> Function:
         extensionHeaders: Any = None,  # noqa: N803
         **more: Any,
     ) -> Any:
-        request = Request(methodType, bucketName, objectKey, pathArgs, headers, entity, methodName, extensionHeaders)
-        arguments = (
+        request = Request()
+        request.arguments = (
             client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName, readable,
             parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
         )  # fmt: skip
+        request.parameters = pathArgs
         send = functools.partial(function, **more) if more else function  # parameters of a later release
-        if pathArgs or extensionHeaders or objectKey == FETCH_JOB or (headers and not _are_harmless(headers)):
-            context = _describe_request(client, request)
-            if context is not None:
-                with enforcing(context) as reported:
-                    mark_reported(client, context, reported)
-                    return _send(send, client, request, arguments)
-        return _send(send, client, request, arguments)
+        # Most requests have no more than harmless headers, which is asked here without a call.
+        context = None
+        if (headers and not _are_harmless(headers)) or pathArgs or extensionHeaders or objectKey == FETCH_JOB:
+            secure = client.is_secure
+            if _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
+                context = _describe(client, request, secure)
+        if context is None:
+            return _send(send, client, request)
+        with enforcing(context) as reported:
+            mark_reported(client, context, reported)
+            return _send(send, client, request)
 
     return hook
 
 
-def _send(send: Function, client: Any, request: Request, arguments: Args) -> Any:
+def _send(send: Function, client: Any, request: Request) -> Any:
     token = _current.set(request)
     try:
-        answer = send(*arguments)
+        answer = send(*request.arguments)
     except _Abort as abort:
         # `from None`: what the SDK was doing when the connection hook stopped it says nothing.
         raise abort.error from None
     finally:
         _current.reset(token)
-    if request.parameters or request.plaintext:
+    if request.plaintext or request.parameters:
         record_response(client, request, answer)
     return answer
 
 
 # Names that most requests have and no others: one look at a set instead of a search in text.
-_are_harmless = frozenset(("Content-Type", "Content-Length", "Content-MD5", "Range")).issuperset
-_are_text = frozenset((str,)).issuperset
+_HARMLESS = (
+    "Accept-Encoding", "Authorization", "Connection", "Content-Length", "Content-MD5", "Content-Type", "Date", "Host",
+    "Proxy-Connection", "Range", "User-Agent", "x-amz-date", "x-obs-date",
+)  # fmt: skip
+_are_harmless = frozenset(_HARMLESS).issuperset
+# Beside them the headers of customer keys, as the SDK itself writes them.
+_are_proper = frozenset(
+    (
+        *_HARMLESS,
+        *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-obs-"),
+        *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-amz-"),
+    )
+).issuperset
 _KEY_IN_METADATA = re.compile("meta-.*ncryption")
 
 
-@never_raises("judge a request of ObsClient")
-def _describe_request(client: Any, request: Request) -> RequestContext | None:
-    secure = bool(client.is_secure)
-    return _describe(client, request, secure=secure) if _may_carry_sse(client, request, secure=secure) else None
-
-
-def _may_carry_sse(client: Any, request: Request, *, secure: bool) -> bool:
+def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
+    client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any
+) -> bool:
     """A quick test that most requests do not pass. It may err only towards a closer look."""
-    headers, parameters, extension_headers = request.headers, request.parameters, request.extension_headers
-    if request.key == FETCH_JOB or (extension_headers and type(extension_headers) is not dict):
+    try:
+        if (
+            key == FETCH_JOB
+            or (parameters and (names_sse(parameters) or (kms_uploads and not secure)))
+            or (extension_headers and not is_ordinary(extension_headers))
+        ):
+            return True
+        if not headers or _are_harmless(headers):
+            return False
+        if secure and _are_proper(headers) and not has_container(headers):
+            return bool(tls_gap(client))
+        return has_container(headers) or (names_sse(headers) and not (secure and _is_safe_transport(client, headers)))
+    except Exception:  # noqa: BLE001  # headers or a client of the application's own making
         return True
-    if parameters and kms_uploads and not secure:
-        return True
-    if (headers and _has_container(headers)) or (extension_headers and _has_container(extension_headers)):
-        return True
-    if not names_sse(headers, parameters, extension_headers):
-        return False
-    return not (secure and _is_safe_transport(client, headers, parameters, extension_headers))
 
 
-def _has_container(mapping: Any) -> bool:
-    """Whether a value may be an SSE object, which would be sent as text."""
-    return not _are_text(map(type, mapping.values())) and any(
-        isinstance(value, (dict, list, tuple)) for value in mapping.values()
-    )
-
-
-def _is_safe_transport(client: Any, headers: Any, parameters: Any, extension_headers: Any) -> bool:
-    """Whether all that names encryption is headers, over TLS without a gap that was not reported yet."""
-    if names_sse(parameters):
-        return False
-    names = "\n".join((*(headers or ()), *(extension_headers or ()))).lower()
+def _is_safe_transport(client: Any, headers: Any) -> bool:
+    """Whether headers that name encryption are in their place, over TLS without a gap that was not reported yet."""
+    names = "\n".join(headers).lower()
     if "%" in names or ("meta-" in names and _KEY_IN_METADATA.search(names)):  # "%": it may be encoded
         return False
     return not tls_gap(client)
 
 
-def _describe(client: Any, request: Request, *, secure: bool) -> RequestContext | None:
+@never_raises("judge a request of ObsClient")
+def _describe(client: Any, request: Request, secure: Any) -> RequestContext | None:
     headers = [*items(request.headers, request.extension_headers)]
     query = [*items(request.parameters)]
     body = [*_body_items(request)]
@@ -227,7 +224,7 @@ def _describe(client: Any, request: Request, *, secure: bool) -> RequestContext 
         client,
         to_text(request.sdk_method or request.method or "request"),
         operation,
-        secure=secure,
+        secure=bool(secure),
         target=found.target,
         source=found.source,
         key=key,
@@ -285,17 +282,16 @@ def _describe_hop(
     request = _current.get() or Request()
     secure = is_tls(connection)
     request.plaintext = None if secure else (connection, redirect)
-    hop = request.with_headers(headers)
-    if redirect is None and not _may_carry_sse(client, hop, secure=secure):
+    if redirect is None and not _may_carry_sse(client, secure, request.key, request.parameters, headers, None):
         return None
     host, port = destination(client, connection, request.bucket, redirect)
-    home = server_host(client.server)
+    home = normalize_host(client.server)
     other_host = redirect is not None and host not in (home, f"{request.bucket}.{home}")
     # Another host makes even a secure hop a matter of more than TLS.
     private = secure and not other_host
-    if redirect is not None and not _may_carry_sse(client, hop, secure=private):
+    if redirect is not None and not _may_carry_sse(client, private, request.key, request.parameters, headers, None):
         return None
-    context = _describe(client, hop, secure=private)
+    context = _describe(client, request.with_headers(headers), private)
     return context and context._replace(
         secure=secure,
         host=host,

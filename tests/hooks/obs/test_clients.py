@@ -1,20 +1,135 @@
-"""All kinds of clients, and where each gets its transport from."""
+"""Clients of all kinds, and where each gets its transport from."""
 
 from __future__ import annotations
 
-import http.client
-from types import SimpleNamespace
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import obs
+import obs.client
 import pytest
 
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks import obs as obs_hooks
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, needs_https, open_client, put_sse_c
-from tests.support.records import rules
-from tests.support.servers import RecordingServer, assert_silent
+from tests.support.obs_calls import (
+    BUCKET,
+    CONTENT,
+    KEY,
+    OBJECT,
+    needs_https,
+    open_client,
+    point_at,
+    put_sse_c,
+    refused_at_once,
+)
+from tests.support.servers import RecordingServer, assert_no_key, assert_silent
+from tests.support.sse import ENCODED
+
+pytestmark = needs_https
+
+
+@pytest.mark.parametrize("signature", ["obs", "v2"])
+def test_negotiation_may_end_in_either_dialect(signature: str) -> None:
+    with RecordingServer(signature=signature) as plain, open_client("obs", plain) as client:
+        if not obs_calls.passes_raw_headers(client):
+            pytest.skip("this release of the SDK passes no raw headers")
+        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
+        for prefix in ("x-obs-", "x-amz-"):
+            header = {f"{prefix}server-side-encryption-customer-key": ENCODED}
+            refused_at_once(lambda header=header: client.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=header))
+        assert_no_key(plain, KEY)
+
+
+def test_threads_do_not_hear_each_others_findings(http: RecordingServer, https: RecordingServer) -> None:
+    """32 threads, refused and allowed calls mixed: each is judged by its own facts."""
+    outcomes: dict[int, list[str]] = {}
+
+    def work(number: int) -> None:
+        server, call = ((http, put_sse_c), (https, put_sse_c), (http, _plain))[number % 3]
+        with open_client("v2", server) as client:
+            outcomes[number] = [_outcome(call, client) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    expected = ("refused", "200", "200")
+    assert outcomes == {number: [expected[number % 3]] * 5 for number in range(32)}
+    assert_no_key(http, KEY)
+
+
+def _plain(client: Any) -> Any:
+    return client.putContent(BUCKET, OBJECT, CONTENT)
+
+
+def _outcome(call: Any, client: Any) -> str:
+    try:
+        return str(call(client).status)
+    except SSETransportError:
+        return "refused"
+
+
+def test_copies_of_a_client_are_judged_by_their_own_transport(https: RecordingServer, http: RecordingServer) -> None:
+    import copy
+
+    with open_client("v2", https) as client:
+        twin = copy.copy(client)
+        point_at(twin, http)
+        refused_at_once(put_sse_c, twin)
+        assert put_sse_c(client).status == 200
+    assert_silent(http)
+
+
+def test_a_port_is_left_out_only_where_it_is_the_schemes_own(http: RecordingServer) -> None:
+    facts = obs_hooks._facts
+    with open_client("v2", http, server="http://host.test:443") as client:
+        assert facts(client, "call", "PutObject").endpoint == "http://host.test:443"
+    with open_client("v2", http, server="http://host.test") as client:
+        assert facts(client, "call", "PutObject").endpoint == "http://host.test"
+
+
+def test_a_call_on_the_class_is_judged(http: RecordingServer) -> None:
+    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+    with open_client("v2", http) as client, pytest.raises(SSETransportError):
+        obs.ObsClient.putContent(client, BUCKET, OBJECT, CONTENT, headers=header)
+    assert_silent(http)
+
+
+def _cipher() -> Any:
+    make: Any = obs.CTRCipherGenerator
+    return make("0" * 32)
+
+
+@pytest.mark.skipif(not hasattr(obs, "CryptoObsClient"), reason="not in this release of the SDK")
+def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_path: Any) -> None:
+    cipher = _cipher()
+    client = obs.CryptoObsClient(cipher, access_key_id="a", secret_access_key="b", server=http.url)
+    sse = obs.SseCHeader.getInstance(KEY)
+    path = tmp_path / "file"
+    path.write_text("x")
+    calls: list[Callable[[], Any]] = [
+        lambda: client.putContent(BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse)),
+        lambda: client.uploadFile(BUCKET, OBJECT, str(path), headers=obs.UploadFileHeader(sseHeader=sse)),
+        lambda: client.downloadFile(BUCKET, OBJECT, str(path), header=obs.GetObjectHeader(sseHeader=sse)),
+        lambda: client.initiateEncryptedMultipartUpload(BUCKET, OBJECT, None, sseHeader=sse),
+        lambda: client.uploadEncryptedPart(BUCKET, OBJECT, 1, "id", None, sseHeader=sse),
+    ]
+    for call in calls:
+        with pytest.raises(SSETransportError):
+            call()
+    client.close()
+    assert_silent(http)
+
+
+def test_a_client_behind_user_info_shows_its_host_alone() -> None:
+    class Client:
+        is_secure, server, port, proxy_host = False, "user:secret@host.test", 80, None
+
+    facts = obs_hooks._facts(Client(), "putContent", "PutObject")
+    assert facts.endpoint == "http://host.test"
 
 
 @pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
@@ -77,63 +192,4 @@ def test_what_an_override_adds_is_judged(http: RecordingServer) -> None:
     with pytest.raises(SSETransportError):
         client.putContent(BUCKET, OBJECT, CONTENT)
     client.close()
-    assert_silent(http)
-
-
-class _Headers:
-    """A header object of an application's own, as uploadFile takes them."""
-
-    def __init__(self, **values: Any) -> None:
-        vars(self).update(dict.fromkeys(obs.UploadFileHeader.allowedAttr), **values)
-
-
-@pytest.mark.parametrize("sse", ["SSE-C", "SSE-KMS", "none"])
-def test_a_header_object_of_another_class_is_read(sse: str, http: RecordingServer, tmp_path: Any) -> None:
-    path = tmp_path / "file"
-    path.write_text("x")
-    headers = _Headers(sseHeader=obs_calls.sse(sse, KEY))
-    with open_client("v2", http) as client:
-        if sse == "none":
-            assert client.uploadFile(BUCKET, OBJECT, str(path), headers=headers).status == 200
-        else:
-            with pytest.raises(SSETransportError, match=f"InitiateMultipartUpload with {sse}"):
-                client.uploadFile(BUCKET, OBJECT, str(path), headers=headers)
-            assert_silent(http)
-
-
-@needs_https
-def test_warn_mode_lets_a_downgraded_hop_through(
-    https: RecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
-    https.answer("PUT", 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
-    with open_client("v2", https) as client:
-        assert put_sse_c(client).status == 200
-    assert rules(caplog) == ["unverified-host", "table-1/PutObject"]
-
-
-@pytest.mark.parametrize(
-    ("connection", "secure"),
-    [
-        (http.client.HTTPSConnection("a.test"), True),
-        (http.client.HTTPConnection("a.test"), False),
-        (SimpleNamespace(req=SimpleNamespace(scheme="https")), True),
-        (SimpleNamespace(req=SimpleNamespace(scheme="http")), False),
-        (SimpleNamespace(secure=True), True),
-        (SimpleNamespace(secure=False), False),
-        (SimpleNamespace(), False),
-    ],
-)
-def test_the_transport_is_the_connections(connection: Any, secure: bool) -> None:
-    """What cannot be told counts as plaintext; the classes of ``use_http2`` load on old Pythons only."""
-    assert obs_hooks._is_tls(connection) is secure
-
-
-def test_names_that_are_no_text_are_read_too(http: RecordingServer) -> None:
-    headers = {b"x-amz-server-side-encryption-customer-key": "key", 1: "one"}
-    with open_client("v2", http) as client:
-        with pytest.raises(SSETransportError):
-            client._make_put_request(BUCKET, OBJECT, headers=headers)
-        with pytest.raises(SSETransportError):
-            client.deleteObject(BUCKET, OBJECT, extensionHeaders=headers)
     assert_silent(http)

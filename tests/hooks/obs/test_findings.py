@@ -1,4 +1,4 @@
-"""The findings beside the tables, that ObsClient's methods show, under both policies."""
+"""The findings beside the tables, by ObsClient's methods, under both policies."""
 
 from __future__ import annotations
 
@@ -27,12 +27,6 @@ from tests.support.obs_calls import (
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
 from tests.support.sse import ENCODED, OBS_KEY_HEADER
-
-
-@pytest.fixture(params=["documented", "strict"])
-def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv(POLICY, request.param)
-    return str(request.param)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
@@ -114,78 +108,6 @@ def test_kms_without_a_row_is_logged(policy: str, http: RecordingServer, caplog:
         else:
             client.restoreObject(BUCKET, OBJECT, 1, extensionHeaders=headers)
             assert rules(caplog) == ["kms-in-clear"]
-
-
-@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
-@pytest.mark.parametrize("method", ["modifyFile", "renameFile"])
-@pytest.mark.parametrize(
-    "sse",
-    [
-        pytest.param(lambda: obs.SseCHeader.getInstance(KEY), id="object"),
-        pytest.param(lambda: {"encryption": "AES256", "key": KEY}, id="dict"),
-    ],
-)
-def test_key_misplaced_is_refused_over_any_transport(method: str, scheme: str, sse: Any, policy: str) -> None:
-    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
-    with server_class() as server, obs_calls.open_client("obs", server) as client:
-        if not hasattr(client, method):
-            pytest.skip("this release of the SDK has no such method")
-        arguments = {"headers": {"sseHeader": sse()}}
-        with pytest.raises(SSETransportError) as caught:
-            if method == "modifyFile":
-                client.modifyFile(BUCKET, OBJECT, 0, CONTENT, **arguments)
-            else:
-                client.renameFile(BUCKET, OBJECT, "new", **arguments)
-        assert_silent(server)
-        row_speaks = method == "modifyFile" and scheme == "http" and isinstance(sse(), obs.SseCHeader)
-        assert caught.value.rule == ("table-1/PutObject" if row_speaks else "key-misplaced")
-
-
-@pytest.mark.parametrize("name", [f" {OBS_KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
-def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) -> None:
-    with obs_calls.open_client("obs", http) as client, pytest.raises(SSETransportError) as caught:
-        client.putContent(BUCKET, OBJECT, CONTENT, metadata={name: ENCODED})
-    assert caught.value.rule in ("key-misplaced", "table-1/PutObject")
-    assert_no_key(http, KEY)
-
-
-@needs_https
-def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServer) -> None:
-    with obs_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
-        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED})
-    assert_no_key(https, KEY)
-
-
-@pytest.mark.parametrize("signer", ["createSignedUrl", "createV2SignedUrl", "createV4SignedUrl"])
-def test_key_in_url_over_https(
-    signer: str, policy: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    with obs_calls.open_client("v2", https) as client:
-        call = getattr(client, signer)
-        assert call("GET", BUCKET, OBJECT, headers={OBS_KEY_HEADER: ENCODED}).signedUrl
-        assert not caplog.records
-        if policy == "strict":
-            with pytest.raises(SSETransportError, match=r"\[key-in-url\]") as caught:
-                call("GET", BUCKET, OBJECT, queryParams={OBS_KEY_HEADER: ENCODED})
-            assert ENCODED not in str(caught.value)
-        else:
-            assert call("GET", BUCKET, OBJECT, queryParams={OBS_KEY_HEADER: ENCODED}).signedUrl
-            assert rules(caplog) == ["key-in-url"]
-
-
-@pytest.mark.parametrize("signer", ["createPostSignature", "createV4PostSignature"])
-def test_key_in_a_post_policy_over_https(
-    signer: str, policy: str, https: RecordingServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    with obs_calls.open_client("v2", https) as client:
-        call = getattr(client, signer)
-        if policy == "strict":
-            with pytest.raises(SSETransportError, match=r"\[key-in-url\]"):
-                call(BUCKET, OBJECT, formParams={OBS_KEY_HEADER: ENCODED})
-        else:
-            assert call(BUCKET, OBJECT, formParams={OBS_KEY_HEADER: ENCODED}).policy
-            assert rules(caplog) == ["key-in-url"]
-        assert call(BUCKET, OBJECT, formParams={"x-obs-server-side-encryption": "kms"}).policy
 
 
 _DROPPED = {

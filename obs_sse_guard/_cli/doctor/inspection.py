@@ -1,7 +1,7 @@
-"""The examination: what is installed, what is hooked, what is set, and whether that protects.
+"""Inspect what is installed, hooked and set, and whether that protects.
 
-Hooks are placed when an SDK is imported, so that only an import shows what becomes of them. The SDKs
-are imported here, in the doctor's own process, one module of the targets after the other.
+Hooks are placed when an SDK is imported, so only an import shows whether they can be. The SDKs are
+imported here, in the doctor's own process, one module of the targets after the other.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ import obs_sse_guard
 from obs_sse_guard import _the_patcher
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
 from obs_sse_guard._cli.doctor.packages import PACKAGES, PATCHERS, versions
-from obs_sse_guard._policy import settings as _settings
-from obs_sse_guard._policy.settings import Mode
+from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, understand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from obs_sse_guard._hooks.installer import Patcher, Target
-    from obs_sse_guard._policy.settings import Settings, TrustedHosts
+    from obs_sse_guard._policy.settings import Complaint, Settings, TrustedHosts
 
-__all__ = ["Report", "examine"]
+__all__ = ["Report", "inspect_environment"]
 
 IMPORTED, ABSENT, FAILED = "imported", "absent", "failed"
 
@@ -44,9 +43,9 @@ class Python:
 
 @dataclass(frozen=True)
 class Package:
-    """A package: its version, where it is installed as a distribution, and what an import makes of it.
+    """A package: its version, if it is installed as a distribution, and whether it can be imported.
 
-    ``state`` is ``imported``, ``failed``, ``absent``, or empty where the guard hooks nothing in it.
+    ``state`` is ``imported``, ``failed``, ``absent``, or empty if the guard hooks nothing in it.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Hook:
-    """A place that the guard hooks, its state by ``status()``, and whether that leaves a gap."""
+    """A target of the guard, its state in ``status()``, and whether calls pass there unguarded."""
 
     name: str
     state: str
@@ -76,7 +75,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting: as it is understood, where that comes from, what was given, and what is wrong with it."""
+    """A setting: its effective value, where that comes from, what was given, and what is wrong with it."""
 
     variable: str
     value: str
@@ -87,7 +86,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class KnownHazard:
-    """A hazard of the releases found."""
+    """A hazard of an installed release."""
 
     id: str
     package: str
@@ -97,7 +96,7 @@ class KnownHazard:
 
 @dataclass(frozen=True)
 class OtherPatcher:
-    """Another package that patches the SDKs, and whether something has loaded it into this process."""
+    """Another package that patches the SDKs, and whether it is loaded in this process."""
 
     name: str
     version: str
@@ -107,7 +106,7 @@ class OtherPatcher:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the doctor found. The names of its fields are those of ``--json``, and stay."""
+    """Everything the doctor found. The field names are those of ``--json`` and must not change."""
 
     protected: bool
     reasons: list[str]
@@ -121,12 +120,12 @@ class Report:
     patchers: list[OtherPatcher]
 
 
-def examine() -> Report:
-    """Import the SDKs that are installed, and look at everything."""
+def inspect_environment() -> Report:
+    """Import the installed SDKs and inspect everything."""
     patcher, found = _the_patcher(), versions()
     modules = [_import(name) for name in dict.fromkeys(target.module for target in patcher.targets)]
     packages, hooks = _packages(modules, found), _hooks(patcher, modules)
-    settings, complaints = _settings.understand()
+    settings, complaints = understand()
     reasons = [*_reasons(settings.mode, packages, modules, hooks)]
     python = platform.python_version()
     return Report(
@@ -138,27 +137,29 @@ def examine() -> Report:
         modules=modules,
         hooks=hooks,
         settings=_all_settings(settings, complaints),
-        hazards=[KnownHazard(row.id, row.package, row.what, row.remedy) for row in HAZARDS if row.shows(found, python)],
+        hazards=[
+            KnownHazard(row.id, row.package, row.what, row.remedy) for row in HAZARDS if row.applies(found, python)
+        ],
         patchers=_patchers(found),
     )
 
 
 def _import(name: str) -> Module:
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # whatever an SDK prints when imported is no part of the report
-            importlib.import_module(_top(name))  # first: what a package that failed has left behind counts for nothing
+        with contextlib.redirect_stdout(sys.stderr):  # what an SDK prints when imported is not part of the report
+            importlib.import_module(_top(name))  # first, because a failed import may leave submodules behind
             importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # The SDK is not installed, or this release has no such module; else it lacks one that it needs.
+        # Either the SDK or this module of it is missing; otherwise it lacks a dependency.
         if error.name and f"{name}.".startswith(f"{error.name}."):
             return Module(name, ABSENT, "")
-        return Module(name, FAILED, _told(error))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a broken SDK is what is to be reported
-        return Module(name, FAILED, _told(error))
+        return Module(name, FAILED, _describe(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a broken SDK is what the report must show
+        return Module(name, FAILED, _describe(error))
     return Module(name, IMPORTED, "")
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
@@ -188,19 +189,19 @@ def _hooks(patcher: Patcher, modules: Sequence[Module]) -> list[Hook]:
 
 
 def _is_gap(patcher: Patcher, target: Target, states: Mapping[str, str], imported: set[str]) -> bool:
-    """Whether calls of an SDK that is in use would pass here unseen."""
+    """Return whether calls of an imported SDK pass here unguarded."""
     state = states[target.name]
     if state == "active" or _top(target.module) not in imported:
         return False
     return state == "off" or not patcher.is_spared(target)
 
 
-def _all_settings(settings: Settings, complaints: Sequence[_settings.Complaint]) -> list[Setting]:
+def _all_settings(settings: Settings, complaints: Sequence[Complaint]) -> list[Setting]:
     values = {
-        _settings.MODE: settings.mode.value,
-        _settings.POLICY: settings.policy.value,
-        _settings.TRUSTED_HOSTS: _hosts(settings.trusted),
-        _settings.AUDIT: settings.audit,
+        MODE: settings.mode.value,
+        POLICY: settings.policy.value,
+        TRUSTED_HOSTS: _hosts(settings.trusted),
+        AUDIT: settings.audit,
     }
     return [
         _setting(variable, value, [complaint.message for complaint in complaints if complaint.variable == variable])
@@ -210,7 +211,7 @@ def _all_settings(settings: Settings, complaints: Sequence[_settings.Complaint])
 
 def _setting(variable: str, value: str, problems: list[str]) -> Setting:
     given = os.environ.get(variable)
-    is_default = not (given and given.strip()) or (problems and variable != _settings.TRUSTED_HOSTS)
+    is_default = not (given and given.strip()) or (problems and variable != TRUSTED_HOSTS)
     return Setting(variable, value, "default" if is_default else "environment", given, problems)
 
 
@@ -229,8 +230,8 @@ def _patchers(found: Mapping[str, str]) -> list[OtherPatcher]:
 
 
 _NOT_ENFORCED = {
-    Mode.WARN: "logs what it would refuse, and lets it through",
-    Mode.OFF: "switches the guard off",
+    Mode.WARN: "only logs what would be refused",
+    Mode.OFF: "disables the guard",
 }
 
 
@@ -238,16 +239,16 @@ def _reasons(
     mode: Mode, packages: Sequence[Package], modules: Sequence[Module], hooks: Sequence[Hook]
 ) -> Iterator[str]:
     if mode in _NOT_ENFORCED:
-        yield f"{_settings.MODE}={mode.value} {_NOT_ENFORCED[mode]}"
+        yield f"{MODE}={mode.value} {_NOT_ENFORCED[mode]}"
     imported = {_top(module.name) for module in modules if module.state == IMPORTED}
     if not any(package.module in imported for package in PACKAGES if package.is_sdk):
         yield _no_sdk([package.name for package in packages if package.is_sdk and package.state == FAILED])
     gaps = [hook.name for hook in hooks if hook.gap]
     if gaps and mode is not Mode.OFF:
-        yield f"not hooked, so that calls pass there unguarded: {', '.join(gaps)}"
+        yield f"not hooked, so calls pass unguarded: {', '.join(gaps)}"
 
 
 def _no_sdk(failed: Sequence[str]) -> str:
     if failed:
-        return f"importing {', '.join(failed)} fails, and there is no other SDK"
-    return "there is no SDK to guard: pip install 'obs-sse-guard[obs]'"
+        return f"{', '.join(failed)} cannot be imported, and there is no other SDK"
+    return "no supported SDK is installed: pip install 'obs-sse-guard[obs]'"

@@ -1,7 +1,4 @@
-"""What is odd must not stop a call, on the botocore family: bugs of the guard's own, and objects of the application's.
-
-Where one gate fails, the other still judges; where both fail, the call goes on, and the log says so.
-"""
+"""Requests, transports and metadata of the application's own making."""
 
 from __future__ import annotations
 
@@ -10,16 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 
-import obs_sse_guard
-from obs_sse_guard._hooks import botocore as botocore_hooks
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
     ENCODED,
     KEY,
     OBJECT,
+    PUT_SSE_C,
     Call,
     OwnTransport,
     asking,
@@ -29,74 +24,8 @@ from tests.support.s3_calls import (
     refused,
     succeeded,
 )
-from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
 from tests.support.sse import S3_KEY_HEADER
-
-PUT = asking("PutObject", "SSE-C")
-
-
-def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the guard logged of its own failures."""
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-
-
-# ------------------------------------------------------------------------- bugs of the guard's
-
-
-@each_sdk
-def test_where_the_method_gate_fails_the_wire_gate_judges(
-    sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.delattr(botocore_hooks, "_named_by_params")
-    refused(outcome(sdk, http, PUT), "table-1/PutObject")
-    assert_silent(http)
-    assert len(_complaints(caplog)) == 1
-    assert not leaks(caplog.text, KEY)
-
-
-@each_sdk
-def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
-    sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.delattr(botocore_hooks, "named_by")
-    assert succeeded(outcome(sdk, http, PUT))
-    assert succeeded(outcome(sdk, http, PUT))
-    assert len(_complaints(caplog)) == 2, "once per gate"
-    assert not leaks(caplog.text, KEY)
-
-
-@each_sdk
-def test_where_signing_is_not_understood_it_goes_on(
-    sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.delattr(botocore_hooks, "named_by")
-
-    def sign(client: Any) -> Any:
-        return client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": OBJECT})
-
-    assert outcome(sdk, https, sign).startswith("https://")
-    assert _complaints(caplog)
-
-
-@each_sdk
-def test_where_an_answer_is_not_understood_it_is_handed_on(
-    sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.delattr(botocore_hooks, "_learn")
-    assert succeeded(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS")))
-    assert len(_complaints(caplog)) == 1
-
-
-def test_where_masking_fails_the_line_is_kept(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.delattr(botocore_hooks, "masked")
-    logging.getLogger("botocore.endpoint").warning("kept: %s", 1)
-    assert "kept: 1" in [record.getMessage() for record in caplog.records]
-    assert len(_complaints(caplog)) == 1
-
-
-# -------------------------------------------------------------------- objects of the application's
 
 
 def _by(transport: OwnTransport, call: Call) -> Call:
@@ -107,24 +36,11 @@ def _by(transport: OwnTransport, call: Call) -> Call:
     return calling
 
 
-def _later_call(self: Any, operation_name: Any, api_params: Any) -> Any:
-    return operation_name, api_params
-
-
-def test_a_client_that_cannot_tell_its_service_is_let_through(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(BaseClient, "_make_api_call", _later_call)
-    obs_sse_guard.install()
-    assert BaseClient._make_api_call(SimpleNamespace(), "PutObject", {}) == ("PutObject", {})
-    assert len(_complaints(caplog)) == 2, "of the call, and of its answer"
-
-
 def test_a_transport_that_says_nothing_of_certificates_is_taken_at_its_word(
     https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     transport = OwnTransport()
-    assert succeeded(outcome("boto3", https, _by(transport, PUT)))
+    assert succeeded(outcome("boto3", https, _by(transport, PUT_SSE_C)))
     assert len(transport.sent) == 1
     assert not caplog.records
 
@@ -133,7 +49,7 @@ def test_a_transport_that_says_nothing_of_certificates_is_taken_at_its_word(
             request.url = request.url.replace(https.url, http.url)
 
         client.meta.events.register("before-send.s3", rewrite)
-        return PUT(client)
+        return PUT_SSE_C(client)
 
     refused(outcome("boto3", https, _by(transport, lead_away)), "table-1/PutObject")
     assert len(transport.sent) == 1
@@ -178,7 +94,7 @@ def test_odd_conditions_are_signed_as_before(
 @each_sdk
 def test_other_failures_of_a_request_with_encryption_are_the_sdks_own(sdk: str, https: TlsRecordingServer) -> None:
     def failed() -> tuple[type, str]:
-        error = outcome(sdk, https, PUT, endpoint_url="https://127.0.0.1:9")
+        error = outcome(sdk, https, PUT_SSE_C, endpoint_url="https://127.0.0.1:9")
         return type(error), str(error)
 
     with unguarded():

@@ -1,4 +1,4 @@
-"""Every other way to say a row: other methods, other shapes, raw headers, signed URLs."""
+"""Every other way to call each operation: other methods, other shapes, raw headers, signed URLs."""
 
 from __future__ import annotations
 

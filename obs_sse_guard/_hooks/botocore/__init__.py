@@ -1,0 +1,1 @@
+"""Hooks on botocore, and with it on boto3 and s3transfer."""

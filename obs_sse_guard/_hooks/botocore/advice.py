@@ -1,0 +1,84 @@
+"""How to fix a finding, in the words of boto3 and aiobotocore, and where a plaintext endpoint came from."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._hooks.botocore.client import is_https, parse_address
+from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._policy.request import SDK
+
+if TYPE_CHECKING:
+    from obs_sse_guard._policy.request import RequestContext
+
+__all__ = ["BOTOCORE", "advise"]
+
+_MAKE_CLIENT = {"botocore": "boto3.client", "aiobotocore": "session.create_client"}
+_FIXES = {
+    "key-misplaced": "put_object(SSECustomerKey=...)   keep the names of encryption headers out of Metadata=",
+    "key-in-url": '{make}("s3", config=Config(signature_version="s3v4"))   signs the key as a header, to be sent with '
+    "the request; keep it out of Fields= and Conditions=",
+    "downgraded-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
+    "cross-host-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
+    "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True; this client has verify=False',
+}
+_USE_HTTPS = '{make}("s3", endpoint_url="{url}")   the http '
+_USE_TLS = '{make}("s3", use_ssl=True)   the http '
+
+_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_CONFIGURATION = ("AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_USE_SSL = "comes from use_ssl=False"
+
+
+def advise(context: RequestContext, finding: str) -> str:
+    """Return how to fix a finding; for plaintext, also where the http came from.
+
+    Args:
+        context: the request.
+        finding: id of the finding.
+    """
+    fix = _FIXES.get(finding)
+    if fix is None:
+        origin = context.origin or _origin(context)
+        fix = (_USE_TLS if origin == _USE_SSL else _USE_HTTPS) + origin
+    return fix.format(make=_MAKE_CLIENT[context.sdk.name], url=context.https_url)
+
+
+def _origin(context: RequestContext) -> str:
+    """Return where a client got its plaintext endpoint from; botocore itself does not keep it."""
+    for variable in _VARIABLES:
+        if _is_endpoint_of(context, os.environ.get(variable)):
+            return f"comes from {variable}"
+    if context.host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return _USE_SSL  # the SDK's own endpoint
+    if any(_is_endpoint_of(context, url) for url in _configured_endpoints(*map(os.environ.get, _CONFIGURATION))):
+        return "comes from endpoint_url in the AWS configuration file"
+    return "comes from endpoint_url="
+
+
+@functools.lru_cache(maxsize=8)  # of text: nothing of botocore is kept alive
+def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
+    """Return the endpoints in the AWS configuration file, read once for each choice of file and profile."""
+    import botocore.session  # noqa: PLC0415  # the application has it imported
+
+    # If it cannot be read, the message loses a guess and nothing else.
+    with contextlib.suppress(Exception):
+        session = botocore.session.get_session()
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+        return profile.get("endpoint_url"), services.get("s3", {}).get("endpoint_url")
+    return ()
+
+
+def _is_endpoint_of(context: RequestContext, url: Any) -> bool:
+    """Return whether a URL is the plaintext endpoint that a request goes to, or to a bucket's host below it."""
+    endpoint = parse_address(url or "").host
+    if not endpoint or is_https(url):
+        return False
+    return context.host == endpoint or context.host.endswith(f".{endpoint}")
+
+
+BOTOCORE = SDK("botocore", advise, installer.report_removed_hooks)

@@ -1,0 +1,159 @@
+"""What a client, an endpoint and a URL tell: the service, the transport, the address, the proxy."""
+
+from __future__ import annotations
+
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from obs_sse_guard._hooks.tls_gaps import unreported_gap
+from obs_sse_guard._policy.operations import bucket_operation, object_operation
+from obs_sse_guard._policy.request import normalize_host
+from obs_sse_guard._util.text import to_text
+from obs_sse_guard.rules import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from obs_sse_guard._hooks.types import Items
+    from obs_sse_guard._policy.headers import SSEHeaders
+
+__all__ = [
+    "Address",
+    "can_have_findings",
+    "is_https",
+    "is_s3",
+    "is_safe_transport",
+    "names_sse_header",
+    "obs_operation",
+    "only_serialized",
+    "operation_of",
+    "parse_address",
+    "parse_endpoint",
+    "proxy_of",
+    "tls_gap",
+    "upload_of",
+]
+
+# Set while s3transfer has botocore serialize a request that the CRT's own client will send.
+only_serialized: ContextVar[bool] = ContextVar("obs_sse_guard_only_serialized", default=False)
+
+
+def is_s3(client: Any) -> bool:
+    """Return whether this is a client of S3, or one that does not tell its service."""
+    try:
+        return bool(client._service_model.service_name == "s3")
+    except Exception:  # noqa: BLE001  # a client of the application's own making
+        return True
+
+
+def names_sse_header(names: Iterable[str]) -> bool:
+    """Return whether names of headers may be about encryption; in doubt, as where one is percent-encoded, true."""
+    joined = "\n".join(names)
+    return "ncryption" in joined.lower() or "%" in joined
+
+
+def obs_operation(name: str) -> str:
+    """Return the OBS API's name of an S3 operation."""
+    return Operation.INITIATE_MULTIPART_UPLOAD.value if name == "CreateMultipartUpload" else name
+
+
+# --- the transport ---------------------------------------------------------------------------
+
+
+def is_https(url: Any) -> bool:
+    """Return whether a URL leads over TLS."""
+    return to_text(url).strip().lower().startswith("https:")
+
+
+def is_safe_transport(endpoint: Any, url: Any) -> bool:
+    """Return whether a URL surely leads over verified TLS. A quick test, and one that never raises."""
+    try:
+        return bool(url.startswith("https://") and endpoint.http_session._verify)
+    except Exception:  # noqa: BLE001  # an endpoint or session of the application's own making
+        return False
+
+
+def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool) -> str:
+    """Return the id of what TLS leaves unverified for a key, unless it was reported for this endpoint."""
+    # An HTTP session of the application's own that does not tell is presumed to verify.
+    if not sse.key or not secure or getattr(endpoint.http_session, "_verify", True):
+        return ""
+    return unreported_gap(endpoint, "unverified-tls")
+
+
+def can_have_findings(sse: SSEHeaders, *, secure: bool, exposed: bool, kms_upload: bool) -> bool:
+    """Return whether the policy can find anything about a request.
+
+    Args:
+        sse: what its headers name.
+        secure: whether the transport is TLS.
+        exposed: whether TLS leads to an unverified or another host; only a key matters there.
+        kms_upload: whether it is a part of an upload that was begun with SSE-KMS.
+    """
+    return sse.key_in_metadata or (sse.key and exposed) if secure else bool(sse.names) or kms_upload
+
+
+# --- the address -----------------------------------------------------------------------------
+
+
+class Address(NamedTuple):
+    """Where a URL leads."""
+
+    host: str
+    port: int | None
+    bucket: str
+    key: str
+    query: Items
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the query parameters."""
+        return [name for name, _ in self.query]
+
+
+def parse_address(url: Any, endpoint_url: Any = "") -> Address:
+    """Read a URL; a bucket's host below the endpoint's counts as the endpoint's own."""
+    # urllib3's parser, as in botocore's own session: the host that is checked is the host that is connected to.
+    from urllib3.exceptions import LocationParseError  # noqa: PLC0415  # botocore has it imported
+    from urllib3.util import parse_url  # noqa: PLC0415
+
+    try:
+        parts = parse_url(to_text(url).strip())
+    except LocationParseError:  # yarl, the parser of aiohttp, accepts more; nobody trusts a host without a name
+        return Address("", None, "", to_text(url), [])
+    host, path = normalize_host(parts.host), (parts.path or "").lstrip("/")
+    query = parse_qsl(parts.query or "", keep_blank_values=True)
+    home = normalize_host(urlsplit(to_text(endpoint_url)).hostname)
+    if home and host == home:
+        return Address(host, parts.port, *path.partition("/")[::2], query)
+    if home and host.endswith(f".{home}"):
+        return Address(home, parts.port, host[: -len(home) - 1], path, query)
+    return Address(host, parts.port, "", path, query)
+
+
+def operation_of(method: Any, address: Address, headers: Items) -> str:
+    """Return the operation of a request."""
+    if address.key:
+        return object_operation(to_text(method), address.parameters, headers)
+    return bucket_operation(to_text(method), has_parameters=bool(address.query))
+
+
+@functools.lru_cache(maxsize=64)  # of strings; parsing takes as long as checking a whole call
+def parse_endpoint(url: str) -> tuple[str, int | None]:
+    """Return the host and port of an endpoint's URL."""
+    return parse_address(url)[:2]
+
+
+def proxy_of(endpoint: Any, url: Any) -> str:
+    """Return the host of the HTTP proxy that a request goes through, if any."""
+    configuration = getattr(endpoint.http_session, "_proxy_config", None)
+    proxy = configuration.proxy_url_for(url) if configuration is not None else None
+    return parse_address(proxy).host if proxy else ""
+
+
+def upload_of(client: Any, params: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the endpoint's host, the bucket and the id of the multipart upload that a call is about."""
+    host, _ = parse_endpoint(client._endpoint.host)
+    return host, to_text(params.get("Bucket")), to_text(params.get("UploadId"))

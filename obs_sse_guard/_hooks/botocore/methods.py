@@ -1,0 +1,190 @@
+"""The method hook: every operation of every client goes through `BaseClient._make_api_call`.
+
+It sees the parameters as the application passed them, before botocore does anything with them. A refusal is raised as
+it is: botocore re-raises an `Exception` that it does not know, once and unchanged, while a `BaseException` makes
+``upload_file`` return as if it had succeeded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._enforcement.decision import Outcome, decide
+from obs_sse_guard._enforcement.enforce import enforcing
+from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.botocore.client import (
+    can_have_findings,
+    is_https,
+    is_s3,
+    is_safe_transport,
+    names_sse_header,
+    obs_operation,
+    only_serialized,
+    parse_endpoint,
+    proxy_of,
+    tls_gap,
+    upload_of,
+)
+from obs_sse_guard._hooks.botocore.responses import record_response
+from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.tls_gaps import mark_reported
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.kms_uploads import kms_uploads
+from obs_sse_guard._policy.request import RequestContext
+from obs_sse_guard._util.weak import WeakNotes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from obs_sse_guard._hooks.types import Function, Items
+    from obs_sse_guard._policy.headers import SSEHeaders
+    from obs_sse_guard._policy.request import SDK
+
+    Params = Mapping[str, Any]
+
+__all__ = ["call_context", "method_hook"]
+
+
+def method_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``_make_api_call``."""
+    expect_parameters(function, "self operation_name api_params")
+
+    def hook(client: Any, operation_name: Any, api_params: Any) -> Any:
+        context = call_context(BOTOCORE, client, operation_name, api_params)
+        if context is None:
+            response = function(client, operation_name, api_params)
+        else:
+            with enforcing(context) as reported:
+                mark_reported(client._endpoint, context, reported)
+                response = function(client, operation_name, api_params)
+        record_response(BOTOCORE, client, operation_name, api_params, response)
+        return response
+
+    return hook
+
+
+def call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
+    """Return the context of a call on an S3 client, or ``None`` if the policy cannot find anything about it."""
+    return _call_context(sdk, client, operation, params) if may_carry_sse(client, operation, params) else None
+
+
+def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
+    """Return whether a call needs a closer look. The names of its parameters rule most calls out.
+
+    It may err only towards a closer look.
+    """
+    try:
+        names = "\n".join(params)
+        if "Metadata" in names and names_sse_header(params.get("Metadata") or ()):
+            return is_s3(client)  # a misplaced key matters over any transport
+        if "SSE" not in names and "Encryption" not in names and not (kms_uploads and operation == "UploadPart"):
+            return False
+        if is_safe_transport(client._endpoint, client._endpoint.host):
+            return False
+    except Exception:  # noqa: BLE001, S110  # a client or parameters of the application's own making
+        pass
+    return is_s3(client)
+
+
+@never_raises("judge a call of botocore")
+def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
+    endpoint, service = client._endpoint, client._service_model
+    if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself
+        return None
+    secure, model = is_https(endpoint.host), service.operation_model(operation)
+    sse = _parse_params(model, params)
+    kms_upload = not secure and operation == "UploadPart" and upload_of(client, params) in kms_uploads
+    gap = tls_gap(endpoint, sse, secure=secure)
+    if not can_have_findings(sse, secure=secure, exposed=bool(gap), kms_upload=kms_upload):
+        return None
+    host, port = parse_endpoint(endpoint.host)
+    context = RequestContext(
+        sdk=sdk,
+        call=f"S3.{_snake_case(operation)}",
+        operation=obs_operation(operation),
+        secure=secure,
+        host=host,
+        port=port,
+        proxy=proxy_of(endpoint, endpoint.host),
+        target=sse.target,
+        source=sse.source,
+        key=sse.key_location(),
+        headers=sse.names,
+        kms_upload=kms_upload,
+        tls_gap=gap,
+    )
+    return None if _shows(context) and _is_invalid(client, model, params) else context
+
+
+def _snake_case(operation: str) -> str:
+    from botocore import xform_name  # noqa: PLC0415  # botocore calls us
+
+    return str(xform_name(operation))
+
+
+# --- what the parameters name -----------------------------------------------------------------
+
+# By operation model, which lives as long as its client's class.
+_carriers: WeakNotes[list[tuple[str, str]]] = WeakNotes()
+
+
+def _parse_params(model: Any, params: Params) -> SSEHeaders:
+    """Read which encryption a call's parameters name, by the headers that botocore turns them into."""
+    headers: Items = []
+    for member, header in _carriers_of(model):
+        value = params.get(member)
+        if isinstance(value, dict):  # Metadata: a header for each entry
+            headers.extend((f"{header}{name}", entry) for name, entry in value.items())
+        elif value is not None:
+            headers.append((header, value))
+    return parse_headers(headers)
+
+
+def _carriers_of(model: Any) -> list[tuple[str, str]]:
+    """Return an operation's parameters that may name encryption, with their headers, from its service model."""
+    carriers = _carriers.get(model)
+    if carriers is None:
+        carriers = list(_find_carriers(model.input_shape))
+        _carriers.set(model, carriers)
+    return carriers
+
+
+def _find_carriers(shape: Any) -> Iterator[tuple[str, str]]:
+    for member, inner in shape.members.items() if shape is not None else ():
+        location, header = inner.serialization.get("location"), inner.serialization.get("name", member)
+        if location == "headers" or (location == "header" and parse_headers([(header, "")]).names):
+            yield member, header
+
+
+# --- what botocore itself refuses ---------------------------------------------------------------
+
+
+def _shows(context: RequestContext) -> bool:
+    """Return whether anyone is told about a call."""
+    return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
+
+
+def _is_invalid(client: Any, model: Any, params: Params) -> bool:
+    """Return whether botocore is going to refuse the parameters before it sends anything, with an error of its own."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # botocore calls us
+    from botocore.handlers import validate_ascii_metadata, validate_bucket_name  # noqa: PLC0415
+    from botocore.utils import S3ArnParamHandler  # noqa: PLC0415
+    from botocore.validate import ParamValidator  # noqa: PLC0415
+
+    # Event handlers turn these into text before botocore validates them.
+    checked = {name: "text" if _becomes_text(name, value) else value for name, value in params.items()}
+    if client.meta.config.parameter_validation and ParamValidator().validate(checked, model.input_shape).has_errors():
+        return True
+    try:
+        validate_bucket_name(checked)
+        validate_ascii_metadata(checked)
+        S3ArnParamHandler().handle_arn(checked, model, {})
+    except BotoCoreError:
+        return True
+    return False
+
+
+def _becomes_text(name: str, value: Any) -> bool:
+    return (name == "CopySource" and isinstance(value, dict)) or (
+        name.endswith("SSECustomerKey") and isinstance(value, (bytes, bytearray))
+    )

@@ -1,0 +1,222 @@
+"""The hooks on signed URLs and POST forms: nothing is sent, but what is handed out decides what will be.
+
+Two hooks see each of them. The client's hook knows the operation. The signer's hook sees what event handlers made of
+the request, and also requests that an application has signed without a client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.botocore.client import is_https, obs_operation, operation_of, parse_address
+from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.request import KeyLocation, RequestContext
+from obs_sse_guard._util.text import to_text
+from obs_sse_guard.rules import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from obs_sse_guard._hooks.types import Function
+    from obs_sse_guard._policy.headers import SSEHeaders
+    from obs_sse_guard._policy.request import SDK
+
+    Parts = Mapping[str, Any]
+    Enforcing = contextlib.AbstractContextManager[frozenset[str]]
+
+__all__ = [
+    "Signing",
+    "enforcing_form",
+    "enforcing_request",
+    "form_hook",
+    "form_signer_hook",
+    "signing_form",
+    "signing_url",
+    "url_hook",
+    "url_signer_hook",
+]
+
+
+class Signing:
+    """What is being signed for whom. While a client signs, entered: the hook on its signer finds it.
+
+    Attributes:
+        sdk: the SDK.
+        call: the method that the application called, for the message.
+        operation: the operation by the OBS API's name; empty where only the request shows it.
+    """
+
+    def __init__(self, sdk: SDK, call: str, operation: str = "") -> None:
+        self.sdk = sdk
+        self.call = call
+        self.operation = obs_operation(operation)
+        self._is_checked = False
+
+    def __enter__(self) -> None:
+        self._token = _by_client.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _by_client.reset(self._token)
+
+    def check(self, url: Any) -> Any:
+        """Enforce the policy on a URL that was just signed, unless the signer's hook has. Return the URL.
+
+        Raises:
+            SSETransportError: it must not be handed out.
+        """
+        context = None if self._is_checked else _url_context(self, url)
+        self._is_checked = True
+        if context is not None:
+            enforce(context)
+        return url
+
+
+_by_client: ContextVar[Signing | None] = ContextVar("obs_sse_guard_signing_client", default=None)
+
+
+def signing_url(sdk: SDK, operation: str) -> Signing:
+    """Return what a client is about to sign as a URL."""
+    return Signing(sdk, "S3.generate_presigned_url", operation)
+
+
+def signing_form(sdk: SDK) -> Signing:
+    """Return what a client is about to sign as a POST form."""
+    return Signing(sdk, "S3.generate_presigned_post")
+
+
+def enforcing_request(signing: Signing, request: Parts) -> Enforcing:
+    """Enforce the policy on a request that is signed for somebody else to send."""
+    return _enforcing(_request_context(signing, request))
+
+
+def enforcing_form(signing: Signing, request: Parts, fields: Any, conditions: Any) -> Enforcing:
+    """Enforce the policy on a POST form that is signed for somebody else to send."""
+    return _enforcing(_form_context(signing, request, fields, conditions))
+
+
+def _enforcing(context: RequestContext | None) -> Enforcing:
+    return contextlib.nullcontext(frozenset()) if context is None else enforcing(context)
+
+
+# --- the hooks on clients ---------------------------------------------------------------------
+
+
+def url_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``RequestSigner.generate_presigned_url``."""
+    expect_parameters(function, "self request_dict operation_name")
+
+    def hook(signer: Any, request_dict: Any, operation_name: Any, *args: Any, **kwargs: Any) -> Any:
+        signing = signing_url(BOTOCORE, operation_name)
+        with enforcing_request(signing, request_dict), signing:
+            return signing.check(function(signer, request_dict, operation_name, *args, **kwargs))
+
+    return hook
+
+
+def form_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``S3PostPresigner.generate_presigned_post``."""
+    expect_parameters(function, "self request_dict fields conditions")
+
+    def hook(  # the SDK's parameters
+        presigner: Any, request_dict: Any, fields: Any = None, conditions: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        signing = signing_form(BOTOCORE)
+        with enforcing_form(signing, request_dict, fields, conditions), signing:
+            return function(presigner, request_dict, fields, conditions, *args, **kwargs)
+
+    return hook
+
+
+# --- the hooks on signers ---------------------------------------------------------------------
+
+
+def url_signer_hook(_: str, function: Function) -> Function:
+    """Make the hook of a signer of URLs."""
+    expect_parameters(function, "self request")
+
+    def hook(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        signing = _signing_now(auth)
+        parts = {name: getattr(request, name) for name in ("url", "method", "headers")}
+        with enforcing_request(signing, {**parts, "query_string": request.params}):
+            result = function(auth, request, *args, **kwargs)
+            signing.check(request.url)
+        return result
+
+    return hook
+
+
+def form_signer_hook(_: str, function: Function) -> Function:
+    """Make the hook of a signer of POST forms."""
+    expect_parameters(function, "self request")
+
+    def hook(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        policy = request.context.get("s3-presign-post-policy") or {}
+        fields = request.context.get("s3-presign-post-fields")
+        with enforcing_form(_signing_now(auth), {"url": request.url}, fields, policy.get("conditions")):
+            return function(auth, request, *args, **kwargs)
+
+    return hook
+
+
+def _signing_now(auth: Any) -> Signing:
+    return _by_client.get() or Signing(BOTOCORE, f"{type(auth).__name__}.add_auth")
+
+
+# --- what is signed ---------------------------------------------------------------------------
+
+
+@never_raises("judge a request that botocore signs")
+def _request_context(signing: Signing, request: Parts) -> RequestContext | None:
+    headers, address = list(request["headers"].items()), parse_address(request["url"])
+    query: Any = request.get("query_string")  # of a request that is not prepared yet
+    sse = parse_headers(headers, [*address.query, *(query.items() if hasattr(query, "items") else ())])
+    operation = signing.operation or operation_of(request["method"], address, headers)
+    return _signed_context(signing, request["url"], sse, operation, sse.key_location())
+
+
+@never_raises("judge a URL that botocore signed")
+def _url_context(signing: Signing, url: Any) -> RequestContext | None:
+    sse = parse_headers([], parse_address(url).query)
+    return _signed_context(signing, url, sse, signing.operation or "a signed URL", KeyLocation.URL) if sse.key else None
+
+
+@never_raises("judge a POST form that botocore signs")
+def _form_context(signing: Signing, request: Parts, fields: Any, conditions: Any) -> RequestContext | None:
+    sse = parse_headers([*_named_by_policy([fields]), *_named_by_policy(conditions)])
+    place = sse.key_location(KeyLocation.POLICY)
+    return _signed_context(signing, request["url"], sse, Operation.POST_OBJECT.value, place)
+
+
+def _named_by_policy(conditions: Any) -> Iterator[tuple[Any, Any]]:
+    """Return the fields that a POST policy names: ``{"name": "value"}`` or ``["eq", "$name", "value"]``."""
+    for condition in conditions or ():
+        if hasattr(condition, "items"):
+            yield from condition.items()
+        elif isinstance(condition, (list, tuple)) and len(condition) == 3:  # noqa: PLR2004  # see above
+            yield to_text(condition[1]).lstrip("$"), condition[2]
+
+
+def _signed_context(
+    signing: Signing, url: Any, sse: SSEHeaders, operation: str, key: KeyLocation
+) -> RequestContext | None:
+    secure = is_https(url)
+    if not sse.names or (secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER)):
+        return None
+    address = parse_address(url)
+    return RequestContext(
+        sdk=signing.sdk,
+        call=signing.call,
+        operation=operation,
+        secure=secure,
+        host=address.host,
+        port=address.port,
+        target=sse.target,
+        source=sse.source,
+        key=key,
+        headers=sse.names,
+    )

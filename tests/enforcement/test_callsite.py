@@ -1,0 +1,141 @@
+"""The call site is the application's line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import obs
+import pytest
+
+from obs_sse_guard import SSETransportError
+from obs_sse_guard._enforcement.callsite import call_site
+from tests.support import obs_calls, s3_calls
+from tests.support.expected_rules import ROWS
+from tests.support.guard import MODE
+from tests.support.obs_calls import BUCKET, KEY, OBJECT, open_client, put_sse_c
+from tests.support.records import audited
+from tests.support.servers import RecordingServer
+
+
+def _here() -> int:
+    return sys._getframe(1).f_lineno
+
+
+class _OwnClient(obs.ObsClient):  # type: ignore[misc]
+    def putContent(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  # the SDK's name
+        return super().putContent(*args, **kwargs)
+
+
+def _site(audit: Path) -> Any:
+    return audited(audit)[-1]["site"]
+
+
+def test_the_call_site_is_the_applications_line(http: RecordingServer, audit: Path) -> None:
+    sse = obs.SseCHeader.getInstance(KEY)
+    with open_client("v2", http) as client, pytest.raises(SSETransportError):
+        line = _here() + 1
+        client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=sse)
+    assert (_site(audit)["file"], _site(audit)["line"]) == (__file__, line)
+    assert _site(audit)["function"] == "test_the_call_site_is_the_applications_line"
+
+
+def test_an_override_in_a_subclass_is_the_application(http: RecordingServer, audit: Path) -> None:
+    client = _OwnClient(access_key_id="a", secret_access_key="b", server=http.url, signature="v2")
+    with pytest.raises(SSETransportError):
+        put_sse_c(client)
+    client.close()
+    assert _site(audit)["function"].endswith("putContent")
+    assert _site(audit)["file"] == __file__
+
+
+def test_a_helper_module_of_the_application_is_the_application(http: RecordingServer, audit: Path) -> None:
+    with open_client("v2", http) as client, pytest.raises(SSETransportError):
+        obs_calls.drive(client, ROWS[0])
+    assert _site(audit)["file"] == obs_calls.__file__
+
+
+_CALLER = "def call(function):\n    return function()\n\nasync def wait(function):\n    return function()\n"
+
+
+def _module(file: Path) -> dict[str, Any]:
+    """A module of two functions that call what they are given, as if it had been imported from this file."""
+    names: dict[str, Any] = {}
+    exec(compile(_CALLER, str(file), "exec"), names)  # noqa: S102  # the lines above
+    return names
+
+
+@pytest.mark.parametrize("folder", ["obs", "aiobotocore/site-packages", "lib/python3/asyncio"])
+def test_packages_are_told_by_their_folder_and_not_by_its_name(folder: str, tmp_path: Path) -> None:
+    file = tmp_path / folder / "botocore.py"
+    assert _module(file)["call"](call_site) == (str(file), 2, "call")
+
+
+def test_installed_packages_are_applications_unless_they_are_known() -> None:
+    stdlib = Path(threading.__file__).parent
+    for file, is_application in (
+        (stdlib / "site-packages" / "shop" / "orders.py", True),
+        (stdlib / "dist-packages" / "shop.py", True),
+        (stdlib / "concurrent" / "futures" / "thread.py", False),
+        (Path(obs.__file__).parent / "client.py", False),
+        (Path(obs.__file__).parent.parent / "observed" / "client.py", True),
+    ):
+        assert (_module(file)["call"](call_site).file == str(file)) is is_application
+
+
+def test_a_worker_thread_of_the_application_shows_its_code(http: RecordingServer, audit: Path) -> None:
+    def work() -> None:
+        with pytest.raises(SSETransportError):
+            put_sse_c(client)
+
+    with open_client("v2", http) as client:
+        thread = threading.Thread(target=work, name="worker 7")
+        thread.start()
+        thread.join()
+    assert _site(audit)["function"].endswith("put_sse_c")
+    assert audited(audit)[-1]["thread"] == "worker 7"
+
+
+def test_a_thread_of_the_sdks_own_has_no_call_site(
+    http: RecordingServer, audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    (tmp_path / "file").write_bytes(b"x" * 300_000)
+    header = obs.UploadFileHeader()
+    header.sseHeader = obs.SseCHeader.getInstance(KEY)
+    with open_client("v2", http) as client:
+        client.uploadFile(BUCKET, OBJECT, str(tmp_path / "file"), partSize=100 * 1024, headers=header)
+    lines = audited(audit)
+    assert lines[0]["rule"] == "table-1/InitiateMultipartUpload"
+    assert lines[0]["site"]["file"] == __file__
+    parts = [line for line in lines if line["operation"] == "UploadPart"]
+    assert len(parts) == 3
+    assert {(line["rule"], line["site"]) for line in parts} == {("table-1/UploadPart", None)}
+
+
+@pytest.mark.parametrize("sdk", s3_calls.SDKS)
+def test_the_call_site_of_the_botocore_family(sdk: str, http: RecordingServer, audit: Path) -> None:
+    refusal = s3_calls.outcome(sdk, http, s3_calls.saying(ROWS[0]))
+    assert isinstance(refusal, SSETransportError)
+    assert _site(audit)["file"] == s3_calls.__file__
+
+
+def test_who_runs_the_event_loop_did_not_make_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = ModuleType("s3fs")
+    sdk.__path__ = [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "s3fs", sdk)
+    wait = _module(tmp_path / "core.py")["wait"]
+
+    async def application() -> list[Any]:
+        awaited = await asyncio.wait_for(wait(call_site), 10)
+        return [awaited, *await asyncio.gather(wait(call_site)), await wait(call_site)]
+
+    deadline, task, awaited = asyncio.run(application())
+    assert task is None, "a task of the SDK's own, which the application only waits for"
+    assert awaited.function.endswith("application")
+    # Until Python 3.12 wait_for makes a task of its own, too.
+    assert deadline == (None if sys.version_info < (3, 12) else awaited._replace(line=awaited.line - 1))

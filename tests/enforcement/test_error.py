@@ -1,0 +1,59 @@
+"""The error that a refused call raises: its text, its fields, its copies."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from obs_sse_guard import SSEGuardError, SSETransportError
+from tests.support.obs_calls import KEY, open_client, put_sse_c, refusal
+from tests.support.servers import RecordingServer, leaks
+
+
+def test_the_error_teaches(http: RecordingServer) -> None:
+    with open_client("v2", http) as client:
+        error = refusal(client)
+    message = str(error)
+    for part in (
+        "ObsClient.putContent",
+        "PutObject with SSE-C over http",
+        f"http://127.0.0.1:{http.port}",
+        "x-amz-server-side-encryption-customer-key",
+        'table 1 (SSE-C) of obs_04_0108 "API Operations Related to Server-Side Encryption"',
+        "HTTPS only",
+        "ObsClient(server='https://…')",
+        "wins over is_secure",
+        "OBS_SSE_GUARD=warn",
+        "OBS_SSE_GUARD=off",
+        "OBS_SSE_GUARD_TRUSTED_HOSTS=127.0.0.1",
+    ):
+        assert part in message
+    assert message.endswith("[table-1/PutObject]")
+    assert not leaks(message + repr(error) + str(vars(error)), KEY)
+    assert (error.sdk, error.operation, error.scheme) == ("esdk-obs-python", "PutObject", "http")
+    assert (error.target, error.source, error.rule) == ("SSE-C", "none", "table-1/PutObject")
+    assert error.endpoint == f"http://127.0.0.1:{http.port}"
+    assert "x-amz-server-side-encryption-customer-key" in error.headers
+
+
+def test_the_switches_of_the_message_work(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_client("v2", http) as client:
+        message = str(refusal(client))
+        for switch in ("OBS_SSE_GUARD=warn", "OBS_SSE_GUARD=off", "OBS_SSE_GUARD_TRUSTED_HOSTS=127.0.0.1"):
+            assert switch in message
+            with monkeypatch.context() as patch:
+                patch.setenv(*switch.split("="))
+                assert put_sse_c(client).status == 200
+
+
+def test_the_error_is_a_runtime_error_that_pickles_and_copies(http: RecordingServer) -> None:
+    with open_client("v2", http) as client:
+        error = refusal(client)
+    assert isinstance(error, SSEGuardError)
+    assert isinstance(error, RuntimeError)
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+        assert type(twin) is SSETransportError
+        assert (str(twin), vars(twin)) == (str(error), vars(error))
+    assert not leaks(pickle.dumps(error), KEY)

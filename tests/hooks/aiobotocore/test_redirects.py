@@ -1,0 +1,242 @@
+"""aiohttp follows redirects by itself: each hop is checked by where it leads."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
+from botocore.exceptions import HTTPClientError
+
+from obs_sse_guard import SSETransportError
+from tests.support.guard import POLICY, unguarded
+from tests.support.records import rules
+from tests.support.s3_calls import (
+    BUCKET,
+    KEY,
+    METHODS,
+    OBJECT,
+    RESENDS,
+    UPLOAD_ID,
+    Call,
+    asking,
+    normal,
+    outcome,
+    raw_headers,
+    refused,
+    succeeded,
+)
+from tests.support.servers import (
+    RecordingServer,
+    TlsRecordingServer,
+    assert_silent,
+    each_redirect_status,
+    leaks,
+    redirect_everything,
+)
+
+
+def _ask(server: RecordingServer, call: Call, **options: Any) -> Any:
+    return outcome("aiobotocore", server, call, **RESENDS, **options)
+
+
+HOSTS = {"the same host": "http://127.0.0.1:{}", "another host": "http://other.obs.test:{}"}
+
+
+QUERIES = {
+    "InitiateMultipartUpload": "?uploads",
+    "CompleteMultipartUpload": f"?uploadId={UPLOAD_ID}",
+    "UploadPart": f"?uploadId={UPLOAD_ID}&partNumber=1",
+    "UploadPartCopy": f"?uploadId={UPLOAD_ID}&partNumber=1",
+}
+
+
+to_each_host = pytest.mark.parametrize(
+    ("operation", "host"),
+    [*((operation, "the same host") for operation in METHODS), ("GetObject", "another host")],
+)
+
+
+def _location(host: str, operation: str, server: RecordingServer) -> str:
+    """Where else the same request would be understood: a service that redirects keeps path and query."""
+    return f"{HOSTS[host].format(server.port)}/{BUCKET}/{OBJECT}{QUERIES.get(operation, '')}"
+
+
+@to_each_host
+@pytest.mark.parametrize("status", [302, 307])
+def test_without_the_guard_a_redirect_takes_the_key_to_plaintext(
+    operation: str, status: int, host: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    redirect_everything(https, status, _location(host, operation, http))
+    with unguarded():
+        _ask(https, asking(operation, "SSE-C"))  # what comes back may be no answer to what was asked for
+    assert leaks(http.wire, KEY)
+
+
+@to_each_host
+@each_redirect_status
+def test_no_key_is_redirected_to_plaintext(
+    operation: str,
+    status: int,
+    host: str,
+    https: TlsRecordingServer,
+    http: RecordingServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    redirect_everything(https, status, _location(host, operation, http))
+    error = _ask(https, asking(operation, "SSE-C"))
+    assert isinstance(error, SSETransportError), repr(error)
+    assert not isinstance(error, HTTPClientError)
+    assert error.__cause__ is None
+    assert (error.sdk, error.scheme) == ("aiobotocore", "http")
+    assert error.endpoint == HOSTS[host].format(http.port)
+    assert not leaks(repr(vars(error)) + str(error), KEY)
+    assert len(https.requests) == 1, "not tried again"
+    assert_silent(http)
+    assert not caplog.records
+
+
+@each_redirect_status
+def test_kms_is_not_redirected_to_plaintext(status: int, https: TlsRecordingServer, http: RecordingServer) -> None:
+    redirect_everything(https, status, f"{http.url}/away/object")
+    error = _ask(https, asking("PutObject", "SSE-KMS"))
+    assert isinstance(error, SSETransportError), repr(error)
+    assert_silent(http)
+
+
+@pytest.mark.parametrize("query", ["?partNumber=1&uploadId={}", ""])
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
+    host: str, query: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    begun = _ask(https, asking("InitiateMultipartUpload", "SSE-KMS"))
+    upload_id = begun["UploadId"]
+    redirect_everything(https, 307, f"{HOSTS[host].format(http.port)}/{BUCKET}/{OBJECT}{query.format(upload_id)}")
+    error = _ask(
+        https,
+        lambda client: client.upload_part(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id, PartNumber=1, Body=b"text"),
+    )
+    refused(error, "inferred-kms")
+    assert_silent(http)
+
+
+def test_the_key_of_a_copys_source_is_not_redirected_to_plaintext(
+    https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    """Though table 3 lets a client that is plaintext from the start send it."""
+    redirect_everything(https, 307, f"{http.url}/away/object")
+    error = _ask(https, asking("CopyObject", "none", "SSE-C"))
+    assert isinstance(error, SSETransportError), repr(error)
+    assert_silent(http)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+def test_a_refused_redirect_is_not_retried(mode: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    redirect_everything(https, 307, f"{http.url}/away/object")
+    error = _ask(https, asking("GetObject", "SSE-C"), retries={"mode": mode, "max_attempts": 5})
+    refused(error, "table-1/GetObject")
+    assert len(https.requests) == 1
+
+
+def test_a_second_hop_is_judged(https: TlsRecordingServer, http: RecordingServer) -> None:
+    redirect_everything(https, 307, f"{https.url}/{BUCKET}/second", times=1)
+    redirect_everything(https, 307, f"{http.url}/away/object")
+    refused(_ask(https, asking("GetObject", "SSE-C")), "table-1/GetObject")
+    assert [request.path for request in https.requests] == [f"/{BUCKET}/{OBJECT}", f"/{BUCKET}/second"]
+    assert_silent(http)
+
+
+def test_a_key_that_a_handler_adds_is_not_redirected_to_plaintext(
+    https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    def get(client: Any) -> Any:
+        def add(request: Any, **_: Any) -> None:
+            for name, value in raw_headers("SSE-C").items():
+                request.headers[name] = value
+
+        client.meta.events.register("before-send.s3", add)
+        return asking("GetObject")(client)
+
+    redirect_everything(https, 302, f"{http.url}/away/object")
+    refused(_ask(https, get), "table-1/GetObject")
+    assert_silent(http)
+
+
+@each_redirect_status
+@pytest.mark.parametrize("operation", ["GetObject", "HeadObject", "InitiateMultipartUpload", "CopyObject"])
+def test_a_redirect_on_the_same_host_is_followed_as_before(
+    operation: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sent() -> tuple[list[str], str]:
+        with TlsRecordingServer() as server:
+            redirect_everything(server, status, f"{server.url}/{BUCKET}/elsewhere", times=1)
+            result = _ask(server, asking(operation, "SSE-C"))
+            assert len(server.requests) == 2
+            return normal(server), type(result).__name__
+
+    with unguarded():
+        expected = sent()
+    assert sent() == expected
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("policy", ["documented", "strict"])
+def test_a_redirect_to_another_host_is_a_finding(
+    policy: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(POLICY, policy)
+    with TlsRecordingServer() as other:
+        redirect_everything(https, 307, f"https://other.obs.test:{other.port}/away/object")
+        result = _ask(https, asking("GetObject", "SSE-C"))
+        if policy == "strict":
+            refused(result, "cross-host-redirect")
+            assert_silent(other)
+        else:
+            assert succeeded(result)
+            assert rules(caplog) == ["cross-host-redirect"]
+            assert leaks(other.received, KEY)
+
+
+@each_redirect_status
+@pytest.mark.parametrize("encryption", ["none", "SSE-OBS"])
+def test_other_requests_are_redirected_as_before(
+    encryption: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sent() -> tuple[list[str], list[str], str]:
+        with TlsRecordingServer() as server, RecordingServer() as plain:
+            redirect_everything(server, status, f"{plain.url}/away/object")
+            result = _ask(server, asking("PutObject", encryption))
+            # The second host gets the first one's Host header.
+            redirected = [request.replace(str(server.port), "PORT") for request in normal(plain)]
+            return normal(server), redirected, type(result).__name__
+
+    with unguarded():
+        expected = sent()
+    assert sent() == expected
+    assert len(expected[1]) == 1
+    assert not caplog.records
+
+
+def test_a_plaintext_client_may_be_redirected_to_tls(https: TlsRecordingServer, http: RecordingServer) -> None:
+    """The first hop decides: it is plaintext, and nothing is sent."""
+    redirect_everything(http, 307, f"{https.url}/{BUCKET}/{OBJECT}")
+    refused(_ask(http, asking("GetObject", "SSE-C")), "table-1/GetObject")
+    assert_silent(http)
+    assert_silent(https)
+
+
+def test_an_applications_own_aiohttp_is_none_of_ours(https: TlsRecordingServer, http: RecordingServer) -> None:
+    """Even while a call of aiobotocore is under variant in the same task's children."""
+    import aiohttp
+
+    async def own() -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(f"{http.url}/{BUCKET}/own", headers=raw_headers("SSE-C"), data=b"own") as answer,
+        ):
+            return answer.status
+
+    assert asyncio.run(own()) == 200
+    assert leaks(http.wire, KEY)

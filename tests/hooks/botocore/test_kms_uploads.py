@@ -1,0 +1,122 @@
+"""Parts of uploads that were begun with SSE-KMS, which no header of the part shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from obs_sse_guard._policy.kms_uploads import kms_uploads
+from tests.support import s3_calls
+from tests.support.s3_calls import (
+    BUCKET,
+    KMS_ANSWER,
+    NAMES,
+    OBJECT,
+    SDKS,
+    asking,
+    each_sdk,
+    outcome,
+    outcomes,
+    refused,
+    succeeded,
+)
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
+
+
+def _part(upload_id: str, **more: Any) -> s3_calls.Call:
+    return asking("UploadPart", UploadId=upload_id, **more)
+
+
+def _begun(server: RecordingServer, sdk: str, encryption: str = "none", **more: Any) -> str:
+    result = outcome(sdk, server, asking("InitiateMultipartUpload", encryption, **more))
+    assert succeeded(result)
+    return str(result["UploadId"])
+
+
+@each_sdk
+@pytest.mark.parametrize("by", ["request", "dsse", "answer"])
+def test_a_part_of_a_kms_upload_is_refused_over_http(
+    by: str, sdk: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    """Begun over https, as it must be; the part goes to the same host over http."""
+    if by == "answer":
+        https.answer("POST", headers=KMS_ANSWER)
+    more = {"ServerSideEncryption": "aws:kms:dsse"} if by == "dsse" else {}
+    upload_id = _begun(https, sdk, "SSE-KMS" if by == "request" else "none", **more)
+    assert succeeded(outcome(sdk, https, _part(upload_id)))
+    error = refused(outcome(sdk, http, _part(upload_id)), "inferred-kms")
+    assert (error.operation, error.sdk) == ("UploadPart", NAMES[sdk])
+    assert_silent(http)
+    other, other_bucket, copied = outcomes(
+        sdk,
+        http,
+        _part("another"),
+        _part(upload_id, Bucket="other"),
+        asking("UploadPartCopy", UploadId=upload_id),
+    )
+    assert succeeded(other)
+    assert succeeded(other_bucket)
+    assert succeeded(copied), "table 4 allows it"
+
+
+@each_sdk
+def test_an_upload_begun_over_http_is_told_by_its_answer(sdk: str, http: RecordingServer) -> None:
+    http.answer("POST", headers=KMS_ANSWER)
+    upload_id = _begun(http, sdk)
+    refused(outcome(sdk, http, _part(upload_id)), "inferred-kms")
+    assert [call.method for call in http.requests] == ["POST"]
+
+
+@each_sdk
+def test_the_upload_is_known_in_either_style_and_to_the_other_sdk(
+    sdk: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    upload_id = str(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS"), style="virtual")["UploadId"])
+    for other in SDKS:
+        refused(outcome(other, http, _part(upload_id), style="virtual"), "inferred-kms")
+        path = {"s3": {"addressing_style": "path"}, "endpoint_url": http.named_url}
+        refused(outcome(other, http, _part(upload_id), **path), "inferred-kms")
+    assert_silent(http)
+
+
+@each_sdk
+def test_the_wire_knows_the_upload_too(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    """A client whose endpoint is https, and a handler that leads its part to plaintext."""
+    upload_id = _begun(https, sdk, "SSE-KMS")
+
+    def part(client: Any) -> Any:
+        def lead_away(request: Any, **_: Any) -> None:
+            request.url = request.url.replace(https.url, http.url)
+
+        client.meta.events.register("before-sign.s3.UploadPart", lead_away)
+        return _part(upload_id)(client)
+
+    refused(outcome(sdk, https, part), "inferred-kms")
+    assert_silent(http)
+
+
+@each_sdk
+@pytest.mark.parametrize("end", ["complete_multipart_upload", "abort_multipart_upload"])
+def test_an_ended_upload_is_forgotten(end: str, sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    upload_id = _begun(https, sdk, "SSE-KMS")
+
+    def finish(client: Any) -> Any:
+        return getattr(client, end)(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id)
+
+    https.answer(lambda request: "uploadId" in request.query, 404, times=1)
+    assert isinstance(outcome(sdk, https, finish), ClientError)
+    refused(outcome(sdk, http, _part(upload_id)), "inferred-kms")
+    assert succeeded(outcome(sdk, https, finish))
+    assert not kms_uploads
+    assert succeeded(outcome(sdk, http, _part(upload_id)))
+
+
+@each_sdk
+def test_an_upload_of_another_kind_is_not_remembered(sdk: str, https: TlsRecordingServer) -> None:
+    for encryption in ("none", "SSE-OBS", "SSE-C"):
+        _begun(https, sdk, encryption)
+    https.answer("POST", 403)
+    assert isinstance(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS")), ClientError)
+    assert not kms_uploads

@@ -1,0 +1,79 @@
+"""Parameters that botocore itself refuses are refused in its own words."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, ParamValidationError
+
+from obs_sse_guard import SSETransportError
+from tests.support import s3_calls
+from tests.support.guard import unguarded
+from tests.support.s3_calls import (
+    BUCKET,
+    CONTENT,
+    OBJECT,
+    PUT_SSE_C,
+    SERVERS,
+    asking,
+    customer,
+    each_sdk,
+    outcome,
+    outcomes,
+    succeeded,
+)
+from tests.support.servers import (
+    TlsRecordingServer,
+    assert_silent,
+)
+
+_MALFORMED: dict[str, s3_calls.Call] = {
+    "no bucket": lambda client: client.put_object(Key=OBJECT, Body=CONTENT, **customer()),
+    "an unknown parameter": lambda client: client.put_object(Bucket=BUCKET, Key=OBJECT, SSE="x", **customer()),
+    "a value of another type": lambda client: client.put_object(
+        Bucket=BUCKET, Key=OBJECT, Body=CONTENT, ServerSideEncryption=1
+    ),
+    "a malformed ARN": lambda client: client.put_object(
+        Bucket="arn:aws:s3:us-east-1:123456789012:nothing", Key=OBJECT, Body=CONTENT, **customer()
+    ),
+    "a bucket that is none": lambda client: client.put_object(Bucket="no/ne", Key=OBJECT, Body=CONTENT, **customer()),
+    "a key that is no text": lambda client: client.put_object(
+        Bucket=BUCKET, Key=OBJECT, Body=CONTENT, SSECustomerAlgorithm="AES256", SSECustomerKey=5
+    ),
+    "no operation": lambda client: client.generate_presigned_url("no_such_method", {**customer()}),
+}
+
+
+@each_sdk
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("name", _MALFORMED)
+def test_what_botocore_refuses_is_refused_in_its_own_words(name: str, scheme: str, sdk: str) -> None:
+    def said() -> str:
+        with SERVERS[scheme]() as server:
+            error = outcome(sdk, server, _MALFORMED[name])
+            assert isinstance(error, Exception)
+            assert not isinstance(error, SSETransportError)
+            assert_silent(server)
+            return repr(error).replace(str(server.port), "PORT")
+
+    with unguarded():
+        expected = said()
+    assert said() == expected
+
+
+@each_sdk
+@pytest.mark.parametrize("parameters", [{"SSECustomerAlgorithm": "AES256"}, {"ServerSideEncryption": "rot13"}])
+def test_half_of_it_and_nonsense_over_https_is_for_the_service_to_refuse(
+    parameters: dict[str, str], sdk: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    https.answer("PUT", 400, {"Content-Type": "application/xml"}, "<Error><Code>InvalidArgument</Code></Error>")
+    error = outcome(sdk, https, asking("PutObject", **parameters))
+    assert isinstance(error, ClientError)
+    assert error.response["Error"]["Code"] == "InvalidArgument"
+    assert not caplog.records
+
+
+@each_sdk
+def test_parameters_are_validated_once_the_gate_is_passed(sdk: str, https: TlsRecordingServer) -> None:
+    first, second = outcomes(sdk, https, lambda client: client.put_object(Key=OBJECT), PUT_SSE_C)
+    assert isinstance(first, ParamValidationError)
+    assert succeeded(second)

@@ -1,0 +1,67 @@
+"""A failure of the guard's own never breaks a call, and is logged."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import obs
+import obs.client
+import pytest
+from obs import convertor
+from obs.ilog import NoneLogClient
+
+from obs_sse_guard._hooks import obs as obs_hooks
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
+from tests.support.servers import RecordingServer, leaks
+
+
+def test_a_bug_in_any_gate_lets_the_call_through(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(obs_hooks, "_keys_as_values")
+    with open_client("v2", http) as client:
+        assert client.deleteObject(BUCKET, OBJECT, extensionHeaders={"a": "b"}).status == 204
+    assert "could not judge deleteObject (NameError" in caplog.text
+
+
+def test_a_client_that_cannot_tell_its_transport_is_let_through(caplog: pytest.LogCaptureFixture) -> None:
+    """A stand-in of a test's, which never began as an ObsClient."""
+
+    class Double(obs.ObsClient):  # type: ignore[misc]  # the SDK ships no types
+        def __init__(self) -> None:
+            self.log_client, self.is_cname, self.is_signature_negotiation = NoneLogClient(), False, False
+            self.ha = convertor.Adapter("obs")
+            self.convertor = convertor.Convertor("obs", self.ha)
+
+        def _make_put_request(self, *_: Any, **__: Any) -> str:
+            return "recorded"
+
+    assert Double().uploadPart(BUCKET, OBJECT, 1, "upload", content=CONTENT) == "recorded"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError(KEY)
+
+    monkeypatch.setattr(obs_hooks, "parse_headers", broken)
+    monkeypatch.setattr(obs_hooks, "_is_tls", broken)
+    with open_client("v2", http) as client:
+        for _ in range(2):
+            assert put_sse_c(client).status == 200
+    assert {record.levelno for record in caplog.records} == {logging.ERROR}
+    assert len(caplog.records) == 3, "one for each place that broke"
+    assert "LookupError at broken" in caplog.text
+    assert not leaks(caplog.text, KEY)
+
+
+def test_a_bug_in_learning_from_an_answer_does_not_lose_it(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(obs_hooks, "_note_upload")
+    with open_client("v2", http) as client:
+        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
+    assert "could not judge an answer (NameError" in caplog.text

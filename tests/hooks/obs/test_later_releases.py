@@ -1,0 +1,103 @@
+"""Later releases of the SDK: new parameters pass through, unknown signatures are not guessed."""
+
+from __future__ import annotations
+
+import http.client
+import inspect
+from types import SimpleNamespace
+from typing import Any
+
+import obs
+import obs.client
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard import SSETransportError
+from obs_sse_guard._hooks import obs as obs_hooks
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.servers import RecordingServer
+
+
+def _later(name: str, answer: Any) -> Any:
+    """A method with the parameters of the SDK's, and one more."""
+
+    def method(*_: Any, **arguments: Any) -> Any:
+        return answer(arguments.get("new", "old"))
+
+    method.__signature__ = inspect.signature(getattr(obs.client._BasicClient, name))  # type: ignore[attr-defined]
+    return method
+
+
+def test_a_new_parameter_of_a_later_release_passes_through() -> None:
+    client = SimpleNamespace(is_secure=True, ssl_verify="ca")
+    method = _later("_make_request_with_retry", lambda new: new)
+    request = obs_hooks._request_gate("request", method)
+    assert request(client, "PUT", "b", new="new") == "new"
+    assert request(client, "PUT", "b") == "old"
+    method = _later("_parse_request_connection", lambda new: (http.client.HTTPSConnection("a.test"), new))
+    connection = obs_hooks._connection_gate("connection", method)
+    assert connection(client, "h", 1, "https", "c", redirect=False, header={}, new="new")[1] == "new"
+    assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
+
+
+def test_other_parameters_than_expected_are_not_guessed() -> None:
+    def changed(self: object, second: str, first: str) -> None:
+        """As if a release had swapped them."""
+
+    with pytest.raises(LookupError):
+        obs_hooks._request_gate("request", changed)
+    with pytest.raises(LookupError):
+        obs_hooks._connection_gate("connection", changed)
+
+
+_OPTIONAL = "content=None, metadata=None, headers=None"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "more"),
+    [
+        (f"bucketName, objectKey, {_OPTIONAL}, *, extensionHeaders=None", {}),
+        (f"bucketName, objectKey, /, {_OPTIONAL}, extensionHeaders=None", {}),
+        (f"bucketName, objectKey, {_OPTIONAL}, extensionHeaders=None, function=None", {}),
+        (f"bucketName, objectKey, {_OPTIONAL}, extensionHeaders=None, _function=None", {"_function": 1}),
+        (f"bucketName, objectKey, {_OPTIONAL}, extensionHeaders=None, **more", {"another": 1}),
+    ],
+    ids=["by keyword alone", "by position alone", "a name of ours", "a private name", "any keywords"],
+)
+def test_a_method_of_a_later_release_may_take_its_arguments_otherwise(
+    parameters: str, more: dict[str, Any], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obs_sse_guard.uninstall()
+    module: dict[str, Any] = {**vars(obs.client), "released": vars(obs.ObsClient)["putContent"]}
+    given = "bucketName, objectKey, content, metadata, headers, extensionHeaders=extensionHeaders"
+    exec(f"def putContent(self, {parameters}):\n    return released(self, {given})", module)  # noqa: S102
+    monkeypatch.setattr(obs.ObsClient, "putContent", module["putContent"])
+    obs_sse_guard.install()
+    with open_client("v2", http) as client:
+        for arguments in ({}, more, {"extensionHeaders": {"note": "b"}}):
+            assert client.putContent(BUCKET, OBJECT, content=CONTENT, **arguments).status == 200
+        headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+        with pytest.raises(SSETransportError):
+            client.putContent(BUCKET, OBJECT, content=CONTENT, headers=headers)
+    obs_sse_guard.uninstall()
+
+
+@pytest.mark.parametrize(
+    ("sdk", "python", "upgrade"),
+    [
+        ((3, 23, 12), (3, 12), True),
+        ((3, 20, 11), (3, 13), True),
+        ((3, 23, 12), (3, 11), False),
+        ((3, 24, 3), (3, 12), False),
+    ],
+)
+def test_where_https_is_broken_the_fix_says_upgrade(
+    sdk: tuple[int, ...], python: tuple[int, ...], upgrade: bool
+) -> None:
+    assert ("upgrade to esdk-obs-python>=3.24.3" in obs_hooks._use_https(sdk, python)) is upgrade
+
+
+def test_the_sdks_version_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (3, 20, 11) <= obs_hooks._sdk_version() < (4,)
+    monkeypatch.setattr(obs.const, "OBS_SDK_VERSION", "unknown")
+    assert "upgrade" not in obs_hooks._use_https(obs_hooks._sdk_version(), (3, 13))

@@ -1,0 +1,173 @@
+"""SSE objects where the SDK expects text or a mapping: the key would become a header or metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import obs
+import pytest
+
+from obs_sse_guard import SSETransportError
+from tests.support import obs_calls
+from tests.support.obs_calls import (
+    BUCKET,
+    CONTENT,
+    KEY,
+    OBJECT,
+    SOURCE_BUCKET,
+    SOURCE_OBJECT,
+    needs_https,
+    open_client,
+    sse_c,
+)
+from tests.support.records import rules
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
+from tests.support.sse import ENCODED, OBS_KEY_HEADER
+
+_VALUES: dict[str, Any] = {
+    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"sseHeader": sse_c()}),
+    "initiateMultipartUpload, metadata": lambda c: c.initiateMultipartUpload(
+        BUCKET, OBJECT, metadata={"sseHeader": sse_c()}
+    ),
+    "by position": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, {"sseHeader": sse_c()}),
+    "copyObject, metadata": lambda c: c.copyObject(
+        SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, metadata={"sseHeader": sse_c()}
+    ),
+    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata={"sseHeader": sse_c()}),
+    "a list": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"note": [sse_c()]}),
+    "extensionHeaders": lambda c: c.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={"sseHeader": sse_c()}),
+    "deleteObject": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders={"sseHeader": sse_c()}),
+    "private": lambda c: c._make_put_request(BUCKET, OBJECT, extensionHeaders={"note": sse_c()}),
+    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={"sseHeader": sse_c()}),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("case", _VALUES)
+def test_an_sse_object_as_a_value_is_a_misplaced_key(case: str, scheme: str) -> None:
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, open_client("v2", server) as client:
+        with pytest.raises(SSETransportError, match=r"\[key-misplaced\]") as caught:
+            _VALUES[case](client)
+        assert not leaks(str(caught.value), KEY)
+        assert_silent(server)
+
+
+def test_modify_file_may_hide_it_deeper(http: RecordingServer) -> None:
+    with open_client("v2", http) as client:
+        if not hasattr(client, "modifyFile"):
+            pytest.skip("not in this release of the SDK")
+        for headers in ({"metadata": {"sseHeader": sse_c()}}, {"note": (sse_c(),)}):
+            with pytest.raises(SSETransportError, match="key-misplaced"):
+                client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=headers)
+    assert_silent(http)
+
+
+@pytest.mark.parametrize(
+    "value", [{"key": "a", "value": "b"}, {}, [], [1], 5, None, {"encryption": "kms", "key": "id"}]
+)
+def test_other_values_are_the_applications(value: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with open_client("v2", http) as client:
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"note": value})
+    assert len(http.requests) == 1
+    assert not caplog.records
+
+
+@needs_https
+def test_a_metadata_name_that_ends_alike_is_the_applications(https: RecordingServer) -> None:
+    with open_client("v2", https) as client:
+        metadata = {"my-server-side-encryption-customer-key": "alias-7"}
+        assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=metadata).status == 200
+
+
+_IN_PLACE: dict[str, Any] = {
+    "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata=sse_c()),
+    "putContent, extensionHeaders": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=sse_c()),
+    "deleteObject, extensionHeaders": lambda c: c.deleteObject(BUCKET, OBJECT, extensionHeaders=sse_c()),
+    "setObjectMetadata": lambda c: c.setObjectMetadata(BUCKET, OBJECT, metadata=sse_c()),
+    "setBucketFetchJob": lambda c: c.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders=sse_c()),
+    "modifyFile, headers": lambda c: c.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=sse_c()),
+    "renameFile, headers": lambda c: c.renameFile(BUCKET, OBJECT, "new", headers=sse_c()),
+    "private": lambda c: c._make_delete_request(BUCKET, OBJECT, extensionHeaders=sse_c()),
+    "createSignedUrl, headers": lambda c: c.createSignedUrl("PUT", BUCKET, OBJECT, headers=sse_c()),
+    "createSignedUrl, an object in headers": lambda c: c.createSignedUrl(
+        "PUT", BUCKET, OBJECT, headers={"sseHeader": sse_c()}
+    ),
+    "createPostSignature": lambda c: c.createPostSignature(BUCKET, OBJECT, formParams=sse_c()),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("case", _IN_PLACE)
+def test_an_sse_object_in_place_of_headers_is_a_misplaced_key(case: str, scheme: str) -> None:
+    """It is a dict, and the SDK takes it for a mapping: the raw key went out as a header, or as metadata."""
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, open_client("v2", server) as client:
+        if not hasattr(client, case.partition(",")[0]) and "File" in case:
+            pytest.skip("not in this release of the SDK")
+        with pytest.raises(SSETransportError, match=r"\[key-misplaced\]") as caught:
+            _IN_PLACE[case](client)
+        assert not leaks(str(caught.value), KEY)
+        assert_silent(server)
+
+
+@needs_https
+@pytest.mark.parametrize("sse", [sse_c, obs.SseKmsHeader.getInstance])
+def test_an_sse_object_in_place_of_the_header_object_is_dropped(
+    sse: Any, https: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", https) as client:
+        client.putContent(BUCKET, OBJECT, CONTENT, headers=sse())
+    assert rules(caplog) == ["sse-dropped"]
+    assert not leaks(https.received, KEY)
+    assert "headers" in caplog.text
+
+
+@pytest.mark.parametrize("metadata", [{"encryption": "AES256", "key": "envelope-7"}, {"key": "a"}])
+def test_metadata_of_these_names_is_the_applications(
+    metadata: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", http) as client:
+        assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=metadata).status == 200
+        assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=obs.SseKmsHeader.getInstance("id")).status == 200
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("method", ["modifyFile", "renameFile"])
+@pytest.mark.parametrize(
+    "sse",
+    [
+        pytest.param(lambda: obs.SseCHeader.getInstance(KEY), id="object"),
+        pytest.param(lambda: {"encryption": "AES256", "key": KEY}, id="dict"),
+    ],
+)
+def test_key_misplaced_is_refused_over_any_transport(method: str, scheme: str, sse: Any, policy: str) -> None:
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, obs_calls.open_client("obs", server) as client:
+        if not hasattr(client, method):
+            pytest.skip("this release of the SDK has no such method")
+        arguments = {"headers": {"sseHeader": sse()}}
+        with pytest.raises(SSETransportError) as caught:
+            if method == "modifyFile":
+                client.modifyFile(BUCKET, OBJECT, 0, CONTENT, **arguments)
+            else:
+                client.renameFile(BUCKET, OBJECT, "new", **arguments)
+        assert_silent(server)
+        row_speaks = method == "modifyFile" and scheme == "http" and isinstance(sse(), obs.SseCHeader)
+        assert caught.value.rule == ("table-1/PutObject" if row_speaks else "key-misplaced")
+
+
+@pytest.mark.parametrize("name", [f" {OBS_KEY_HEADER}", "x-obs-meta-x-amz-server-side-encryption-customer-key"])
+def test_metadata_that_hides_a_key_is_refused(name: str, http: RecordingServer) -> None:
+    with obs_calls.open_client("obs", http) as client, pytest.raises(SSETransportError) as caught:
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={name: ENCODED})
+    assert caught.value.rule in ("key-misplaced", "table-1/PutObject")
+    assert_no_key(http, KEY)
+
+
+@needs_https
+def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServer) -> None:
+    with obs_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
+        client.putContent(BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED})
+    assert_no_key(https, KEY)

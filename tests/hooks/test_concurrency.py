@@ -1,0 +1,185 @@
+"""Many threads and tasks at once: no decision is wrong, no audit line is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard import SSETransportError
+from tests.support.guard import MODE
+from tests.support.mixed_calls import PATIENCE, S3_CALLS, SDKS, MixedCall
+from tests.support.obs_calls import KEY, needs_https
+from tests.support.records import audited
+from tests.support.servers import RecordingServer, leaks
+
+
+class _Switch:
+    """What somebody does to the guard meanwhile, and whether it was certain while a call was made."""
+
+    def __init__(self) -> None:
+        self._changes = 0
+        self._enforces = True
+        self._stopping = threading.Event()
+
+    def now(self) -> tuple[int, bool]:
+        """A number that is odd during a change, and whether the guard refuses."""
+        return self._changes, self._enforces
+
+    @contextlib.contextmanager
+    def _change(self, *, enforces: bool) -> Iterator[None]:
+        self._changes += 1
+        yield
+        self._enforces = enforces
+        self._changes += 1
+
+    def step(self) -> None:
+        """Disarm, arm, warn, and enforce again."""
+        with self._change(enforces=False):
+            obs_sse_guard.uninstall()
+        self._stopping.wait(0.02)
+        with self._change(enforces=True):
+            obs_sse_guard.install()
+        self._stopping.wait(0.4)  # long enough for a call among 32 threads
+        with self._change(enforces=False):
+            os.environ[MODE] = "warn"
+        self._stopping.wait(0.02)
+        with self._change(enforces=True):
+            os.environ[MODE] = "enforce"
+        self._stopping.wait(0.4)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Switch all the time, in a thread."""
+
+        def run() -> None:
+            while not self._stopping.is_set():
+                self.step()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            thread.join(PATIENCE)
+            obs_sse_guard.install()
+            os.environ.pop(MODE, None)
+
+
+class _Tally:
+    """What became of every call, and what of it is wrong."""
+
+    def __init__(self, switch: _Switch) -> None:
+        self._switch = switch
+        self.wrong: list[str] = []
+        self.outcomes: Counter[str] = Counter()
+        self.fates: dict[str, str] = {}
+
+    def begin(self) -> tuple[int, bool]:
+        return self._switch.now()
+
+    def end(self, case: MixedCall, key: str, before: tuple[int, bool], error: BaseException | None) -> None:
+        """Judge the verdict on a call during which nothing was switched."""
+        certain = before == self._switch.now() and before[0] % 2 == 0
+        fate = "refused" if isinstance(error, SSETransportError) else "failed" if error else "sent"
+        self.fates[key] = fate
+        self.outcomes[f"{'certainly ' if certain else ''}{fate}"] += 1
+        must = "refused" if case.refused and before[1] else "sent"
+        if fate == "failed" or (certain and fate != must) or (fate == "refused" and not case.refused):
+            self.wrong.append(f"{key}: {fate} instead of {must}, {error!r}")
+
+    def check(self, *servers: RecordingServer) -> None:
+        """No refused call was sent, and every other one was, once."""
+        assert not self.wrong
+        sent = Counter(request.path.rpartition("/")[2] for server in servers for request in server.requests)
+        assert {key: sent[key] for key in self.fates} == {key: int(fate == "sent") for key, fate in self.fates.items()}
+
+
+def _names(start: str) -> Iterator[str]:
+    return (f"{start}-{number}" for number in itertools.count())
+
+
+@needs_https
+@pytest.mark.parametrize("sdk", SDKS)
+def test_no_verdict_is_wrong_among_32_threads(
+    sdk: str, http: RecordingServer, https: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(tmp_path / "audit"))
+    cases, connect = SDKS[sdk]
+    switch = _Switch()
+    tally = _Tally(switch)
+    until = time.monotonic() + 3
+
+    def work(number: int, clients: tuple[Any, Any]) -> None:
+        chance, names = random.Random(number), _names(f"call-{number}")  # noqa: S311  # no secret
+        while time.monotonic() < until:
+            case, key = chance.choice(cases), next(names)
+            before, error = tally.begin(), None
+            try:
+                case.call(clients[case.secure], key)
+            except Exception as caught:  # noqa: BLE001  # whatever it is, it is judged
+                error = caught
+            tally.end(case, key, before, error)
+
+    with connect(http) as plain, connect(https) as secure, switch.running():
+        workers = [threading.Thread(target=work, args=(number, (plain, secure))) for number in range(32)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(PATIENCE)
+        assert not any(worker.is_alive() for worker in workers)
+    tally.check(http, https)
+    assert tally.outcomes["certainly refused"] > 20
+    assert tally.outcomes["certainly sent"] > 20
+    refused = [line for line in audited(tmp_path / "audit") if line["verdict"] == "refused"]
+    assert len(refused) == sum(fate == "refused" for fate in tally.fates.values()), "none is lost, none told twice"
+    assert not leaks((tmp_path / "audit").read_bytes(), KEY)
+
+
+def test_no_verdict_is_wrong_among_1000_tasks(http: RecordingServer, https: RecordingServer) -> None:
+    pytest.importorskip("aiobotocore")
+    from tests.support import s3_calls
+
+    switch = _Switch()
+    tally = _Tally(switch)
+
+    async def call(case: MixedCall, key: str, clients: tuple[Any, Any], under_way: asyncio.Semaphore) -> None:
+        async with under_way:
+            before, error = tally.begin(), None
+            try:
+                answer = await case.call(clients[case.secure], key)
+                if "Body" in answer:
+                    await answer["Body"].read()
+            except Exception as caught:  # noqa: BLE001  # whatever it is, it is judged
+                error = caught
+            tally.end(case, key, before, error)
+
+    async def run() -> None:
+        under_way = asyncio.Semaphore(20)  # more at once, and none is done before something is switched
+        # On a busy machine many of the thousand wait for one of the connections.
+        options = {"max_pool_connections": 40, "connect_timeout": 60, "read_timeout": 60}
+        async with (
+            s3_calls.aio_client(http, **options) as plain,
+            s3_calls.aio_client(https, **options) as secure,
+        ):
+            cases = itertools.islice(itertools.cycle(S3_CALLS), 1000)
+            calls = [call(case, key, (plain, secure), under_way) for case, key in zip(cases, _names("task"))]
+            await asyncio.wait_for(asyncio.gather(*calls), PATIENCE)
+
+    with switch.running():
+        asyncio.run(run())
+    tally.check(http, https)
+    assert len(tally.fates) == 1000
+    assert tally.outcomes["certainly refused"] > 20
+    assert tally.outcomes["certainly sent"] > 20

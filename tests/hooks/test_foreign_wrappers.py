@@ -1,0 +1,190 @@
+"""Wrappers of other libraries above and below the hooks, and hooks that they strip."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import obs
+import obs.client
+import pytest
+import wrapt
+
+import obs_sse_guard
+from obs_sse_guard._hooks.hook import is_hook
+from obs_sse_guard._hooks.installer import installer
+from tests.support.expected_rules import ROWS
+from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, is_guarded, open_client, put_sse_c
+from tests.support.servers import RecordingServer
+
+
+def _by_wrapt(function: Any) -> Any:
+    return wrapt.FunctionWrapper(function, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
+
+
+def _by_functools(function: Any) -> Any:
+    @functools.wraps(function)
+    def foreign(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return foreign
+
+
+def _by_closure(function: Any) -> Any:
+    """As Sentry does it: nothing but the closure, which holds other things as well, knows what is underneath."""
+    unset: Any
+
+    def foreign(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if args or kwargs else (foreign, unset)  # noqa: F821  # a cell that stays empty
+
+    foreign.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # stands for spelt parameters
+    return foreign
+
+
+@pytest.fixture(params=[_by_wrapt, _by_functools, _by_closure], ids=["wrapt", "functools", "closure"])
+def foreign(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A neighbour's way to wrap, undone at the end whatever happened."""
+    original = vars(obs.ObsClient)["putContent"].__wrapped__
+    yield request.param
+    obs.ObsClient.putContent = original
+
+
+def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: RecordingServer) -> None:
+    obs.ObsClient.putContent = above = foreign(vars(obs.ObsClient)["putContent"])
+    with open_client("v2", http) as client:
+        assert is_guarded(client)
+        assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
+        obs_sse_guard.uninstall()
+        assert vars(obs.ObsClient)["putContent"] is above
+        assert not is_hook(above)
+        assert put_sse_c(client).status == 200
+        obs_sse_guard.install()
+        assert vars(obs.ObsClient)["putContent"] is above
+        assert is_guarded(client)
+
+
+def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> None:
+    obs_sse_guard.uninstall()
+    obs.ObsClient.putContent = below = foreign(vars(obs.ObsClient)["putContent"])
+    obs_sse_guard.install()
+    with open_client("v2", http) as client:
+        assert is_guarded(client)
+        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
+        obs_sse_guard.uninstall()
+        assert vars(obs.ObsClient)["putContent"] is below
+        assert put_sse_c(client).status == 200
+
+
+def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingServer) -> None:
+    obs.ObsClient.putContent = vars(obs.ObsClient)["putContent"].__wrapped__
+    assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "off"
+    with open_client("v2", http) as client:
+        assert is_guarded(client), "the wire gate holds"
+    obs_sse_guard.install()
+    assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
+
+
+def _strip() -> None:
+    """Take the outermost wrapper for one's own, as ddtrace's unpatch() does."""
+    obs.ObsClient.putContent = vars(obs.ObsClient)["putContent"].__wrapped__
+
+
+def _missed(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [record.args for record in caplog.records if "finds its hook" in record.msg]
+
+
+_PLACE = "obs.client.ObsClient.putContent"
+
+
+def test_a_stripped_hook_is_told_once_by_the_next_report(
+    http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", http) as client:
+        assert is_guarded(client)
+        assert _missed(caplog) == []
+        for times in (1, 2):
+            _strip()
+            assert is_guarded(client), "the wire gate holds"
+            assert is_guarded(client)
+            assert _missed(caplog) == [(_PLACE,)] * times
+            assert obs_sse_guard.status()[_PLACE] == "off", "nothing is placed again unasked"
+            obs_sse_guard.install()
+            assert is_guarded(client)
+
+
+def test_a_call_that_is_allowed_does_not_look_for_stripped_hooks(
+    http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = next(row for row in ROWS if (row.operation, row.source, row.target) == ("UploadPartCopy", "none", "SSE-KMS"))
+    with open_client("v2", http) as client:
+        _strip()
+        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
+        assert drive(client, row).status == 200, "a finding, and one that is allowed"
+        assert _missed(caplog) == []
+
+
+def test_a_wrapper_above_ours_is_not_told_for_a_stripped_hook(
+    foreign: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    obs.ObsClient.putContent = foreign(vars(obs.ObsClient)["putContent"])
+    with open_client("v2", http) as client:
+        assert is_guarded(client)
+    assert _missed(caplog) == []
+    assert installer._snapshot.still_holds(), "the next look is quick again"
+
+
+def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
+    patcher = installer
+    _strip()
+    with patcher._lock:
+        elsewhere = threading.Thread(target=patcher.look_after_hooks)
+        elsewhere.start()
+        elsewhere.join(10)
+        assert not elsewhere.is_alive()
+        assert _missed(caplog) == []
+    patcher.look_after_hooks()
+    assert _missed(caplog) == [(_PLACE,)]
+
+
+def test_what_uninstall_takes_out_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    obs_sse_guard.uninstall()
+    installer.look_after_hooks()  # of a call that was under way
+    assert _missed(caplog) == []
+
+
+def _later_put(self: object, bucketName: str, objectKey: str, headers: Any = None) -> str:  # noqa: N803
+    return "called"
+
+
+def test_self_as_a_keyword_is_left_to_the_sdk(http: RecordingServer, foreign: Any) -> None:
+    with open_client("v2", http) as client:
+        signed = obs.ObsClient._createV2SignedUrl(self=client, method="GET", bucketName=BUCKET, objectKey=OBJECT)
+        assert signed.signedUrl
+        obs_sse_guard.uninstall()
+        obs.ObsClient.putContent = foreign(_later_put)
+        obs_sse_guard.install()
+        make: Any = obs.ObsClient
+        assert make.putContent(self=client, bucketName=BUCKET, objectKey=OBJECT) == "called"
+        obs_sse_guard.uninstall()
+
+
+def test_a_wrapper_below_ours_is_given_what_the_caller_gives(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may look for an argument where the caller would put it."""
+    given: list[Any] = []
+
+    @functools.wraps(inspect.unwrap(vars(obs.ObsClient)["putContent"]))
+    def recording(_: Any, *args: Any, **kwargs: Any) -> None:
+        given.append((args, kwargs))
+
+    monkeypatch.setattr(obs.ObsClient, "putContent", recording)
+    obs_sse_guard.install()
+    with open_client("v2", http) as client:
+        client.is_secure = True
+        headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+        client.putContent(BUCKET, OBJECT, content=CONTENT, headers=headers)
+    assert given == [((BUCKET, OBJECT), {"content": CONTENT, "headers": headers})]

@@ -1,0 +1,43 @@
+"""The operation of a request, from its method, its parameters and its headers."""
+
+from __future__ import annotations
+
+import pytest
+
+from obs_sse_guard._policy.operations import bucket_operation, object_operation
+from tests.support import oracle
+
+
+@pytest.mark.parametrize(
+    ("method", "has_parameters", "expected"),
+    [
+        ("POST", False, "PostObject"),
+        ("POST", True, "POST bucket"),
+        ("PUT", False, "PUT bucket"),
+        ("GET", True, "GET bucket"),
+    ],
+)
+def test_a_request_about_a_bucket(method: str, has_parameters: bool, expected: str) -> None:
+    assert bucket_operation(method, has_parameters=has_parameters) == expected
+
+
+_PARAMETERS = ["", "append", "modify", "uploads", "uploadId", "partNumber", "acl", "tagging", "versionId", "x"]
+
+
+@pytest.mark.parametrize("copy", ["", "x-obs-copy-source", "X-Amz-Copy-Source", b" x-amz-copy-source", "copy-source"])
+@pytest.mark.parametrize("method", ["PUT", "POST", "GET", "HEAD", "DELETE"])
+def test_a_request_about_an_object(method: str, copy: str | bytes) -> None:
+    """The same as the oracle says, which was written anew from the API reference."""
+    name = copy.decode().strip() if isinstance(copy, bytes) else copy
+    for one in _PARAMETERS:
+        for other in _PARAMETERS:
+            parameters = {one, other} - {""}
+            expected = oracle.operation_of(method, "key", parameters, [name])
+            found = object_operation(method, [*parameters, None], [(copy, "value")])
+            assert found == expected or (not expected and found.startswith(f"{method} object"))
+
+
+def test_an_operation_of_no_table_tells_what_it_is() -> None:
+    assert object_operation("PUT", ["tagging", "acl", "x"], []) == "PUT object?acl&tagging"
+    assert object_operation("DELETE", [b"x"], []) == "DELETE object"
+    assert object_operation("PUT", [b"partNumber", "uploadId"], []) == "UploadPart"
