@@ -29,6 +29,8 @@ def test_the_tables_of_the_rules_match_the_rules() -> None:
 
 
 _APP = """
+
+
 from obs import ObsClient, PutObjectHeader, SseCHeader
 
 
