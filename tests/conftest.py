@@ -11,10 +11,12 @@ from hypothesis import settings
 
 import obs_sse_guard
 from tests.support.guard import reset
+from tests.support.selection import left_out
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
-# Chance plays no part in CI; by night it does, and what it finds becomes a test with a name.
-settings.register_profile("ci", max_examples=60, derandomize=True, database=None, deadline=None)
+# The default run draws the same examples each time. The nightly one draws anew; what it finds becomes a test with a name.
+settings.register_profile("ci", max_examples=20, derandomize=True, database=None, deadline=None)
+settings.register_profile("full", max_examples=60, derandomize=True, database=None, deadline=None)
 settings.register_profile("nightly", max_examples=4_000, deadline=None, print_blob=True)
 settings.load_profile("ci")
 
@@ -23,6 +25,32 @@ _CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "
 
 # In development mode asyncio warns of whatever takes longer than 0.1 s: of the machine, not of the code.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+_SERVERS = frozenset({"http", "https", "proxy", "recorder", "worker"})
+"""Fixtures that start a server or a process."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--full``."""
+    parser.addoption("--full", action="store_true", help="run everything, see tests/support/selection.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw more examples in a full run, unless a profile is asked for."""
+    if config.getoption("--full") and not config.getoption("--hypothesis-profile"):
+        settings.load_profile("full")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need a server; leave out what is for a full run."""
+    for item in items:
+        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+    if not config.getoption("--full"):
+        deselected = left_out(items)
+        config.hook.pytest_deselected(items=sorted(deselected, key=lambda item: item.nodeid))
+        items[:] = [item for item in items if item not in deselected]
 
 
 @pytest.fixture(autouse=True)

@@ -67,6 +67,7 @@ def _told(log: list[str]) -> list[str]:
     return [line.partition(" finds its hook at ")[2].partition(" no more: ")[0] for line in log]
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("going", _GOINGS)
 @pytest.mark.parametrize("coming", _COMINGS)
 def test_both_do_their_work_and_go(

@@ -410,6 +410,7 @@ class _Listener:
         with contextlib.suppress(BlockingIOError, ConnectionError):
             sock, (_, port) = self._socket.accept()
             sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a second small write would wait 40 ms
             if port in self._markers:
                 self._markers.remove(port)
                 self._marked.append(sock)

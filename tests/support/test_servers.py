@@ -491,6 +491,7 @@ def operation_of(request: Request) -> str:
     return _NAMES.get((request.method, query, "copy" if copies else ""), "")
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("kind", ["obs", "v2"])
 @pytest.mark.parametrize(("variant", "row"), cases())
 def test_every_way_is_recorded(
@@ -509,6 +510,7 @@ def test_every_way_is_recorded(
     assert any(map(names_kms, http.calls)) == named
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("variant", ROWLESS, ids=lambda variant: variant.id)
 def test_what_no_row_speaks_of_is_recorded(
@@ -519,6 +521,7 @@ def test_what_no_row_speaks_of_is_recorded(
     assert leaks(http.received, KEY)
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("row", expected_rules.ROWS, ids=lambda row: row.id)
@@ -536,6 +539,7 @@ def test_every_row_over_tls(
     assert leaks(https.wire, KEY) == []
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("row", expected_rules.ROWS, ids=lambda row: row.id)
 def test_every_row_by_every_transport(

@@ -102,6 +102,7 @@ def _file_call(name: str, server: RecordingServer, sse: dict[str, str]) -> Any:
     return None
 
 
+@pytest.mark.thinned(strength=1)
 @each_file_call
 def test_without_the_guard_s3fs_sends_the_key_in_clear(name: str, http: RecordingServer) -> None:
     with unguarded():
@@ -120,6 +121,7 @@ def test_s3fs_hands_on_the_refusal(name: str, http: RecordingServer, caplog: pyt
     assert not caplog.records
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("encryption", ["none", "SSE-C", "SSE-KMS"])
 @each_file_call
 def test_s3fs_over_https_is_as_before(name: str, encryption: str, caplog: pytest.LogCaptureFixture) -> None:

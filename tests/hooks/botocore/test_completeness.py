@@ -233,6 +233,7 @@ def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: Rec
     assert _passed(_call_async, server, operation, tries) == set()
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("operation", _OPERATIONS)
 def test_without_the_guard_the_key_passes(operation: str, server: RecordingServer) -> None:
     """What is tried is what botocore sends: the tests above are not blind."""

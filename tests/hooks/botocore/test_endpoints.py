@@ -96,6 +96,7 @@ def _spelled(source: str, url: str) -> str:
     return url.replace("http://", "HTTP://") if source == "HTTP://" else url
 
 
+@pytest.mark.thinned(strength=1)
 @each_sdk
 @pytest.mark.parametrize("source", _SOURCES)
 def test_a_plaintext_endpoint_can_come_from(

@@ -165,6 +165,7 @@ def _leaks(text: str) -> list[str]:
 # ---------------------------------------------------------------------------- without the guard
 
 
+@pytest.mark.thinned(strength=1)
 @each_sdk
 @pytest.mark.parametrize("name", PRINTED)
 def test_without_the_guard_the_key_is_in_the_log(
@@ -264,6 +265,7 @@ def _steady(log: _Lines, server: RecordingServer) -> list[str]:
     return sorted(lines)
 
 
+@pytest.mark.thinned(strength=1)
 @each_sdk
 @each_call
 def test_everything_else_of_the_log_is_unchanged(name: str, sdk: str, signature: str, log: _Lines) -> None:

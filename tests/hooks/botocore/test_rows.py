@@ -40,6 +40,7 @@ def test_the_rows_that_the_model_cannot_say() -> None:
     ]
 
 
+@pytest.mark.thinned
 @each_style
 @each_sdk
 @each_row
@@ -87,6 +88,7 @@ def _is_refusal(error: Any, row: Row, sdk: str, server: RecordingServer) -> None
     assert not leaks(repr(vars(error)) + str(error), KEY)
 
 
+@pytest.mark.thinned
 @each_style
 @each_sdk
 @each_row
@@ -106,6 +108,7 @@ _ALLOWED = [
 ]
 
 
+@pytest.mark.thinned
 @each_style
 @each_sdk
 @pytest.mark.parametrize(("scheme", "row"), _ALLOWED)
@@ -123,6 +126,7 @@ def _sent(scheme: str, sdk: str, style: str, row: Row) -> tuple[list[str], list[
     return requests, sorted(result)
 
 
+@pytest.mark.thinned(strength=1)
 @each_style
 @each_sdk
 @pytest.mark.parametrize(

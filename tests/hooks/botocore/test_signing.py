@@ -91,6 +91,7 @@ def _signed(sdk: str, server: RecordingServer, call: Call, signature: str) -> An
 # ------------------------------------------------------------------------------------- URLs
 
 
+@pytest.mark.thinned
 @each_signature
 @each_sdk
 @pytest.mark.parametrize("scheme", SERVERS)
@@ -102,6 +103,7 @@ def test_which_signatures_write_the_key_into_the_url(name: str, scheme: str, sdk
     assert bool(leaks(url, KEY)) == (signature in INTO_THE_URL)
 
 
+@pytest.mark.thinned
 @each_signature
 @each_sdk
 @each_url
@@ -116,6 +118,7 @@ def test_nothing_is_signed_for_plaintext(
     assert_silent(http)
 
 
+@pytest.mark.thinned
 @each_policy
 @each_sdk
 @pytest.mark.parametrize("signature", INTO_THE_URL)
@@ -144,6 +147,7 @@ def test_key_in_url_over_https(
         assert not leaks(caplog.text, KEY)
 
 
+@pytest.mark.thinned
 @each_policy
 @each_sdk
 @each_url
@@ -163,6 +167,7 @@ def test_what_holds_no_key_is_signed_over_https(
     assert not caplog.records
 
 
+@pytest.mark.thinned
 @each_signature
 @each_sdk
 @pytest.mark.parametrize("scheme", SERVERS)
@@ -247,6 +252,7 @@ def _texts(form: dict[str, Any]) -> str:
     return repr(form) + base64.b64decode(form["fields"]["policy"]).decode()
 
 
+@pytest.mark.thinned
 @each_signature
 @each_sdk
 @pytest.mark.parametrize("name", _IN_CONDITIONS)
@@ -256,6 +262,7 @@ def test_the_policy_holds_the_key(name: str, sdk: str, signature: str, http: Rec
     assert leaks(base64.b64decode(form["fields"]["policy"]), KEY)
 
 
+@pytest.mark.thinned
 @each_signature
 @each_sdk
 @pytest.mark.parametrize("name", FORMS)
@@ -271,6 +278,7 @@ def test_no_form_with_kms_is_signed_for_plaintext(sdk: str, http: RecordingServe
     refused(outcome(sdk, http, form), "table-2/PostObject")
 
 
+@pytest.mark.thinned
 @each_policy
 @each_signature
 @each_sdk
@@ -296,6 +304,7 @@ def test_a_key_in_a_policy_over_https(
         assert rules(caplog) == ["key-in-url"]
 
 
+@pytest.mark.thinned
 @each_sdk
 def test_forms_without_a_key_are_signed_over_https(
     sdk: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture

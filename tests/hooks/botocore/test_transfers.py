@@ -212,6 +212,7 @@ def _run(name: str, server: RecordingServer, folder: Path, sse: dict[str, str]) 
     return None
 
 
+@pytest.mark.thinned(strength=1)
 @each_way
 def test_without_the_guard_the_key_crosses(name: str, http: RecordingServer, tmp_path: Path) -> None:
     with unguarded():
@@ -248,6 +249,7 @@ def test_over_https_all_is_as_before(name: str, tmp_path: Path, caplog: pytest.L
     assert not kms_uploads
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("scheme", SERVERS)
 @each_way
 def test_without_encryption_all_is_as_before(

@@ -59,6 +59,7 @@ def _expected(variant: CallVariant, row: Row) -> str:
     return oracle.REFUSED if oracle.REFUSED in verdicts else ""
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("variant", "row"), _SAID)
 def test_over_http(variant: CallVariant, row: Row, kind: str, http: RecordingServer, tmp_path: Path) -> None:
@@ -105,6 +106,7 @@ def _same(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) 
     assert variant.only_signs or guarded[0]
 
 
+@pytest.mark.thinned(strength=1)
 @needs_https
 @pytest.mark.parametrize(("variant", "row"), _SAID)
 def test_over_https_the_same_bytes_are_sent(variant: CallVariant, row: Row, tmp_path: Path) -> None:
@@ -113,6 +115,7 @@ def test_over_https_the_same_bytes_are_sent(variant: CallVariant, row: Row, tmp_
     _same("https", "obs", variant, row, tmp_path)
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize(("variant", "row"), _params([pair for pair in _PAIRS if not _expected(*pair)]))
 def test_what_is_allowed_over_http_sends_the_same_bytes(variant: CallVariant, row: Row, tmp_path: Path) -> None:
     _same("http", "v2", variant, row, tmp_path)

@@ -52,6 +52,7 @@ _CALLS = {
 }
 
 
+@pytest.mark.thinned
 @each_transport
 @pytest.mark.parametrize("location", ["http://127.0.0.1:{}/away", "//127.0.0.1:{}/away", "ftp://127.0.0.1:{}/away"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

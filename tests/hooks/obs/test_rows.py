@@ -48,6 +48,7 @@ def test_over_http(
             assert rules(caplog) == ([row.id] if oracle.carries_key(row) else [])
 
 
+@pytest.mark.thinned
 @needs_https
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
