@@ -29,9 +29,10 @@ from obs_sse_guard._cli.audit import summary as summary_module
 from obs_sse_guard._cli.audit import text as text_report
 from obs_sse_guard._cli.audit.summary import NO_SITE, OTHERS, Summary
 from obs_sse_guard._cli.main import main
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client
 from tests.support.records import audited
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -436,7 +437,7 @@ def _on_a_terminal(program: str, data: bytes) -> tuple[str, str]:
 
 
 def _read_to_the_end(terminal: int) -> bytes:
-    seen = []
+    seen: list[bytes] = []
     with open(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):  # EIO where nobody writes any more
         seen.extend(iter(functools.partial(stream.read, 1 << 16), b""))
     return b"".join(seen)

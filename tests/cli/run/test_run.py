@@ -20,8 +20,8 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard._cli import run as run_command
-from tests.support.obs_calls import KEY
 from tests.support.servers import LOOPBACK, RecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 HOME = Path(obs_sse_guard.__file__).parent.parent
 GUARD = (sys.executable, "-m", "obs_sse_guard", "run")
