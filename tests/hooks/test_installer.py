@@ -19,11 +19,11 @@ import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._enforcement import enforce
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
-from obs_sse_guard._hooks import botocore as botocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
-from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._hooks.botocore import targets as botocore_hooks
 from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.installer import HookInstaller, installer
+from obs_sse_guard._hooks.obs import targets as obs_hooks
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
