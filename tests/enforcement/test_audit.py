@@ -22,7 +22,7 @@ import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import audit as audit_module
-from obs_sse_guard._enforcement import enforce
+from obs_sse_guard._enforcement.log import logger
 from tests.support import obs_calls
 from tests.support.guard import AUDIT, MODE, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
@@ -334,11 +334,11 @@ def test_a_log_that_raises_breaks_nothing(http: RecordingServer, audit: Path, mo
     def broken(_: logging.LogRecord) -> bool:
         raise LookupError(KEY)
 
-    enforce.logger.addFilter(broken)
+    logger.addFilter(broken)
     try:
         monkeypatch.setenv(MODE, "warn")
         with open_client("v2", http) as client:
             assert put_sse_c(client).status == 200
     finally:
-        enforce.logger.removeFilter(broken)
+        logger.removeFilter(broken)
     assert len(audited(audit)) == 1, "the reporters after it are told all the same"

@@ -10,7 +10,7 @@ import obs
 import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
-from obs_sse_guard._enforcement import enforce
+from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
 from tests.support import obs_calls
 from tests.support.guard import MODE, POLICY, TRUSTED
@@ -111,7 +111,7 @@ def test_ordinary_calls_read_no_setting(http: RecordingServer, monkeypatch: pyte
     monkeypatch.setattr(settings, "read", read)
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
-    assert "could not judge" not in str(enforce.first_bug._said)
+    assert "could not judge" not in caplog.text
 
 
 def test_each_finding_is_said_once_per_call(
@@ -194,8 +194,8 @@ def test_trouble_is_said_in_full(caplog: pytest.LogCaptureFixture) -> None:
     try:
         _fail()
     except LookupError:
-        enforce.bug("a place")
-        enforce.bug("a place")
+        log_failure("do a thing", "the call continues")
+        log_failure("do a thing", "the call continues")
     message = (
         f"obs_sse_guard could not judge a place (LookupError at _fail:{_fail.__code__.co_firstlineno + 1}); "
         "the call goes on unguarded at this gate. Please report this with the SDK's version."
@@ -207,8 +207,8 @@ def test_a_log_that_fails_is_no_more_trouble(monkeypatch: pytest.MonkeyPatch) ->
     def failing(*_: object, **__: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(enforce.logger, "error", failing)
+    monkeypatch.setattr(logger, "error", failing)
     try:
         _fail()
     except LookupError:
-        enforce.bug("another place")
+        log_failure("do another thing", "the call continues")

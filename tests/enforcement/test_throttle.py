@@ -11,7 +11,7 @@ import threading
 import obs
 import pytest
 
-from obs_sse_guard._enforcement import log as log_module
+from obs_sse_guard._enforcement import log
 from obs_sse_guard._util.throttle import Throttle
 from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
@@ -164,4 +164,4 @@ def test_refusals_that_raise_are_not_logged(http: RecordingServer, caplog: pytes
             with pytest.raises(RuntimeError):
                 put_sse_c(client)
     assert not caplog.records
-    assert len(log_module.noise) == 0
+    assert len(log.throttle) == 0

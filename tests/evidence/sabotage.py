@@ -73,7 +73,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "botocore: each attempt": ("rows", "variants", "wire", "findings", "logs", "completeness", "properties"),
     "botocore: signers": ("signing",),
     "botocore: signatures": ("signing",),
-    "botocore: log": ("wire", "logs", "properties"),
+    "botocore: log": ("logs", "properties", "failures"),
     "aiobotocore: operations": ("rows", "variants", "wire", "findings"),
     "aiobotocore: each attempt": ("rows", "variants", "wire", "findings", "completeness", "properties", "async"),
     "aiobotocore: signers": ("rows", "signing", "properties"),

@@ -17,13 +17,13 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
-from obs_sse_guard._enforcement import enforce
+from obs_sse_guard._enforcement.enforce import is_enabled
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
-from obs_sse_guard._hooks import botocore as botocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
-from obs_sse_guard._hooks import obs as obs_hooks
-from obs_sse_guard._hooks.hook import Target, is_hook
+from obs_sse_guard._hooks.botocore import targets as botocore_targets
+from obs_sse_guard._hooks.hook import Target, expect_parameters, is_hook
 from obs_sse_guard._hooks.installer import HookInstaller, installer
+from obs_sse_guard._hooks.obs import targets as obs_targets
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -59,10 +59,10 @@ def test_a_place_that_failed_may_be_hooked_later() -> None:
     assert obs_sse_guard.status()[name] == "active"
 
 
-SDKS = (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
+SDKS = (obs_targets, botocore_targets, aiobotocore_hooks, crt_hooks)
 
 
-OPTIONAL = {target.name for target in obs_hooks.TARGETS if target.optional}
+OPTIONAL = {target.name for target in obs_targets.TARGETS if target.optional}
 
 
 def test_status_tells_every_place() -> None:
@@ -145,48 +145,48 @@ def module() -> Iterator[types.ModuleType]:
     del sys.modules[made.__name__]
 
 
-def _gate(_name: str, function: Any) -> Any:
-    obs_hooks._reader(function, "headers")
+def _hook(_name: str, function: Any) -> Any:
+    expect_parameters(function, "self headers")
     return lambda instance, *args, **kwargs: "judged " + function(instance, *args, **kwargs)
 
 
 def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
     targets = [
-        Target(module.__name__, "Client.call", _gate),
-        Target(module.__name__, "Client.gone", _gate),
-        Target(module.__name__, "Gone.call", _gate),
-        Target(module.__name__, "Client.newer", _gate, optional=True),
-        Target("made_up_sdk.absent", "Client.call", _gate),
+        Target(module.__name__, "Client.call", _hook),
+        Target(module.__name__, "Client.gone", _hook),
+        Target(module.__name__, "Gone.call", _hook),
+        Target(module.__name__, "Client.newer", _hook, optional=True),
+        Target("made_up_sdk.absent", "Client.call", _hook),
     ]
-    patcher = HookInstaller(targets)
+    other = HookInstaller(targets)
     with pytest.warns(SSEGuardWarning, match=r"made_up_sdk\.Client\.gone, made_up_sdk\.Gone\.call.*status\(\)"):
-        patcher.install()
-    patcher.install()
-    assert list(patcher.status().values()) == ["active", "unsupported", "unsupported", "unsupported", "pending"]
+        other.install()
+    other.install()
+    assert list(other.status().values()) == ["active", "unsupported", "unsupported", "unsupported", "pending"]
     assert module.Client().call() == "judged called"
     del module.Client.call
-    patcher.look_after_hooks()
-    assert patcher.status()["made_up_sdk.Client.call"] == "unsupported"
-    patcher.uninstall()
+    other.look_after_hooks()
+    assert other.status()["made_up_sdk.Client.call"] == "unsupported"
+    other.uninstall()
     obs_sse_guard.install()
 
 
 def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.ModuleType) -> None:
     """A foreign wrapper without ``functools.wraps``: positions are unknown, and silence would be a lie."""
-    patcher = HookInstaller([Target(module.__name__, "Client.hidden", _gate)])
+    other = HookInstaller([Target(module.__name__, "Client.hidden", _hook)])
     with pytest.warns(SSEGuardWarning, match="hidden"):
-        patcher.install()
-    assert list(patcher.status().values()) == ["unsupported"]
+        other.install()
+    assert list(other.status().values()) == ["unsupported"]
     assert module.Client().hidden() == "hidden"
 
 
 def test_an_import_after_uninstall_is_left_alone() -> None:
-    patcher = HookInstaller([Target("made_up_later", "Client.call", _gate)])
-    patcher.install()
-    patcher.uninstall()
+    other = HookInstaller([Target("made_up_later", "Client.call", _hook)])
+    other.install()
+    other.uninstall()
     try:
-        patcher._imported(types.ModuleType("made_up_later"))
-        assert not enforce.armed
+        other._imported(types.ModuleType("made_up_later"))
+        assert not is_enabled()
     finally:
         obs_sse_guard.install()
 
@@ -197,19 +197,19 @@ def test_half_an_import_is_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyP
         "begun.set()\ngo_on.wait(10)\nclass Client:\n    def call(self, headers=None): return 'called'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    patcher = HookInstaller([Target("made_up_slow", "Client.call", _gate)])
+    other = HookInstaller([Target("made_up_slow", "Client.call", _hook)])
     importer = threading.Thread(target=importlib.import_module, args=("made_up_slow",))
     importer.start()
     while not hasattr(sys.modules.get("made_up_slow"), "go_on"):
         threading.Event().wait(0.01)
     slow: Any = sys.modules["made_up_slow"]
     slow.begun.wait(10)
-    installer = threading.Thread(target=patcher.install)
+    installer = threading.Thread(target=other.install)
     installer.start()
     slow.go_on.set()
     for thread in (importer, installer):
         thread.join(10)
-    assert list(patcher.status().values()) == ["active"]
+    assert list(other.status().values()) == ["active"]
     assert slow.Client().call() == "judged called"
     del sys.modules["made_up_slow"]
 

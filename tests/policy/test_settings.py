@@ -10,11 +10,12 @@ import pytest
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.settings import Mode, Policy
+from obs_sse_guard._util.warn import warn_once
 from tests.support.guard import MODE, POLICY, TRUSTED
 
 
 def _trusts(value: str, host: str) -> bool:
-    trusted, complaints = settings._trusted_hosts(value)
+    trusted, complaints = settings._parse_trusted_hosts(value)
     assert complaints == ()
     return trusted.trusts(host)
 
@@ -55,7 +56,7 @@ def test_another_host_is_not(value: str, host: str) -> None:
 
 @pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
 def test_what_is_not_understood_is_said_in_full(entry: str) -> None:
-    trusted, [complaint] = settings._trusted_hosts(f"a.test,{entry}")
+    trusted, [complaint] = settings._parse_trusted_hosts(f"a.test,{entry}")
     assert complaint.variable == TRUSTED
     assert complaint.message == (
         f"{TRUSTED}: {entry!r} is not understood and trusts nothing. Valid are "
@@ -67,7 +68,7 @@ def test_what_is_not_understood_is_said_in_full(entry: str) -> None:
 def test_an_unknown_word_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, " Loud ")
     monkeypatch.setenv(POLICY, "loud")
-    understood, complaints = settings.understand()
+    understood, complaints = settings.parse_settings()
     assert (understood.mode, understood.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
     assert [complaint.variable for complaint in complaints] == [MODE, POLICY]
     assert complaints[0].message == (
@@ -81,20 +82,20 @@ def test_each_complaint_is_made_once() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for what in ("one", "one", "another"):
-            settings.warn(what)
+            warn_once(what)
     assert [str(warning.message) for warning in caught] == ["one", "another"]
 
 
 def test_a_complaint_points_at_its_place() -> None:
     with pytest.warns(SSEGuardWarning) as caught:
-        settings.warn("here")
+        warn_once("here")
     assert caught[0].filename == __file__
 
 
 def test_a_complaint_that_would_raise_is_logged_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", SSEGuardWarning)
-        settings.warn("100 %s of it")
+        warn_once("100 %s of it")
     assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
         ("obs_sse_guard", logging.WARNING, "100 %s of it")
     ]

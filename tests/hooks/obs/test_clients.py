@@ -11,7 +11,7 @@ import obs.client
 import pytest
 
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._hooks.obs.client import request_context
 from tests.support import obs_calls
 from tests.support.obs_calls import (
     BUCKET,
@@ -84,11 +84,10 @@ def test_copies_of_a_client_are_judged_by_their_own_transport(https: RecordingSe
 
 
 def test_a_port_is_left_out_only_where_it_is_the_schemes_own(http: RecordingServer) -> None:
-    facts = obs_hooks._facts
     with open_client("v2", http, server="http://host.test:443") as client:
-        assert facts(client, "call", "PutObject").endpoint == "http://host.test:443"
+        assert request_context(client, "call", "PutObject").endpoint == "http://host.test:443"
     with open_client("v2", http, server="http://host.test") as client:
-        assert facts(client, "call", "PutObject").endpoint == "http://host.test"
+        assert request_context(client, "call", "PutObject").endpoint == "http://host.test"
 
 
 def test_a_call_on_the_class_is_judged(http: RecordingServer) -> None:
@@ -128,8 +127,8 @@ def test_a_client_behind_user_info_shows_its_host_alone() -> None:
     class Client:
         is_secure, server, port, proxy_host = False, "user:secret@host.test", 80, None
 
-    facts = obs_hooks._facts(Client(), "putContent", "PutObject")
-    assert facts.endpoint == "http://host.test"
+    context = request_context(Client(), "putContent", "PutObject")
+    assert context.endpoint == "http://host.test"
 
 
 @pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])

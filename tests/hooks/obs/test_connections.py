@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._hooks.obs.client import is_tls
 from tests.support.guard import TRUSTED
 from tests.support.obs_calls import (
     BUCKET,
@@ -86,4 +86,4 @@ def test_a_pooled_connection_leads_where_it_was_made_for(
 )
 def test_the_transport_is_the_connections(connection: Any, secure: bool) -> None:
     """What cannot be told counts as plaintext; the classes of ``use_http2`` load on old Pythons only."""
-    assert obs_hooks._is_tls(connection) is secure
+    assert is_tls(connection) is secure

@@ -11,7 +11,6 @@ import pytest
 from obs import convertor
 from obs.ilog import NoneLogClient
 
-from obs_sse_guard._hooks import obs as obs_hooks
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
 
@@ -19,7 +18,7 @@ from tests.support.servers import RecordingServer, leaks
 def test_a_bug_in_any_gate_lets_the_call_through(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(obs_hooks, "_keys_as_values")
+    monkeypatch.delattr("obs_sse_guard._hooks.obs.methods.keys_as_values")
     with open_client("v2", http) as client:
         assert client.deleteObject(BUCKET, OBJECT, extensionHeaders={"a": "b"}).status == 204
     assert "could not judge deleteObject (NameError" in caplog.text
@@ -47,8 +46,8 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
     def broken(*_: object, **__: object) -> None:
         raise LookupError(KEY)
 
-    monkeypatch.setattr(obs_hooks, "parse_headers", broken)
-    monkeypatch.setattr(obs_hooks, "_is_tls", broken)
+    for name in ("methods.parse_headers", "wire.parse_headers", "wire.is_tls"):
+        monkeypatch.setattr(f"obs_sse_guard._hooks.obs.{name}", broken)
     with open_client("v2", http) as client:
         for _ in range(2):
             assert put_sse_c(client).status == 200
@@ -61,7 +60,7 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
 def test_a_bug_in_learning_from_an_answer_does_not_lose_it(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(obs_hooks, "_note_upload")
+    monkeypatch.delattr("obs_sse_guard._hooks.obs.responses._record_upload")
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
     assert "could not judge an answer (NameError" in caplog.text

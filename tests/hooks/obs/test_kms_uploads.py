@@ -8,7 +8,7 @@ import obs
 import pytest
 
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._policy.kms_uploads import kms_uploads
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -82,14 +82,14 @@ def test_a_part_of_a_kms_upload_takes_no_pooled_plaintext_connection(
 def test_an_ended_upload_is_forgotten(end: str, https: RecordingServer) -> None:
     with open_client("v2", https) as client:
         upload_id = _begin(client, sseHeader=obs.SseKmsHeader.getInstance())
-        assert len(obs_hooks.ledger) == 1
+        assert len(kms_uploads) == 1
         https.answer(lambda request: "uploadId" in request.query, 404, times=1)
         _end(client, end, upload_id)
-        assert len(obs_hooks.ledger) == 1, "an upload that could not be ended goes on"
+        assert len(kms_uploads) == 1, "an upload that could not be ended goes on"
         client.listParts(BUCKET, OBJECT, upload_id)
-        assert len(obs_hooks.ledger) == 1
+        assert len(kms_uploads) == 1
         _end(client, end, upload_id)
-    assert len(obs_hooks.ledger) == 0
+    assert len(kms_uploads) == 0
 
 
 def _end(client: Any, method: str, upload_id: str) -> None:
@@ -97,7 +97,7 @@ def _end(client: Any, method: str, upload_id: str) -> None:
     getattr(client, method)(BUCKET, OBJECT, upload_id, *(parts if method.startswith("complete") else ()))
 
 
-def test_an_upload_of_another_kind_is_not_in_the_ledger(https: RecordingServer) -> None:
+def test_an_upload_of_another_kind_is_not_recorded(https: RecordingServer) -> None:
     with open_client("v2", https) as client:
         _begin(client)
         _begin(client, sseHeader=obs.SseKmsHeader.getInstance(None, "AES256"))
@@ -105,7 +105,7 @@ def test_an_upload_of_another_kind_is_not_in_the_ledger(https: RecordingServer) 
         https.answer("POST", 500)
         client.max_retry_count = 0
         client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=obs.SseKmsHeader.getInstance())
-    assert len(obs_hooks.ledger) == 0
+    assert len(kms_uploads) == 0
 
 
 @needs_https

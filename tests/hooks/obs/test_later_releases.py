@@ -13,7 +13,8 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks import obs as obs_hooks
+from obs_sse_guard._hooks.obs import advice
+from obs_sse_guard._hooks.obs.wire import connection_hook, request_hook
 from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
 from tests.support.servers import RecordingServer
 
@@ -31,11 +32,11 @@ def _later(name: str, answer: Any) -> Any:
 def test_a_new_parameter_of_a_later_release_passes_through() -> None:
     client = SimpleNamespace(is_secure=True, ssl_verify="ca")
     method = _later("_make_request_with_retry", lambda new: new)
-    request = obs_hooks._request_gate("request", method)
+    request = request_hook("request", method)
     assert request(client, "PUT", "b", new="new") == "new"
     assert request(client, "PUT", "b") == "old"
     method = _later("_parse_request_connection", lambda new: (http.client.HTTPSConnection("a.test"), new))
-    connection = obs_hooks._connection_gate("connection", method)
+    connection = connection_hook("connection", method)
     assert connection(client, "h", 1, "https", "c", redirect=False, header={}, new="new")[1] == "new"
     assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
 
@@ -45,9 +46,9 @@ def test_other_parameters_than_expected_are_not_guessed() -> None:
         """As if a release had swapped them."""
 
     with pytest.raises(LookupError):
-        obs_hooks._request_gate("request", changed)
+        request_hook("request", changed)
     with pytest.raises(LookupError):
-        obs_hooks._connection_gate("connection", changed)
+        connection_hook("connection", changed)
 
 
 _OPTIONAL = "content=None, metadata=None, headers=None"
@@ -94,10 +95,10 @@ def test_a_method_of_a_later_release_may_take_its_arguments_otherwise(
 def test_where_https_is_broken_the_fix_says_upgrade(
     sdk: tuple[int, ...], python: tuple[int, ...], upgrade: bool
 ) -> None:
-    assert ("upgrade to esdk-obs-python>=3.24.3" in obs_hooks._use_https(sdk, python)) is upgrade
+    assert ("upgrade to esdk-obs-python>=3.24.3" in advice._upgrade(sdk, python)) is upgrade
 
 
 def test_the_sdks_version_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (3, 20, 11) <= obs_hooks._sdk_version() < (4,)
+    assert (3, 20, 11) <= advice._sdk_version() < (4,)
     monkeypatch.setattr(obs.const, "OBS_SDK_VERSION", "unknown")
-    assert "upgrade" not in obs_hooks._use_https(obs_hooks._sdk_version(), (3, 13))
+    assert "upgrade" not in advice._upgrade(advice._sdk_version(), (3, 13))

@@ -168,7 +168,7 @@ def test_nothing_is_done_for_lines_that_nobody_writes(
 
     log.setLevel(logging.INFO)
     client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
-    monkeypatch.setattr("obs_sse_guard._hooks.obs.masked", never)
+    monkeypatch.setattr("obs_sse_guard._hooks.obs.logs.redacted", never)
     client.log(logging.DEBUG, OBS_KEY_HEADER)
     assert log.lines == []
 
@@ -176,6 +176,6 @@ def test_nothing_is_done_for_lines_that_nobody_writes(
 def test_a_bug_of_ours_does_not_lose_a_line(
     log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.obs.masked")
+    monkeypatch.delattr("obs_sse_guard._hooks.obs.logs.redacted")
     LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk").log(logging.INFO, "kept")
     assert log.lines[0].endswith("kept")
