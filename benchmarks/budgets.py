@@ -47,7 +47,7 @@ class Budget(NamedTuple):
 
 
 BUDGETS = (
-    Budget("botocore", "put_object, https", STUBBED, _INSTRUCTIONS, 1.005, "http"),
+    Budget("botocore", "put_object, https", STUBBED, _INSTRUCTIONS, 1.005),
     Budget("botocore", "put_object, http", HTTP, _TIME, 1.02, "http"),
     Budget("obs", "putContent, https", STUBBED, _INSTRUCTIONS, 1.025, "hooks"),
     Budget("obs", "putContent, https", TLS, _TIME, 1.01, "hooks"),
