@@ -124,31 +124,24 @@ def _count(plan: Plan, package: str, side: str) -> list[float]:
 def _rows(plan: Plan, package: str, counted: Counts) -> list[Row]:
     rows = []
     with server.running() as running:
-        for (name, connection), calls in _copies(plan, package, running).items():
-            times = timing.added(calls, plan.seconds) if connection in plan.connections(package, name) else {}
-            for side in [*calls][1:]:
-                row: Row = {"sdk": package, "call": name, "connection": connection, "side": side}
-                rows.append(row)
-                if side in times:
-                    row |= _timed(times[side])
-                if connection == budgets.STUBBED:
-                    base, number = counted[package, "unguarded", name], counted[package, side, name]
-                    row |= {"instructions": base, "added_instructions": number - base}
-                    row |= {"instruction_ratio": number / base}
+        for name in plan.calls(package):
+            timed = plan.connections(package, name)
+            sides = [side for side in plan.sides(package) if name in plan.calls(package, side)]
+            for connection in dict.fromkeys((budgets.STUBBED, *timed)):
+                where = None if connection == budgets.STUBBED else running
+                times = timing.in_processes(package, name, sides, where, plan.seconds) if connection in timed else {}
+                for side in sides[1:]:
+                    row: Row = {"sdk": package, "call": name, "connection": connection, "side": side}
+                    rows.append(row)
+                    if side in times:
+                        row |= _timed(times[side])
+                    if connection == budgets.STUBBED:
+                        row |= _counted(counted[package, "unguarded", name], counted[package, side, name])
     return rows
 
 
-def _copies(plan: Plan, package: str, running: server.Server) -> dict[tuple[str, str], dict[str, sdks.Call]]:
-    """Make the calls on each side, by name and connection."""
-    calls: dict[tuple[str, str], dict[str, sdks.Call]] = {}
-    for side in plan.sides(package):
-        sdks.side(package, side)
-        for name in plan.calls(package, side):
-            for connection in dict.fromkeys((budgets.STUBBED, *plan.connections(package, name))):
-                make = sdks.CALLS[package][name]
-                call = make() if connection == budgets.STUBBED else make(server=running)
-                calls.setdefault((name, connection), {})[side] = call
-    return calls
+def _counted(base: float, number: float) -> Row:
+    return {"instructions": base, "added_instructions": number - base, "instruction_ratio": number / base}
 
 
 def _timed(time: timing.Added) -> Row:

@@ -22,7 +22,7 @@ import wrapt
 import obs_sse_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     from benchmarks.server import Server
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Call = Callable[[], object]
     Make = Callable[..., Call]
 
-__all__ = ["CALLS", "PEERS", "SIDES", "clients", "side"]
+__all__ = ["CALLS", "PEERS", "SIDES", "clients", "copies", "side"]
 
 _BODY = b"x" * 1024
 _KEY = "k" * 32
@@ -123,10 +123,37 @@ SIDES: dict[str, Callable[[str], None]] = {
 def side(package: str, name: str) -> None:
     """Import a new copy of an SDK with the hooks of one side; clients made next belong to this copy."""
     obs_sse_guard.uninstall()
-    for module in [module for module in sys.modules if module.partition(".")[0] == package]:
+    for module in _modules(package):
         del sys.modules[module]
     importlib.import_module("obs" if package == "obs" else "botocore.session")
     {**SIDES, **PEERS}[name](package)
+
+
+def _modules(package: str) -> dict[str, ModuleType]:
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == package}
+
+
+def copies(package: str, name: str, sides: Sequence[str], server: Server | None) -> dict[str, Call]:
+    """Make a call on each side, in this order.
+
+    Args:
+        package: ``obs`` or ``botocore``.
+        name: the call, a name in `CALLS`.
+        sides: names in `SIDES` or `PEERS`.
+        server: the server to call, or ``None`` for a stubbed transport.
+    """
+    calls, guarded = {}, {}
+    for one in sides:
+        side(package, "unguarded" if one == "guarded" else one)
+        calls[one] = CALLS[package][name](server=server)
+        if one == "guarded":
+            guarded = _modules(package)
+    # Last, because the next copy would uninstall the guard; clients that exist already are guarded too.
+    for module in _modules(package):
+        del sys.modules[module]
+    sys.modules.update(guarded)
+    _guard(package)
+    return calls
 
 
 # --- ObsClient -------------------------------------------------------------------------------
