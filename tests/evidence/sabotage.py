@@ -27,27 +27,29 @@ NONE, ALL = "none (control)", "all"
 
 _OBS_TESTS = {
     "rows": "obs/test_rows.py",
-    "variants": "obs/test_ways.py",
-    "wire": "obs/test_wire.py",
-    "findings": "obs/test_findings.py",
+    "variants": "obs/test_call_variants.py",
+    "wire": "obs/test_redirects.py obs/test_connections.py obs/test_low_level_requests.py obs/test_fetch_jobs.py "
+    "obs/test_worker_threads.py obs/test_kms_uploads.py obs/test_unverified_tls.py obs/test_proxies.py",
+    "findings": "obs/test_findings.py obs/test_misplaced_keys.py obs/test_signing.py",
     "clients": "obs/test_clients.py",
     "logs": "obs/test_logs.py",
     "completeness": "obs/test_completeness.py",
     "properties": "obs/test_properties.py",
-    "failures": "test_faults.py",
+    "failures": "test_concurrency.py test_failing_servers.py test_memory_errors.py",
 }
 _S3_TESTS = {
     "rows": "botocore/test_rows.py",
     "variants": "botocore/test_event_handlers.py",
-    "wire": "botocore/test_robustness.py",
-    "findings": "botocore/test_findings.py",
+    "wire": "botocore/test_guard_failures.py botocore/test_unusual_objects.py botocore/test_endpoints.py botocore/test_retries.py "
+    "botocore/test_low_level_requests.py botocore/test_region_redirects.py",
+    "findings": "botocore/test_findings.py botocore/test_kms_uploads.py botocore/test_unverified_tls.py",
     "clients": "botocore/test_transfers.py",
     "logs": "botocore/test_logs.py",
     "completeness": "botocore/test_completeness.py",
     "properties": "botocore/test_properties.py",
-    "failures": "test_faults.py",
+    "failures": "test_concurrency.py test_failing_servers.py test_memory_errors.py",
     "signing": "botocore/test_signing.py",
-    "async": "aiobotocore/test_aiobotocore.py",
+    "async": "aiobotocore/test_redirects.py aiobotocore/test_concurrency.py aiobotocore/test_s3fs.py",
     "CRT": "crt/test_crt.py",
     "neighbours": "test_neighbours.py",
 }
@@ -95,9 +97,9 @@ _PYTEST = ("-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:randomly", "-p", "no
 def tests_of(group: str, layer: str) -> list[str]:
     """Return the test modules of a layer for the SDK of a group."""
     tests = [layers[layer] for layers in (_OBS_TESTS, _S3_TESTS) if layer in layers]
-    if group in (NONE, ALL):
-        return [f"tests/hooks/{name}" for name in dict.fromkeys(tests)]
-    return [f"tests/hooks/{tests[0 if group.startswith('ObsClient') else -1]}"]
+    if group not in (NONE, ALL):
+        tests = [tests[0 if group.startswith("ObsClient") else -1]]
+    return [f"tests/hooks/{name}" for name in dict.fromkeys(" ".join(tests).split())]
 
 
 def disabled(group: str, folder: Path) -> Path:
