@@ -47,18 +47,18 @@ class Budget(NamedTuple):
 
 
 BUDGETS = (
-    Budget("botocore", "put_object, https", STUBBED, _INSTRUCTIONS, 1.005),
-    Budget("botocore", "put_object, http", HTTP, _TIME, 1.02),
-    Budget("obs", "putContent, https", STUBBED, _INSTRUCTIONS, 1.025),
-    Budget("obs", "putContent, https", TLS, _TIME, 1.01),
-    Budget("obs", "putContent, https, header object", STUBBED, _INSTRUCTIONS, 1.035),
-    Budget("obs", "putContent, https, header object", TLS, _TIME, 1.015),
-    Budget("obs", "putContent, https, SSE-C", STUBBED, _INSTRUCTIONS, 1.045),
-    Budget("obs", "putContent, https, SSE-C", TLS, _TIME, 1.02),
-    Budget("obs", "putContent, http", HTTP, _TIME, 1.03),
-    Budget("obs", "putContent, http, header object", HTTP, _TIME, 1.05),
-    Budget("obs", "putContent, http, metadata", HTTP, _TIME, 1.05),
-    Budget("obs", "getObjectMetadata, http", HTTP, _TIME, 1.03),
+    Budget("botocore", "put_object, https", STUBBED, _INSTRUCTIONS, 1.005, "http"),
+    Budget("botocore", "put_object, http", HTTP, _TIME, 1.02, "http"),
+    Budget("obs", "putContent, https", STUBBED, _INSTRUCTIONS, 1.025, "http"),
+    Budget("obs", "putContent, https", TLS, _TIME, 1.01, "http"),
+    Budget("obs", "putContent, https, header object", STUBBED, _INSTRUCTIONS, 1.035, "http"),
+    Budget("obs", "putContent, https, header object", TLS, _TIME, 1.015, "http"),
+    Budget("obs", "putContent, https, SSE-C", STUBBED, _INSTRUCTIONS, 1.045, "http"),
+    Budget("obs", "putContent, https, SSE-C", TLS, _TIME, 1.02, "http"),
+    Budget("obs", "putContent, http", HTTP, _TIME, 1.03, "http"),
+    Budget("obs", "putContent, http, header object", HTTP, _TIME, 1.05, "http"),
+    Budget("obs", "putContent, http, metadata", HTTP, _TIME, 1.05, "http"),
+    Budget("obs", "getObjectMetadata, http", HTTP, _TIME, 1.03, "http"),
     Budget("botocore", "put_object, http, SSE-C: refused", STUBBED, _TIME, 0.05, "refusal"),
     Budget("obs", "putContent, http, SSE-C: refused", STUBBED, _TIME, 0.05, "refusal"),
 )
@@ -96,12 +96,22 @@ def row_of(figures: Figures, sdk: str, call: str, connection: str = STUBBED, sid
     return next((row for row in figures["calls"] if wanted.items() <= row.items()), {})
 
 
-def results(figures: Figures) -> Iterator[Result]:
-    """Compare the figures to the budgets; those that were not measured are left out."""
+def results(figures: Figures, *, complete: bool = False) -> Iterator[Result]:
+    """Compare the figures to the budgets.
+
+    Args:
+        figures: the figures.
+        complete: whether every budget must have been measured; otherwise the others are left out.
+
+    Raises:
+        LookupError: a budget was not measured.
+    """
     for budget in BUDGETS:
         row, copy = (row_of(figures, *budget[:3], side) for side in ("guarded", "copy"))
         if budget.measure in row:
             yield Result(budget.name, budget.limit, row[budget.measure], copy.get(budget.measure), budget.reason)
+        elif complete:
+            raise LookupError(budget.name)
     if "import" in figures:
         yield Result(f"{_IMPORT}: ms", _IMPORT_MS, figures["import"][_IMPORT]["ms"], None, "import")
     for sdk, grown in figures.get("memory", {}).items():

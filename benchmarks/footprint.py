@@ -1,6 +1,6 @@
-"""What the guard takes up: the time and memory of its import, and memory over many calls.
+"""Measure the time and memory of the import, and how memory grows over many calls.
 
-``python -m benchmarks.footprint CALLS`` makes that many calls of each kind on both SDKs.
+``python -m benchmarks.footprint CALLS`` makes about CALLS calls on each SDK, spread over all calls in `sdks.CALLS`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from benchmarks import sdks
 
 __all__ = ["import_of_guard", "over_calls"]
 
-# What it imports before the clock starts costs the guard nothing any more: little, and nothing that is not built in.
+# Imports before the clock starts would make the guard look cheaper, so only built-in modules are imported there.
 _IMPORT = """
 import sys, time, {first}
-def resident():  # in pages of 4 KiB; what getrusage tells of begins with the process that started this one
+def resident():  # in pages of 4 KiB; getrusage() would count the parent process too
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4
 if {trace}:
@@ -39,7 +39,7 @@ print(json.dumps({{"ms": ms, "kib": kib, "traced_kib": traced_kib, "sdks": sdks}
 
 
 def import_of_guard(runs: int = 15) -> dict[str, Any]:
-    """Measure ``import wrapt``, and ``import obs_sse_guard`` above it, with the bytecode cached."""
+    """Measure ``import wrapt``, and ``import obs_sse_guard`` after it, with cached bytecode."""
     return {
         "import wrapt": _import("wrapt", "sys", runs),
         "import obs_sse_guard above wrapt": _import("obs_sse_guard", "wrapt", runs),
@@ -65,7 +65,7 @@ def _run_import(module: str, first: str, *, trace: bool) -> dict[str, Any]:
 
 
 def over_calls(calls: int) -> dict[str, Any]:
-    """Measure what memory grows by over many calls, allowed and refused, in a process of its own."""
+    """Measure how memory grows over many calls, allowed and refused, in a process of its own."""
     command = [sys.executable, "-m", __name__, str(calls)]
     grown: dict[str, Any] = json.loads(subprocess.check_output(command))  # noqa: S603
     return grown

@@ -11,7 +11,7 @@ import platform
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import budgets, footprint, instructions, sdks, server, timing
-from obs_sse_guard._policy import settings
+from obs_sse_guard._policy.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def everything(plan: Plan, calls: int) -> dict[str, Any]:
         "environment": _environment(),
         **quick(plan),
         "growth": [row for package in plan.packages for row in _growth(package, plan.seconds / 2)],
-        "settings_us": min(timing.batch(settings.read, 10_000) for _ in range(5)),
+        "settings_us": min(timing.batch(read_settings, 10_000) for _ in range(5)),
         "memory": footprint.over_calls(calls),
     }
 

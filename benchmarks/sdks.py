@@ -222,7 +222,7 @@ def _stubbed_send(body: bytes) -> Callable[[Any], Any]:
     return send
 
 
-def _put_object(scheme: str, server: Server | None = None, **parameters: str) -> Call:
+def _put_object(scheme: str, server: Server | None = None, **parameters: Any) -> Call:
     client = _aws_client("s3", scheme, server)
     return lambda: client.put_object(**_OBJECT, Body=_BODY, **parameters)
 
@@ -239,7 +239,7 @@ def _list_tables(scheme: str, server: Server | None = None) -> Call:
     return call
 
 
-_SSE_C = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": _KEY}
+_SSE_C: dict[str, Any] = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": _KEY}
 
 _METADATA = {"author": "somebody", "purpose": "a benchmark"}
 

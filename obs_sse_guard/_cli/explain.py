@@ -1,82 +1,192 @@
-"""``obs-sse-guard explain``: what the guard makes of one request, and what its caller reads."""
+"""``obs-sse-guard explain``: explain an id, or show how each policy treats a request and what its caller reads."""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from obs_sse_guard import rules
-from obs_sse_guard._cli import output as _output
-from obs_sse_guard._cli import sample as _example
-from obs_sse_guard._enforcement.decision import Report
-from obs_sse_guard._enforcement.message import message
-from obs_sse_guard._policy.findings import Action, findings
-from obs_sse_guard._policy.request import KeyPlace
+from obs_sse_guard._cli import output, sample
+from obs_sse_guard._enforcement.decision import Decision
+from obs_sse_guard._enforcement.message import error_text, log_text
+from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.obs.advice import ESDK
+from obs_sse_guard._policy.findings import CATALOGUE, TRUSTED_HOST, Action, Finding, FindingType, evaluate
+from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._policy.settings import Policy, Settings
-from obs_sse_guard.rules import PAGE, PAGE_TITLE, Encryption, Operation
+from obs_sse_guard.rules import PAGE, PAGE_TITLE, RULES, SSE_OBS_RULES, Encryption, Operation, check
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Iterator
 
-    from obs_sse_guard._policy.request import Facts
+    from obs_sse_guard._policy.request import RequestContext
+    from obs_sse_guard.rules import Rule
 
 __all__ = ["run"]
 
-_COPIES = tuple(dict.fromkeys(rule.operation for rule in rules.RULES if rule.is_copy))
-_VERDICTS = {
-    Action.ALLOW: "allowed, nothing is said",
-    Action.LOG: "sent, and logged",
+_RULES = {rule.id: rule for rule in (*RULES, *SSE_OBS_RULES)}
+_FINDINGS = {**{name: Finding(name, kind) for name, kind in CATALOGUE.items()}, TRUSTED_HOST.id: TRUSTED_HOST}
+_COPIES = tuple(dict.fromkeys(rule.operation for rule in RULES if rule.is_copy))
+_REQUIRED = ("operation", "target", "scheme")
+_OUTCOMES = {
+    Action.ALLOW: "allowed, nothing is logged",
+    Action.LOG: "sent and logged",
     Action.REFUSE: "refused, nothing is sent",
 }
+_ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
+# botocore ignores no SSE argument, and checks the host name whenever it verifies the certificate.
+_ESDK_ONLY = ("sse-dropped", "unverified-host")
+
+
+class UsageError(Exception):
+    """The arguments make no sense together."""
+
+
+class _SampleDecision(Decision):
+    """A decision about a sample request, which no application makes."""
+
+    @property
+    def site(self) -> None:
+        return None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain the verdict on one request, under both policies.
+    """Explain an id or a request.
 
     Returns:
-        0 whatever the verdict, 2 if there is no such request.
+        0 whatever the policies do, 2 if there is no such id or request.
     """
-    operation, source = Operation(arguments.operation), Encryption(arguments.source)
-    if source is not Encryption.NONE and operation not in _COPIES:
-        complaint = f"{operation} copies nothing; operations with a source are {', '.join(_COPIES)}"
-        sys.stderr.write(f"obs-sse-guard explain: error: argument --source: {complaint}\n")
+    try:
+        _check(arguments)
+        _import_sdk()
+        text = _explain_id(arguments.id) if arguments.id else _explain_request(_request(arguments))
+    except UsageError as error:
+        sys.stderr.write(f"obs-sse-guard explain: error: {error}\n")
         return 2
-    _import_sdk()
-    facts = _example.request(operation, arguments.scheme, Encryption(arguments.target), source)
-    _output.lines("\n\n".join([_request(facts), *(_verdict(facts, policy) for policy in Policy)]))
+    output.text(text)
     return 0
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    given = [name for name in (*_REQUIRED, "source") if getattr(arguments, name)]
+    missing = [f"--{name}" for name in _REQUIRED if name not in given]
+    if arguments.id and given:
+        message = "give either an ID or a request, not both"
+    elif not arguments.id and missing:
+        either = "ID, or " if not given else ""
+        message = f"the following arguments are required: {either}{', '.join(missing)}"
+    else:
+        return
+    raise UsageError(message)
+
+
 def _import_sdk() -> None:
-    # What to do about a refusal depends on the release in use, if any.
+    # The fix depends on the release in use, if any.
     with contextlib.suppress(Exception), contextlib.redirect_stdout(sys.stderr):
         importlib.import_module("obs.const")
 
 
-def _request(facts: Facts) -> str:
-    source = f", source {facts.source}" if facts.operation in _COPIES else ""
-    row = _row(facts)
-    lines = {
-        "request": f"{facts.operation}, target {facts.target}{source}, over {facts.scheme}",
-        "key": f"a customer key in {facts.key.value}" if facts.key is not KeyPlace.NOWHERE else "none",
+def _columns(rows: Iterable[tuple[str, str]], width: int) -> str:
+    return "\n".join(f"{name:{width}} {value}" for name, value in rows)
+
+
+# --- an id ----------------------------------------------------------------------------------
+
+
+def _explain_id(name: str) -> str:
+    """Return what an id means, what each policy does, how to fix it, and where it is documented."""
+    known = _known(name)
+    rule = _RULES.get(known)
+    rows = _rule_rows(rule) if rule else _finding_rows(_FINDINGS[known])
+    return _columns([("id", known), *rows, ("docs", f"docs/findings.md#{known}")], 10)
+
+
+def _rule_rows(rule: Rule) -> Iterator[tuple[str, str]]:
+    context = sample.request(rule.operation, "http", rule.target, rule.source)
+    finding = next(iter(evaluate(context)), Finding(rule.id, _ALWAYS_ALLOWED, rule))
+    # For SSE-OBS, which only later rules know, the guard may go by another rule or by a finding.
+    is_own = finding.row is rule
+    yield "meaning", finding.why if is_own else rule.text
+    for policy in Policy:
+        action = finding.type.action(policy)
+        other = "" if is_own or action is Action.ALLOW else f" [{finding.id}]"
+        yield policy.value, f"over http: {_OUTCOMES[action]}{other}"
+    yield from _fixes(context, finding)
+    yield "page", _page(rule)
+
+
+def _finding_rows(finding: Finding) -> Iterator[tuple[str, str]]:
+    yield "meaning", finding.why
+    for policy in Policy:
+        action = finding.type.action(policy)
+        yield policy.value, _OUTCOMES[action] if finding is not TRUSTED_HOST else "sent, and logged once per host"
+    yield from _fixes(sample.request(Operation.PUT_OBJECT, "http", Encryption.SSE_C), finding)
+
+
+def _known(name: str) -> str:
+    by_lower = {known.lower(): known for known in (*_RULES, *_FINDINGS)}
+    wanted = name.strip("[] ").lower()
+    if wanted in by_lower:
+        return by_lower[wanted]
+    nearest = [by_lower[close] for close in difflib.get_close_matches(wanted, by_lower)]
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else f"known are {', '.join(_FINDINGS)}, and the rules"
+    message = f"unknown id {name!a}; {hint}"
+    raise UsageError(message)
+
+
+def _fixes(context: RequestContext, finding: Finding) -> Iterator[tuple[str, str]]:
+    if all(finding.type.action(policy) is Action.ALLOW for policy in Policy):
+        return
+    for sdk in (ESDK,) if finding.id in _ESDK_ONLY else (ESDK, BOTOCORE):
+        fix = sdk.advise(context._replace(sdk=sdk, origin="comes from endpoint_url= or use_ssl=False"), finding.id)
+        yield "fix", f"{sdk.name}: {fix}"
+
+
+# --- a request ------------------------------------------------------------------------------
+
+
+def _request(arguments: argparse.Namespace) -> RequestContext:
+    operation, source = Operation(arguments.operation), Encryption(arguments.source or Encryption.NONE)
+    if source is not Encryption.NONE and operation not in _COPIES:
+        message = f"argument --source: {operation} copies nothing; operations with a source are {', '.join(_COPIES)}"
+        raise UsageError(message)
+    return sample.request(operation, arguments.scheme, Encryption(arguments.target), source)
+
+
+def _explain_request(context: RequestContext) -> str:
+    source = f", source {context.source}" if context.operation in _COPIES else ""
+    row = _row(context)
+    rows = {
+        "request": f"{context.operation}, target {context.target}{source}, over {context.scheme}",
+        "key": f"a customer key in {context.key.value}" if context.key is not KeyLocation.NOWHERE else "none",
         "row": f"{row.id}: {row.demand}" if row else "none",
-        "page": f'{PAGE} "{PAGE_TITLE}"' + (f", edition {row.edition}" if row and row.edition else ""),
+        "page": _page(row),
     }
-    return "\n".join(f"{name:8} {value}" for name, value in lines.items())
+    return "\n\n".join([_columns(rows.items(), 8), *(_treatment(context, policy) for policy in Policy)])
 
 
-def _row(facts: Facts) -> rules.Rule | None:
-    decided = [finding.row for finding in findings(facts) if finding.row]
-    check = rules.check(facts.operation, facts.scheme, target=facts.target, source=facts.source, sse_obs_edition=True)
-    return decided[0] if decided else check.rule
+def _page(rule: Rule | None) -> str:
+    edition = f", edition {rule.edition}" if rule and rule.edition else ""
+    return f'{PAGE} "{PAGE_TITLE}"{edition}'
 
 
-def _verdict(facts: Facts, policy: Policy) -> str:
-    found = findings(facts)
-    action = found[0].case.action(policy) if found else Action.ALLOW
-    heading = f"{policy.value}: {_VERDICTS[action]}"
+def _row(context: RequestContext) -> Rule | None:
+    decisive = [finding.row for finding in evaluate(context) if finding.row]
+    verdict = check(
+        context.operation, context.scheme, target=context.target, source=context.source, sse_obs_edition=True
+    )
+    return decisive[0] if decisive else verdict.rule
+
+
+def _treatment(context: RequestContext, policy: Policy) -> str:
+    """Return what a policy does about a request, and the text of the error or the log record."""
+    found = evaluate(context)
+    action = found[0].type.action(policy) if found else Action.ALLOW
+    heading = f"{policy.value}: {_OUTCOMES[action]}"
     if action is Action.ALLOW:
         return heading
-    return f"{heading}\n{message(Report(facts, found[0], Settings(policy=policy)))}"
+    text = error_text if action is Action.REFUSE else log_text
+    return f"{heading}\n{text(_SampleDecision(context, found[0], Settings(policy=policy)))}"

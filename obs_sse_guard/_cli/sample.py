@@ -1,13 +1,13 @@
-"""An example of each request that the tables name: the facts that its usual call has.
+"""Sample requests: for each request that the tables name, the context of its usual call.
 
 A call with SSE-C carries its customer key in a header, on the side of the copy that names it.
 """
 
 from __future__ import annotations
 
-from obs_sse_guard._hooks.obs import ESDK
+from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._policy.headers import header_names
-from obs_sse_guard._policy.request import Facts, KeyPlace
+from obs_sse_guard._policy.request import KeyLocation, RequestContext
 from obs_sse_guard.rules import Encryption, Operation
 
 __all__ = ["request"]
@@ -24,14 +24,16 @@ _METHODS = {
     Operation.COPY_OBJECT: "copyObject",
     Operation.UPLOAD_PART_COPY: "copyPart",
 }
-# The SDK has no argument for encryption here: who means it names the headers (form fields) by hand.
-_BY_HAND = (Operation.POST_OBJECT, Operation.COMPLETE_MULTIPART_UPLOAD)
+# The SDK has no argument for encryption here: callers pass the headers or form fields themselves.
+_NAMED_BY_HEADERS = (Operation.POST_OBJECT, Operation.COMPLETE_MULTIPART_UPLOAD)
 
 
-def request(operation: Operation, scheme: str, target: Encryption, source: Encryption = Encryption.NONE) -> Facts:
-    """The facts of one request, as a call of ObsClient has them."""
+def request(
+    operation: Operation, scheme: str, target: Encryption, source: Encryption = Encryption.NONE
+) -> RequestContext:
+    """Return the context of one request, as a call of ObsClient makes it."""
     names = header_names(target, source, "x-obs-")
-    return Facts(
+    return RequestContext(
         sdk=ESDK,
         call=f"ObsClient.{_METHODS[operation]}",
         operation=operation.value,
@@ -39,6 +41,6 @@ def request(operation: Operation, scheme: str, target: Encryption, source: Encry
         host=_HOST,
         target=target,
         source=source,
-        key=KeyPlace.HEADER if Encryption.SSE_C in (target, source) else KeyPlace.NOWHERE,
-        headers=tuple(sorted(map(str.lower, names))) if operation in _BY_HAND else names,
+        key=KeyLocation.HEADER if Encryption.SSE_C in (target, source) else KeyLocation.NOWHERE,
+        headers=tuple(sorted(map(str.lower, names))) if operation in _NAMED_BY_HEADERS else names,
     )

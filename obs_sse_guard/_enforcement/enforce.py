@@ -59,13 +59,21 @@ def enforce(context: RequestContext) -> frozenset[str]:
     Raises:
         SSETransportError: the policy refuses a finding, and the mode is ``enforce``.
     """
+    refusal, reported = _judge(context)
+    if refusal is not None:
+        raise refusal
+    return reported
+
+
+def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset[str]]:
+    """Report what the policy finds about a request. Return the refusal, if it is one, and the ids of the findings."""
     decisions = decide(context) if _enabled else []
     refused = next((decision for decision in decisions if decision.outcome is Outcome.REFUSED), None)
     if refused is not None:
-        _report([refused])  # before it is raised: an application may well swallow it
-        raise _refusal(refused)
+        reported = _report([refused])  # before it is raised: an application may well swallow it
+        return _refusal(refused), reported
     muted = _reported.get()
-    return _report([decision for decision in decisions if (decision.finding.id, context.host) not in muted])
+    return None, _report([decision for decision in decisions if (decision.finding.id, context.host) not in muted])
 
 
 def _report(decisions: list[Decision]) -> frozenset[str]:
@@ -95,7 +103,9 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
         self._context = context
 
     def __enter__(self) -> frozenset[str]:
-        reported = enforce(self._context)
+        refusal, reported = _judge(self._context)
+        if refusal is not None:
+            raise refusal  # here, not in `enforce`: a frame less in the traceback
         self._token = _reported.set(_reported.get() | {(name, self._context.host) for name in reported})
         return reported
 

@@ -1,4 +1,4 @@
-"""The documentation says only what is true now: its examples run, and nothing is missing or left over."""
+"""The pages are true: their examples run, and they name everything that exists and nothing else."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ from pathlib import Path
 import pytest
 
 import obs_sse_guard
-from obs_sse_guard._cli import main as _cli
-from obs_sse_guard._hooks.obs import ESDK
-from obs_sse_guard._policy import findings as _findings
-from obs_sse_guard._policy import settings as _settings
-from obs_sse_guard._policy.findings import Action, Case, findings
-from obs_sse_guard._policy.request import Facts, KeyPlace
+from obs_sse_guard._cli import main as command_line
+from obs_sse_guard._policy import findings, settings
+from obs_sse_guard._policy.findings import CATALOGUE, Action, FindingType, evaluate
+from obs_sse_guard._policy.request import SDK, KeyLocation, RequestContext
 from obs_sse_guard.rules import RULES, SSE_OBS_RULES, Encryption, Rule
 from tests.support import documents
 from tests.support.documents import PAGES, README, README_ZH, ROOT, Block, Command, ExampleServers
 from tests.support.servers import authority
 
 DOCS = ROOT / "docs"
-SETTINGS = [value for name, value in vars(_settings).items() if name.isupper() and str(value).startswith("OBS_SSE_")]
-TRUSTED_HOST = "trusted-host"
-"""What the settings excuse: named in reports, and no case of the policies."""
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+SETTINGS = [value for name, value in vars(settings).items() if name.isupper() and str(value).startswith("OBS_SSE_")]
+TRUSTED_HOST = findings.TRUSTED_HOST.id
 
-every_page = pytest.mark.parametrize("page", [*PAGES, README, README_ZH], ids=lambda page: page.name)
+every_page = pytest.mark.parametrize("page", [*PAGES, README, README_ZH, CONTRIBUTING], ids=lambda page: page.name)
 
 
 # ------------------------------------------------------------------------------------- examples
@@ -42,7 +40,7 @@ def _missing(modules: set[str]) -> list[str]:
 
 
 def _needs(blocks: list[Block]) -> None:
-    """Skip where the SDKs of these examples are missing, or older than the examples."""
+    """Skip if the SDKs of these examples are missing or older than the examples."""
     modules = set().union(*map(documents.modules, blocks))
     missing = _missing(modules)
     if missing:
@@ -53,22 +51,18 @@ def _needs(blocks: list[Block]) -> None:
         if not hasattr(ObsClient, "modifyFile"):
             pytest.skip("the examples are for esdk-obs-python 3.26.6 and newer")
     if "boto3" in modules:
-        _warm_up()
+        import boto3.compat
 
-
-def _warm_up() -> None:
-    # Some releases warn of the Python that they are going to drop, once; nothing that an example is about.
-    import boto3.compat
-
-    boto3.compat.filter_python_deprecation_warnings()
+        # Some releases warn once that they will drop this Python.
+        boto3.compat.filter_python_deprecation_warnings()
 
 
 @pytest.fixture
 def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExampleServers]:
-    """A folder, an environment and servers as the examples presume them; all of it is put back."""
+    """Provide the folder, the environment and the servers that the examples expect."""
     (tmp_path / "ca.pem").write_bytes(Path(authority().ca).read_bytes())
     monkeypatch.chdir(tmp_path)
-    for variable in SETTINGS:  # an example may set them, and what it leaves is undone
+    for variable in SETTINGS:  # monkeypatch also removes what an example leaves set
         monkeypatch.setenv(variable, "")
     for variable, value in {
         "AWS_CA_BUNDLE": "ca.pem",
@@ -86,29 +80,29 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Example
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # the example of unverified TLS
 @every_page
-def test_the_python_examples_do_what_they_say(
+def test_the_python_examples_do_what_their_comments_state(
     page: Path, servers: ExampleServers, caplog: pytest.LogCaptureFixture
 ) -> None:
     _needs(documents.blocks(page, "python"))
     documents.run(page, caplog)
 
 
-def test_a_statement_that_does_something_else_is_noticed(
+def test_a_statement_that_does_something_else_fails(
     tmp_path: Path, servers: ExampleServers, caplog: pytest.LogCaptureFixture
 ) -> None:
     preamble = documents.blocks(DOCS / "findings.md", "python")[0]
     _needs([preamble])
     call = 's3_http.list_parts(Bucket="bucket", Key="object", UploadId="id", **customer)'
-    for said in ("", "  # refused: table-1/PutObject", "  # logged: key-in-clear"):
+    for comment in ("", "  # refused: table-1/PutObject", "  # logged: key-in-clear"):
         page = tmp_path / "page.md"
-        page.write_text(f"```python\n{preamble.text}{call}{said}\n```\n", encoding="utf-8")
+        page.write_text(f"```python\n{preamble.text}{call}{comment}\n```\n", encoding="utf-8")
         with pytest.raises(AssertionError, match=r"page\.md:"):
             documents.run(page, caplog)
 
 
 @pytest.fixture
 def processes(tmp_path: Path, servers: ExampleServers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for commands: what they are called by, and where the examples' names lead in them."""
+    """Provide the commands of the examples on the PATH, with the examples' host names, in processes of their own."""
     programs, names = tmp_path / "bin", tmp_path / "names"
     for folder in (programs, names):
         folder.mkdir()
@@ -121,14 +115,15 @@ def processes(tmp_path: Path, servers: ExampleServers, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", os.pathsep.join((str(programs), os.environ["PATH"])))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(names), sources)))
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
-    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # of the SDKs', of Python's releases
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # those of the SDKs about Python releases
     monkeypatch.delenv("PYTHONDEVMODE", raising=False)
     monkeypatch.setenv("EXAMPLE_PORT", str(servers.http.port))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a POSIX shell")
+@pytest.mark.full  # a process or more for each command
+@pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
 @pytest.mark.parametrize("page", [page for page in PAGES if documents.commands(page)], ids=lambda page: page.name)
-def test_the_commands_print_what_is_shown(page: Path, processes: None) -> None:
+def test_the_commands_print_what_the_page_shows(page: Path, processes: None) -> None:
     files = [block for block in documents.blocks(page, "python") if block.file]
     _needs(documents.blocks(DOCS / "findings.md", "python"))
     for block in files:
@@ -176,29 +171,29 @@ def _command_lines() -> list[tuple[Path, str]]:
 
 
 @pytest.mark.parametrize(("page", "line"), _command_lines(), ids=lambda value: getattr(value, "name", value))
-def test_every_command_line_is_understood(page: Path, line: str) -> None:
+def test_every_command_line_is_valid(page: Path, line: str) -> None:
     words = shlex.split(line)
-    if _cli._passed_on(words) is None:
-        _cli._parser().parse_args(words)
+    if command_line._passed_on(words) is None:
+        command_line._parser().parse_args(words)
 
 
-@pytest.mark.parametrize("command", [command.name for command in _cli.COMMANDS])
-def test_every_command_is_told(command: str) -> None:
+@pytest.mark.parametrize("command", [command.name for command in command_line.COMMANDS])
+def test_every_command_is_documented(command: str) -> None:
     for pages in (PAGES, (README,), (README_ZH,)):
         assert any(f"obs-sse-guard {command}" in documents.read(page) for page in pages), pages
 
 
 @every_page
-def test_no_command_is_made_up(page: Path) -> None:
+def test_every_named_command_exists(page: Path) -> None:
     named = set(re.findall(r"`obs-sse-guard (\w+)", documents.prose(page)))
-    assert named <= {command.name for command in _cli.COMMANDS}
+    assert named <= {command.name for command in command_line.COMMANDS}
 
 
 # ------------------------------------------------------------------------------------- findings
 
 
 def rows_table() -> str:
-    """Every row, with what the policies do over plaintext. Run this module to print the tables."""
+    """Return every row, with what the policies do over plaintext. Run this module to print the tables."""
     lines = [
         "| id | request | the row allows | `documented` | `strict` |",
         "|---|---|---|---|---|",
@@ -208,11 +203,11 @@ def rows_table() -> str:
 
 
 def later_rows_table() -> str:
-    """The same for the rows of the 2025-04 edition."""
+    """Return the same for the rows of the 2025-04 edition."""
     lines = ["| id | the row allows | found as | `documented` | `strict` |", "|---|---|---|---|---|"]
     for rule in SSE_OBS_RULES:
-        found = findings(_request(rule))
-        name = f"`{found[0].name}`" if found else "nothing"
+        found = evaluate(_request(rule))
+        name = f"`{found[0].id}`" if found else "nothing"
         lines.append(f"| {_anchor(rule)} | {rule.demand} | {name} | {_actions(rule)} |")
     return "\n".join(lines)
 
@@ -221,68 +216,73 @@ def _anchor(rule: Rule) -> str:
     return f'<a id="{rule.id}"></a>`{rule.id}`'
 
 
-def _request(rule: Rule) -> Facts:
-    """The row's usual call over plaintext: with SSE-C on either side, it carries the key."""
-    key = KeyPlace.HEADER if Encryption.SSE_C in (rule.source, rule.target) else KeyPlace.NOWHERE
-    return Facts(
-        ESDK, "", rule.operation.value, secure=False, host="h", source=rule.source, target=rule.target, key=key
+def _request(rule: Rule) -> RequestContext:
+    """The usual call of the row, over plaintext: with SSE-C on either side, it carries the key."""
+    key = KeyLocation.HEADER if Encryption.SSE_C in (rule.source, rule.target) else KeyLocation.NOWHERE
+    sdk = SDK("an SDK", lambda *_: "")
+    return RequestContext(
+        sdk, "", rule.operation.value, secure=False, host="h", source=rule.source, target=rule.target, key=key
     )
 
 
 def _actions(rule: Rule) -> str:
-    found = findings(_request(rule))
-    case = found[0].case if found else Case(Action.ALLOW, Action.ALLOW, "")
-    return f"{case.documented.value} | {case.strict.value}"
+    found = evaluate(_request(rule))
+    return _policies(found[0].type if found else FindingType(Action.ALLOW, Action.ALLOW, ""))
 
 
-def _marked(page: Path, name: str) -> str:
+def _policies(kind: FindingType) -> str:
+    return f"{kind.documented.value} | {kind.strict.value}"
+
+
+def marked(page: Path, name: str) -> str:
     match = re.search(rf"<!-- {name} -->\n(.*?)\n?<!-- /{name} -->", documents.read(page), re.DOTALL)
     assert match, f"{page.name} has no block {name}"
     return match[1].strip()
 
 
-def test_every_row_has_its_place() -> None:
+def test_the_tables_of_the_rows_match_the_rules() -> None:
     page = DOCS / "findings.md"
-    assert _marked(page, "rows") == rows_table()
-    assert _marked(page, "later rows") == later_rows_table()
+    assert marked(page, "rows") == rows_table()
+    assert marked(page, "later rows") == later_rows_table()
 
 
-def test_every_finding_has_its_section_and_no_other_has() -> None:
+def test_every_finding_has_its_section_and_nothing_else_has() -> None:
     text = documents.prose(DOCS / "findings.md")
-    beside = text.partition("\n## Findings beside the rows\n")[2]
+    beside = text.partition("\n## Other findings\n")[2]
     sections = re.findall(r"^### (.*)$", beside, re.MULTILINE)
-    assert sections == [*_findings.CASES, TRUSTED_HOST]
+    assert sections == [*CATALOGUE, TRUSTED_HOST]
     for section in re.split(r"^### ", beside, flags=re.MULTILINE)[1:]:
         assert section.count("**Cause.**") == section.count("**Remedy.**") == 1, section
 
 
-def test_the_policies_are_the_code() -> None:
+def test_the_table_of_findings_matches_the_catalogue() -> None:
     lines = documents.prose(DOCS / "findings.md").splitlines()
-    for name, case in _findings.CASES.items():
+    for name, kind in CATALOGUE.items():
         [line] = [line for line in lines if line.startswith(f"| [`{name}`](#{name}) |")]
-        assert line.endswith(f"| {case.documented.value} | {case.strict.value} |")
-    cases = (_findings.ROW_DEMANDS_HTTPS, _findings.ROW_ALLOWS_KEY, _findings.ROW_ALLOWS, _findings.SSE_OBS_ROW)
-    shown = [line.split(" | ")[-2:] for line in lines if line.startswith("| [`table-…`]")]
-    assert shown == [[case.documented.value, f"{case.strict.value} |"] for case in cases]
+        assert line.endswith(f"| {_policies(kind)} |")
+    kinds = (findings.ROW_DEMANDS_HTTPS, findings.ROW_ALLOWS_KEY, findings.ROW_ALLOWS, findings.SSE_OBS_ROW)
+    shown = [line.split(" | ", 2)[2] for line in lines if line.startswith("| [`table-…`]")]
+    assert shown == [f"{_policies(kind)} |" for kind in kinds]
+    assert _policies(findings.ROW_PROTECTS_KEY) == _policies(findings.ROW_DEMANDS_HTTPS)  # one line for both
 
 
 @every_page
-def test_no_finding_is_made_up(page: Path) -> None:
+def test_every_named_row_exists(page: Path) -> None:
     known = {rule.id for rule in (*RULES, *SSE_OBS_RULES)}
-    assert set(re.findall(r"table-\d/[\w→-]+\w", documents.read(page))) <= known
+    assert set(re.findall(r"table-\d/[\w-]+\w", documents.read(page))) <= known
 
 
 def test_an_example_of_every_finding_is_run() -> None:
     text = "".join(block.text for block in documents.blocks(DOCS / "findings.md", "python"))
     shown = set(re.findall(r"# (?:refused|logged): (\S+)", text))
-    assert shown >= {*_findings.CASES, TRUSTED_HOST}
+    assert shown >= {*CATALOGUE, TRUSTED_HOST}
 
 
 # ------------------------------------------------------------------------------------- settings
 
 
 @pytest.mark.parametrize("variable", SETTINGS)
-def test_every_setting_is_told(variable: str) -> None:
+def test_every_setting_is_documented(variable: str) -> None:
     text = documents.prose(DOCS / "settings.md")
     assert f"\n## {variable}\n" in text
     assert f"| [`{variable}`](#{variable.lower()}) |" in text
@@ -290,28 +290,28 @@ def test_every_setting_is_told(variable: str) -> None:
 
 
 @every_page
-def test_no_setting_is_made_up(page: Path) -> None:
+def test_every_named_setting_exists(page: Path) -> None:
     assert set(re.findall(r"\bOBS_SSE_GUARD\w*", documents.read(page))) <= set(SETTINGS)
 
 
-def test_every_word_of_the_settings_is_told() -> None:
+def test_every_value_of_the_settings_is_documented() -> None:
     text = documents.prose(DOCS / "settings.md")
-    for word in (*_settings._MODE_WORDS, *_settings._POLICY_WORDS):
+    for word in (*settings._MODE_WORDS, *settings._POLICY_WORDS):
         assert f"`{word}`" in text
 
 
 def _kinds_of_trusted_hosts() -> list[tuple[str, str]]:
     section = (
-        documents.prose(DOCS / "settings.md").partition(f"\n## {_settings.TRUSTED_HOSTS}\n")[2].partition("\n## ")[0]
+        documents.prose(DOCS / "settings.md").partition(f"\n## {settings.TRUSTED_HOSTS}\n")[2].partition("\n## ")[0]
     )
     return re.findall(r"^\| (`.*) \| (.*) \|$", section, re.MULTILINE)
 
 
 @pytest.mark.parametrize("row", _kinds_of_trusted_hosts(), ids=lambda row: row[0])
-def test_every_kind_of_trusted_host_is_one(row: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_documented_kind_of_trusted_host_is_valid(row: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for entry in re.findall(r"`(.*?)`", row[0]):
-        monkeypatch.setenv(_settings.TRUSTED_HOSTS, entry)
-        trusted = _settings.read().trusted  # a warning would be an error
+        monkeypatch.setenv(settings.TRUSTED_HOSTS, entry)
+        trusted = settings.read_settings().trusted  # a warning would be an error
         assert trusted.trusts(entry.replace("*", "any").partition("/")[0])
         assert not any(trusted.trusts(host) for host in re.findall(r"not `(.*?)`", row[1]))
 
@@ -320,7 +320,7 @@ def test_every_kind_of_trusted_host_is_one(row: tuple[str, str], monkeypatch: py
 
 
 def _slug(heading: str) -> str:
-    """The anchor that GitHub gives to a heading."""
+    """Return the anchor that GitHub creates for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -330,7 +330,7 @@ def _anchors(page: Path) -> set[str]:
 
 
 @every_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for link in re.findall(r"\]\((.*?)\)", documents.prose(page)):
         if re.match(r"\w+:", link):
             assert link.startswith("https://")
@@ -344,38 +344,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_page_is_linked_from_the_readme() -> None:
     for page in PAGES:
         assert f"](docs/{page.name})" in documents.read(README_ZH), page.name
-
-
-# ------------------------------------------------------------------------------ README.zh-CN.md
-
-ACTIONS = {"refuse": "拒绝", "log": "记录", "allow": "放行"}
-
-
-def test_the_chinese_readme_shows_the_same() -> None:
-    for language in ("sh", "python", "text"):
-        english, chinese = ([block.text for block in documents.blocks(page, language)] for page in (README, README_ZH))
-        assert chinese == english
-    assert _marked(README_ZH, "rules") == _marked(README, "rules")
-
-
-def test_the_chinese_readme_has_the_same_parts() -> None:
-    english, chinese = (re.findall(r"^(#+) ", documents.prose(page), re.MULTILINE) for page in (README, README_ZH))
-    assert chinese == english
-    english, chinese = (_tables(page) for page in (README, README_ZH))
-    assert chinese == english
-
-
-def _tables(page: Path) -> list[tuple[int, int]]:
-    """The size of every table of a page."""
-    tables = re.findall(r"^\|.*?\|\n(?!\|)", documents.prose(page), re.DOTALL | re.MULTILINE)
-    return [(len(rows), rows[1].count("|")) for rows in (table.splitlines() for table in tables)]
-
-
-def test_the_chinese_policies_are_the_code() -> None:
-    lines = documents.read(README_ZH).splitlines()
-    for name, case in _findings.CASES.items():
-        [line] = [line for line in lines if line.startswith(f"| `{name}`")]
-        assert line.endswith(f"| {ACTIONS[case.documented.value]} | {ACTIONS[case.strict.value]} |")
 
 
 if __name__ == "__main__":

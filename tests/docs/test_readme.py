@@ -1,25 +1,21 @@
-"""The README says only what is true now."""
+"""The README is true."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import traceback
+from typing import Any
 
 import pytest
 
-from obs_sse_guard._cli import rules as _rules_command
-from obs_sse_guard._enforcement import message as _wording
-from obs_sse_guard._enforcement.decision import Report
-from obs_sse_guard._hooks import obs as _obs
-from obs_sse_guard._policy import findings as _findings
-from obs_sse_guard._policy import settings as _settings
-from obs_sse_guard._policy.headers import header_names
-from obs_sse_guard._policy.request import Facts, KeyPlace
-from obs_sse_guard._policy.settings import Settings
-from obs_sse_guard.rules import Encryption
+from obs_sse_guard import SSETransportError
+from obs_sse_guard._cli import rules as rules_command
+from obs_sse_guard._policy import settings
+from obs_sse_guard._policy.findings import CATALOGUE
+from tests.support import documents
+from tests.support.documents import ROOT
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
+README = documents.read(documents.README)
 
 
 def _block(name: str) -> str:
@@ -28,42 +24,48 @@ def _block(name: str) -> str:
     return match[1].strip()
 
 
-def test_the_tables_of_the_rules_are_the_data() -> None:
-    assert _block("rules") == _rules_command._FORMATS["markdown"]()  # what `obs-sse-guard rules` prints
+def test_the_tables_of_the_rules_match_the_rules() -> None:
+    assert _block("rules") == rules_command._FORMATS["markdown"]()  # what `obs-sse-guard rules` prints
+
+
+_APP = """
+
+
+from obs import ObsClient, PutObjectHeader, SseCHeader
+
+
+def upload():
+    client = ObsClient("access key", "secret key", server="http://obs.example.com")
+    sse = SseCHeader.getInstance("a customer key of 32 characters.")
+    return client.putContent(
+        "bucket", "object", "text", headers=PutObjectHeader(sseHeader=sse)
+    )
+"""
 
 
 def test_the_error_is_what_is_raised() -> None:
-    facts = Facts(
-        sdk=_obs.ESDK,
-        call="ObsClient.putContent",
-        operation="PutObject",
-        secure=False,
-        host="obs.example.com",
-        port=80,
-        target=Encryption.SSE_C,
-        key=KeyPlace.HEADER,
-        headers=header_names(Encryption.SSE_C, Encryption.NONE, "x-obs-"),
-    )
-    [finding] = _findings.findings(facts)
-    message = _wording.message(Report(facts, finding, Settings()))
-    fix = "; a scheme in server= wins over is_secure="
-    shown = message.split(fix)[0] + fix + ". Switch" + message.split(". Switch")[1]  # without the advice to upgrade
-    assert _block("error") == f"```text\n{shown}\n```"
+    pytest.importorskip("obs")
+    names: dict[str, Any] = {}
+    exec(compile(_APP, "app.py", "exec"), names)  # noqa: S102  # our own program
+    with pytest.raises(SSETransportError) as refused:
+        names["upload"]()
+    shown = "".join(traceback.format_exception_only(refused.type, refused.value))
+    assert _block("error") == f"```text\n{shown}```"
 
 
-def test_every_finding_is_told() -> None:
-    for name, case in _findings.CASES.items():
+def test_every_finding_is_documented() -> None:
+    for name, kind in CATALOGUE.items():
         [line] = [line for line in README.splitlines() if line.startswith(f"| `{name}`")]
-        assert line.endswith(f"| {case.documented.value} | {case.strict.value} |")
+        assert line.endswith(f"| {kind.documented.value} | {kind.strict.value} |")
 
 
-@pytest.mark.parametrize("variable", [_settings.MODE, _settings.POLICY, _settings.TRUSTED_HOSTS])
-def test_every_setting_is_told(variable: str) -> None:
+@pytest.mark.parametrize("variable", [settings.MODE, settings.POLICY, settings.TRUSTED_HOSTS, settings.AUDIT])
+def test_every_setting_is_documented(variable: str) -> None:
     assert f"| `{variable}` |" in README
 
 
-def test_every_word_of_the_settings_is_told() -> None:
-    for word in (*_settings._MODE_WORDS, *_settings._POLICY_WORDS):
+def test_every_value_of_the_settings_is_documented() -> None:
+    for word in (*settings._MODE_WORDS, *settings._POLICY_WORDS):
         assert re.search(rf"[` ]{word}[` ]", README)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import shutil
 import subprocess
@@ -26,32 +27,35 @@ PAGE = Path("docs/sabotage.md")
 NONE, ALL = "none (control)", "all"
 
 _OBS_TESTS = {
-    "rows": "obs/test_rows.py",
-    "variants": "obs/test_call_variants.py",
-    "wire": "obs/test_redirects.py obs/test_connections.py obs/test_low_level_requests.py obs/test_fetch_jobs.py "
-    "obs/test_worker_threads.py obs/test_kms_uploads.py obs/test_unverified_tls.py obs/test_proxies.py",
-    "findings": "obs/test_findings.py obs/test_misplaced_keys.py obs/test_signing.py",
-    "clients": "obs/test_clients.py",
-    "logs": "obs/test_logs.py",
-    "completeness": "obs/test_completeness.py",
-    "properties": "obs/test_properties.py",
-    "failures": "test_concurrency.py test_failing_servers.py test_memory_errors.py",
+    "rows": ("obs/test_rows.py",),
+    "variants": ("obs/test_call_variants.py",),
+    "wire": (
+        "obs/test_connections.py",
+        "obs/test_redirects.py",
+        "obs/test_worker_threads.py",
+        "obs/test_kms_uploads.py",
+    ),
+    "findings": ("obs/test_findings.py",),
+    "clients": ("obs/test_clients.py",),
+    "logs": ("obs/test_logs.py",),
+    "completeness": ("obs/test_completeness.py",),
+    "properties": ("obs/test_properties.py",),
+    "failures": ("obs/test_guard_failures.py", "test_failing_servers.py", "test_concurrency.py"),
 }
 _S3_TESTS = {
-    "rows": "botocore/test_rows.py",
-    "variants": "botocore/test_event_handlers.py",
-    "wire": "botocore/test_guard_failures.py botocore/test_unusual_objects.py botocore/test_endpoints.py botocore/test_retries.py "
-    "botocore/test_low_level_requests.py botocore/test_region_redirects.py",
-    "findings": "botocore/test_findings.py botocore/test_kms_uploads.py botocore/test_unverified_tls.py",
-    "clients": "botocore/test_transfers.py",
-    "logs": "botocore/test_logs.py",
-    "completeness": "botocore/test_completeness.py",
-    "properties": "botocore/test_properties.py",
-    "failures": "test_concurrency.py test_failing_servers.py test_memory_errors.py",
-    "signing": "botocore/test_signing.py",
-    "async": "aiobotocore/test_redirects.py aiobotocore/test_concurrency.py aiobotocore/test_s3fs.py",
-    "CRT": "crt/test_crt.py",
-    "neighbours": "test_neighbours.py",
+    "rows": ("botocore/test_rows.py",),
+    "variants": ("botocore/test_event_handlers.py",),
+    "wire": ("botocore/test_low_level_requests.py", "botocore/test_unusual_objects.py", "botocore/test_retries.py"),
+    "findings": ("botocore/test_findings.py",),
+    "clients": ("botocore/test_clients.py", "botocore/test_transfers.py"),
+    "logs": ("botocore/test_logs.py",),
+    "completeness": ("botocore/test_completeness.py",),
+    "properties": ("botocore/test_properties.py",),
+    "failures": ("botocore/test_guard_failures.py", "test_failing_servers.py", "test_concurrency.py"),
+    "signing": ("botocore/test_signing.py",),
+    "async": ("aiobotocore",),
+    "CRT": ("crt",),
+    "neighbours": ("test_neighbours.py",),
 }
 LAYERS = tuple(_S3_TESTS)
 
@@ -69,7 +73,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "botocore: each attempt": ("rows", "variants", "wire", "findings", "logs", "completeness", "properties"),
     "botocore: signers": ("signing",),
     "botocore: signatures": ("signing",),
-    "botocore: log": ("wire", "logs", "properties"),
+    "botocore: log": ("logs", "properties", "failures"),
     "aiobotocore: operations": ("rows", "variants", "wire", "findings"),
     "aiobotocore: each attempt": ("rows", "variants", "wire", "findings", "completeness", "properties", "async"),
     "aiobotocore: signers": ("rows", "signing", "properties"),
@@ -80,26 +84,26 @@ CLAIMS: dict[str, tuple[str, ...]] = {
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 
 INSTALLER = Path("obs_sse_guard/_hooks/installer.py")
-OVERRIDDEN = "_hook_place"
-"""The function of the installer that places one hook; the copy gets another version of it."""
+OVERRIDDEN = "place"
+"""The function that places one hook, as the installer calls it; the copy gets another version of it."""
 
 _SABOTAGE = """
 
-def _hook_place(target, owner, name, _place=_hook_place):
+def place(target, owner, name, _place=place):
     if target.name in {names!r}:
-        target = target._replace(gate=lambda _, function: lambda *args, **kwargs: function(*args, **kwargs))
+        target = target._replace(make=lambda _, function: lambda *args, **kwargs: function(*args, **kwargs))
     return _place(target, owner, name)
 """
 _COPIED = ("obs_sse_guard", "tests", "docs", "pyproject.toml", "README.md", "README.zh-CN.md")
-_PYTEST = ("-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider")
+_PYTEST = ("-m", "pytest", "--full", "-x", "-q", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider")
 
 
 def tests_of(group: str, layer: str) -> list[str]:
-    """Return the test modules of a layer for the SDK of a group."""
+    """Return the tests of a layer for the SDK of a group."""
     tests = [layers[layer] for layers in (_OBS_TESTS, _S3_TESTS) if layer in layers]
     if group not in (NONE, ALL):
         tests = [tests[0 if group.startswith("ObsClient") else -1]]
-    return [f"tests/hooks/{name}" for name in dict.fromkeys(" ".join(tests).split())]
+    return [f"tests/hooks/{name}" for name in dict.fromkeys(itertools.chain(*tests))]
 
 
 def disabled(group: str, folder: Path) -> Path:

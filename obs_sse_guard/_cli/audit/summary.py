@@ -8,7 +8,7 @@ import re
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._enforcement.audit import LONGEST_LINE, LONGEST_NAME
-from obs_sse_guard._enforcement.decision import Verdict
+from obs_sse_guard._enforcement.decision import Outcome
 from obs_sse_guard._policy.findings import Action
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ _TIME = re.compile(_TIMESTAMP, re.ASCII)
 _START = re.compile(rb'\{"time": "(' + _TIMESTAMP.encode() + rb')", ')
 _MAX_CACHED, _MAX_CACHED_BYTES = 4096, 4096
 _ACTIONS = frozenset(action.value for action in Action)
-_VERDICTS = frozenset(verdict.value for verdict in Verdict)
+_VERDICTS = frozenset(outcome.value for outcome in Outcome)
 _REFUSE = Action.REFUSE.value
-_REFUSED = Verdict.REFUSED.value
+_REFUSED = Outcome.REFUSED.value
 
 
 class Place(NamedTuple):

@@ -48,7 +48,7 @@ class Testbed:
         proxies = self.servers.proxies.values()
         before = [(proxy.connections, len(proxy.recorded)) for proxy in proxies]
         requests, logged = len(self.servers.requests), len(self.logged)
-        log.noise.forget()  # the drivers make many calls from one line, and none of their records may be throttled
+        log.throttle.forget()  # the drivers make many calls from one line, and none of their records may be throttled
         status, error = _attempt(call)
         self.servers.wait_until_counted()
         return Observation(

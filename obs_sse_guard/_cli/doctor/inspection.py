@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import obs_sse_guard
-from obs_sse_guard import _the_patcher
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
 from obs_sse_guard._cli.doctor.packages import PACKAGES, PATCHERS, versions
-from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, understand
+from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from obs_sse_guard._hooks.installer import Patcher, Target
-    from obs_sse_guard._policy.settings import Complaint, Settings, TrustedHosts
+    from obs_sse_guard._hooks.hook import Target
+    from obs_sse_guard._policy.settings import Problem, Settings, TrustedHosts
 
 __all__ = ["Report", "inspect_environment"]
 
@@ -122,10 +122,10 @@ class Report:
 
 def inspect_environment() -> Report:
     """Import the installed SDKs and inspect everything."""
-    patcher, found = _the_patcher(), versions()
-    modules = [_import(name) for name in dict.fromkeys(target.module for target in patcher.targets)]
-    packages, hooks = _packages(modules, found), _hooks(patcher, modules)
-    settings, complaints = understand()
+    found = versions()
+    modules = [_import(name) for name in dict.fromkeys(target.module for target in installer.targets)]
+    packages, hooks = _packages(modules, found), _hooks(modules)
+    settings, problems = parse_settings()
     reasons = [*_reasons(settings.mode, packages, modules, hooks)]
     python = platform.python_version()
     return Report(
@@ -136,7 +136,7 @@ def inspect_environment() -> Report:
         packages=packages,
         modules=modules,
         hooks=hooks,
-        settings=_all_settings(settings, complaints),
+        settings=_all_settings(settings, problems),
         hazards=[
             KnownHazard(row.id, row.package, row.what, row.remedy) for row in HAZARDS if row.applies(found, python)
         ],
@@ -179,24 +179,24 @@ def _state(top: str, modules: Sequence[Module]) -> str:
     return next((state for state in (FAILED, IMPORTED, ABSENT) if state in states), "")
 
 
-def _hooks(patcher: Patcher, modules: Sequence[Module]) -> list[Hook]:
-    states = patcher.status()
+def _hooks(modules: Sequence[Module]) -> list[Hook]:
+    states = installer.status()
     imported = {_top(module.name) for module in modules if module.state == IMPORTED}
     return [
-        Hook(target.name, states[target.name], target.optional, gap=_is_gap(patcher, target, states, imported))
-        for target in patcher.targets
+        Hook(target.name, states[target.name], target.optional, gap=_is_gap(target, states, imported))
+        for target in installer.targets
     ]
 
 
-def _is_gap(patcher: Patcher, target: Target, states: Mapping[str, str], imported: set[str]) -> bool:
+def _is_gap(target: Target, states: Mapping[str, str], imported: set[str]) -> bool:
     """Return whether calls of an imported SDK pass here unguarded."""
     state = states[target.name]
     if state == "active" or _top(target.module) not in imported:
         return False
-    return state == "off" or not patcher.is_spared(target)
+    return state == "off" or not installer.is_spared(target)
 
 
-def _all_settings(settings: Settings, complaints: Sequence[Complaint]) -> list[Setting]:
+def _all_settings(settings: Settings, problems: Sequence[Problem]) -> list[Setting]:
     values = {
         MODE: settings.mode.value,
         POLICY: settings.policy.value,
@@ -204,7 +204,7 @@ def _all_settings(settings: Settings, complaints: Sequence[Complaint]) -> list[S
         AUDIT: settings.audit,
     }
     return [
-        _setting(variable, value, [complaint.message for complaint in complaints if complaint.variable == variable])
+        _setting(variable, value, [problem.message for problem in problems if problem.variable == variable])
         for variable, value in values.items()
     ]
 

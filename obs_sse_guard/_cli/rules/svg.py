@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from obs_sse_guard._cli import sample
 from obs_sse_guard._cli.rules.matrix import COPIES, MATRICES, OPERATIONS
-from obs_sse_guard._policy.findings import Action, findings
+from obs_sse_guard._policy.findings import Action, evaluate
 from obs_sse_guard._policy.settings import POLICY, Policy
 from obs_sse_guard.rules import PAGE, PAGE_TITLE, RULES
 
@@ -162,8 +162,8 @@ def _cell(root: ET.Element, x: float, y: float, rule: Rule, scheme: str) -> None
 
 
 def _action(rule: Rule, scheme: str) -> Action:
-    found = findings(sample.request(rule.operation, scheme, rule.target, rule.source))
-    return found[0].case.action(Policy.DOCUMENTED) if found else Action.ALLOW
+    found = evaluate(sample.request(rule.operation, scheme, rule.target, rule.source))
+    return found[0].type.action(Policy.DOCUMENTED) if found else Action.ALLOW
 
 
 def _sign(parent: ET.Element, x: float, y: float, action: Action) -> None:

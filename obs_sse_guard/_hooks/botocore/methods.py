@@ -113,7 +113,8 @@ def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> Requ
         kms_upload=kms_upload,
         tls_gap=gap,
     )
-    return None if _shows(context) and _is_invalid(client, model, params) else context
+    # Validation takes as long as all of the above: only for a call that somebody is told about.
+    return context if _is_reported(context) and not _is_invalid(client, model, params) else None
 
 
 def _snake_case(operation: str) -> str:
@@ -159,8 +160,8 @@ def _find_carriers(shape: Any) -> Iterator[tuple[str, str]]:
 # --- what botocore itself refuses ---------------------------------------------------------------
 
 
-def _shows(context: RequestContext) -> bool:
-    """Return whether anyone is told about a call."""
+def _is_reported(context: RequestContext) -> bool:
+    """Return whether a call is refused, or anyone is told about it."""
     return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
 
 

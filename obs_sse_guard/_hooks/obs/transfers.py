@@ -26,7 +26,7 @@ def part_hook(_: str, function: Function) -> Function:
             refusal = refused()
         # Not one that the application itself asked for and handled on the way.
         if refusal is not None and not part["isCompleted"]:
-            raise refusal
+            raise refusal.with_traceback(None)
         return result
 
     return hook
@@ -63,7 +63,7 @@ def tasks_hook(_: str, function: Function) -> Function:
         state = function(*args, **kwargs)
         refusal = getattr(state, _REFUSAL, None)
         if refusal is not None:
-            raise refusal
+            raise refusal.with_traceback(None)
         return state
 
     return hook

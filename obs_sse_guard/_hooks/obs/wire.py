@@ -145,8 +145,8 @@ def _send(send: Function, client: Any, request: Request) -> Any:
     try:
         answer = send(*request.arguments)
     except _Abort as abort:
-        # `from None`: what the SDK was doing when the connection hook stopped it says nothing.
-        raise abort.error from None
+        # What the SDK was doing when the connection hook stopped it says nothing.
+        raise abort.error.with_traceback(None) from None
     finally:
         _current.reset(token)
     if request.plaintext or request.parameters:

@@ -7,6 +7,7 @@ import importlib
 import itertools
 import logging
 import os
+import socket
 import sys
 import threading
 import warnings
@@ -34,14 +35,19 @@ def test_everything_is_as_before_after_the_testbed(leave: Any, monkeypatch: pyte
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     before = surroundings()
-    with contextlib.suppress(KeyboardInterrupt), set_up() as testbed:
-        proxies, ca = testbed.servers.proxies, testbed.servers.ca
-        assert surroundings() != before
-        for driver, scheme in itertools.product(testbed.drivers, ("http", "https")):
-            driver.upload(scheme, None)
-        assert ca.exists()
-        if leave is KeyboardInterrupt:
-            raise leave
+    with socket.socket() as idle:
+        idle.settimeout(10)
+        with contextlib.suppress(KeyboardInterrupt), set_up() as testbed:
+            proxies, ca = testbed.servers.proxies, testbed.servers.ca
+            assert surroundings() != before
+            for driver, scheme in itertools.product(testbed.drivers, ("http", "https")):
+                driver.upload(scheme, None)
+            idle.connect(("127.0.0.1", proxies["http"].port))
+            proxies["http"].wait_until_counted()
+            assert ca.exists()
+            if leave is KeyboardInterrupt:
+                raise leave
+        assert idle.recv(1) == b""
     assert surroundings() == before
     assert len(proxies) == 2
     assert not any(is_open(proxy.port) for proxy in proxies.values())

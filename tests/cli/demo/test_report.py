@@ -39,7 +39,7 @@ def test_a_refusal_by_another_rule_is_noted() -> None:
     from obs_sse_guard._cli.demo.results import RuleCheck
 
     for rule, notes in (("table-1/PutObject", ()), ("key-in-clear", ("refused by key-in-clear",))):
-        error = SSETransportError("refused", rule=rule)
+        error = SSETransportError("refused", {"rule": rule})
         check = RuleCheck(RULES[0], "http", observation_of(error=error), key_in_plaintext=False)
         assert (check.ok, check.notes) == (True, notes)
 

@@ -1,4 +1,4 @@
-"""``obs-sse-guard doctor``: it says what is so, and exits with 0 only where the guard protects."""
+"""``obs-sse-guard doctor``: the report is true, and the exit status is 0 only if the guard protects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,23 @@ import pytest
 import wrapt
 
 import obs_sse_guard
-from obs_sse_guard._cli import main as _cli
-from obs_sse_guard._cli.doctor import examination, packages
+from obs_sse_guard import SSEGuardWarning
+from obs_sse_guard._cli.doctor import inspection, packages
 from obs_sse_guard._cli.doctor.hazards import HAZARDS, parsed
-from obs_sse_guard._hooks import obs as _obs
-from obs_sse_guard._hooks.installer import HookInstaller, Target
-from obs_sse_guard._policy import settings as _settings
+from obs_sse_guard._cli.main import main
+from obs_sse_guard._hooks.hook import Target
+from obs_sse_guard._hooks.installer import HookInstaller
+from obs_sse_guard._hooks.obs.targets import TARGETS
+from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.settings import Mode
 from tests.support.commands import SOURCES, command
 
 SDK = "esdk-obs-python"
-PROTECTED = "PROTECTED: a program here that imports obs_sse_guard is guarded."
+PROTECTED = "PROTECTED: programs in this environment that import obs_sse_guard are guarded."
 
 
 class Site:
-    """A Python environment in a folder: the guard, wrapt, and what a test puts beside them."""
+    """A Python environment in a folder: the guard, wrapt, and what a test adds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,13 +41,13 @@ class Site:
         self.distribution("wrapt", metadata.version("wrapt"))
 
     def distribution(self, name: str, version: str) -> None:
-        """Have it look installed."""
+        """Make a distribution look installed."""
         info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
     def module(self, name: str, code: str = "") -> None:
-        """Write a module, and the packages above it where there are none."""
+        """Write a module, and the packages above it that are missing."""
         path = self.folder.joinpath(*name.split("."))
         for package in [name.rsplit(".", depth)[0] for depth in range(name.count("."), 0, -1)]:
             folder = self.folder.joinpath(*package.split("."))
@@ -54,7 +56,7 @@ class Site:
         path.with_suffix(".py").write_text(code)
 
     def doctor(self) -> tuple[int, dict[str, Any]]:
-        """Run the command in this environment, which sees none of the test's packages."""
+        """Run the command in this environment, which sees none of the packages of the test."""
         words = ("-S", "-m", "obs_sse_guard")
         done = command("doctor", "--json", python=words, environment={"PYTHONPATH": str(self.folder)})
         return done.returncode, json.loads(done.stdout)
@@ -66,14 +68,14 @@ def site(tmp_path: Path) -> Site:
 
 
 def examined(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
-    """The report, out of this process."""
-    status = _cli.main(["doctor", "--json"])
+    """Return the exit status and the report, from this process."""
+    status = main(["doctor", "--json"])
     return status, json.loads(capsys.readouterr().out)
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:
-    """The report for people, out of this process."""
-    _cli.main(["doctor"])
+    """Return the report for people, from this process."""
+    main(["doctor"])
     return capsys.readouterr().out
 
 
@@ -88,6 +90,7 @@ def test_an_environment_with_the_sdk_is_protected() -> None:
     assert metadata.version(SDK) in done.stdout
     assert sys.executable in done.stdout.splitlines()[0]
     assert "\x1b" not in done.stdout
+    assert done.stdout.isascii()
     for hook in obs_sse_guard.status():
         assert f"  {hook}" in done.stdout
 
@@ -103,7 +106,7 @@ KEYS = {
 }
 
 
-def test_the_keys_for_machines_stay() -> None:
+def test_the_json_keys_are_stable() -> None:
     done = command("doctor", "--json")
     report = json.loads(done.stdout)
     assert list(report) == ["protected", "reasons", "guard", *KEYS]
@@ -114,12 +117,12 @@ def test_the_keys_for_machines_stay() -> None:
     assert report["guard"] == obs_sse_guard.__version__
 
 
-def test_the_states_of_the_hooks_are_real(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_states_of_the_hooks_are_those_of_status(capsys: pytest.CaptureFixture[str]) -> None:
     status, report = examined(capsys)
     assert status == 0
     assert {hook["name"]: hook["state"] for hook in report["hooks"]} == obs_sse_guard.status()
     assert {hook["name"] for hook in report["hooks"] if hook["optional"]} >= {
-        target.name for target in _obs.TARGETS if target.optional
+        target.name for target in TARGETS if target.optional
     }
     imported = tuple(f"{module['name']}." for module in report["modules"] if module["state"] == "imported")
     assert "obs.client." in imported
@@ -128,7 +131,7 @@ def test_the_states_of_the_hooks_are_real(capsys: pytest.CaptureFixture[str]) ->
     assert not any(hook["gap"] for hook in report["hooks"])
 
 
-def test_the_doctor_imports_what_is_installed_and_nobody_else_has() -> None:
+def test_the_doctor_imports_the_installed_sdks() -> None:
     code = (
         "import sys, obs_sse_guard; from obs_sse_guard._cli.main import main; "
         "before = 'obs' in sys.modules; main(['doctor']); print(before, 'obs.transfer' in sys.modules)"
@@ -144,7 +147,7 @@ def test_versions_are_those_of_the_distributions(capsys: pytest.CaptureFixture[s
     assert rows["wrapt"]["version"] == metadata.version("wrapt")
 
 
-def test_a_stripped_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_removed_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     hook = vars(obs.ObsClient)["putContent"]
     monkeypatch.setattr(obs.ObsClient, "putContent", hook.__wrapped__)
     status, report = examined(capsys)
@@ -152,8 +155,8 @@ def test_a_stripped_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert [row["name"] for row in report["hooks"] if row["gap"]] == ["obs.client.ObsClient.putContent"]
     assert "obs.client.ObsClient.putContent" in report["reasons"][0]
     lines = shown(capsys).splitlines()
-    assert [line.split() for line in lines if "<- a gap" in line] == [
-        ["off", "obs.client.ObsClient.putContent", "<-", "a", "gap"]
+    assert [line.split() for line in lines if "<-" in line] == [
+        ["off", "obs.client.ObsClient.putContent", "<-", "not", "guarded"]
     ]
     assert lines[-1].startswith("NOT PROTECTED: not hooked")
 
@@ -162,7 +165,7 @@ def test_a_stripped_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 @pytest.mark.parametrize("mode", ["warn", "off"])
-def test_what_is_not_enforced_is_not_protected(mode: str) -> None:
+def test_without_enforcement_nothing_is_protected(mode: str) -> None:
     done = command("doctor", environment={"OBS_SSE_GUARD": mode})
     assert done.returncode == 1
     [why] = [line for line in done.stdout.splitlines() if line.startswith("NOT PROTECTED")]
@@ -170,15 +173,15 @@ def test_what_is_not_enforced_is_not_protected(mode: str) -> None:
     assert PROTECTED not in done.stdout.splitlines()
 
 
-def test_off_shows_hooks_that_are_off() -> None:
+def test_off_shows_every_hook_as_off() -> None:
     report = json.loads(command("doctor", "--json", environment={"OBS_SSE_GUARD": "off"}).stdout)
     assert {hook["state"] for hook in report["hooks"]} == {"off"}
     assert len(report["reasons"]) == 1
 
 
 def settings_of(report: dict[str, Any]) -> dict[str, tuple[str, str, int]]:
-    """Of the settings that every release has had: value, origin, number of problems."""
-    first = (_settings.MODE, _settings.POLICY, _settings.TRUSTED_HOSTS)
+    """Return value, origin and number of problems of the settings that every release has."""
+    first = (settings.MODE, settings.POLICY, settings.TRUSTED_HOSTS)
     return {
         row["variable"]: (row["value"], row["origin"], len(row["problems"]))
         for row in report["settings"]
@@ -186,7 +189,7 @@ def settings_of(report: dict[str, Any]) -> dict[str, tuple[str, str, int]]:
     }
 
 
-def test_defaults_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+def test_defaults_are_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     _, report = examined(capsys)
     assert settings_of(report) == {
         "OBS_SSE_GUARD": ("enforce", "default", 0),
@@ -196,13 +199,15 @@ def test_defaults_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     assert {row["given"] for row in report["settings"]} == {None}
 
 
-def test_no_setting_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_setting_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     _, report = examined(capsys)
-    variables = {value for value in vars(_settings).values() if isinstance(value, str) and value.startswith("OBS_SSE_")}
+    variables = {value for value in vars(settings).values() if isinstance(value, str) and value.startswith("OBS_SSE_")}
     assert {row["variable"] for row in report["settings"]} == variables
 
 
-def test_the_environment_is_told_as_such(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_from_the_environment_are_shown_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", " Yes ")
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "10.0.0.0/8, *.mesh.local,sidecar")
@@ -222,7 +227,7 @@ def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch, capsy
     assert settings_of(report)["OBS_SSE_GUARD"] == ("enforce", "default", 0)
 
 
-def test_values_that_are_not_understood_are_flagged() -> None:
+def test_unknown_values_are_flagged() -> None:
     environment = {
         "OBS_SSE_GUARD": "wran",
         "OBS_SSE_GUARD_POLICY": "stict",
@@ -235,17 +240,17 @@ def test_values_that_are_not_understood_are_flagged() -> None:
         "OBS_SSE_GUARD_TRUSTED_HOSTS": ("localhost", "environment", 1),
     }
     done = command("doctor", environment=environment)
-    assert done.returncode == 0  # a typo never disarms
+    assert done.returncode == 0  # a typo never disables the guard
     assert done.stdout.count("  ! OBS_SSE_GUARD") == 3
 
 
 # ----------------------------------------------------------------------------- other environments
 
 
-def test_no_sdk_is_nothing_to_protect(site: Site) -> None:
+def test_without_an_sdk_nothing_is_protected(site: Site) -> None:
     status, report = site.doctor()
     assert (status, report["protected"]) == (1, False)
-    assert report["reasons"] == ["there is no SDK to guard: pip install 'obs-sse-guard[obs]'"]
+    assert report["reasons"] == ["no supported SDK is installed: pip install 'obs-sse-guard[obs]'"]
     assert {hook["state"] for hook in report["hooks"]} == {"pending"}
     assert not any(hook["gap"] for hook in report["hooks"])
     assert {module["state"] for module in report["modules"]} == {"absent"}
@@ -271,18 +276,18 @@ def test_an_sdk_that_fails_to_import_is_reported(site: Site, code: str, error: s
     modules = [module for module in report["modules"] if module["name"].startswith("obs.")]
     assert {module["state"] for module in modules} == {"failed"}
     assert all(module["error"].startswith(error) for module in modules)
-    assert report["reasons"] == [f"importing {SDK} fails, and there is no other SDK"]
+    assert report["reasons"] == [f"{SDK} cannot be imported, and there is no other SDK"]
     assert report["packages"][0]["state"] == "failed"
 
 
-def test_a_stranger_of_the_same_name_is_not_the_sdk(site: Site) -> None:
+def test_another_package_of_the_same_name_is_not_the_sdk(site: Site) -> None:
     site.module("obs.__init__")
     status, report = site.doctor()
     assert status == 1
-    assert "there is no SDK" in report["reasons"][0]
+    assert "no supported SDK is installed" in report["reasons"][0]
 
 
-def test_an_sdk_that_changed_is_a_gap(site: Site) -> None:
+def test_a_changed_sdk_is_a_gap(site: Site) -> None:
     site.distribution(SDK, "9.0.0")
     site.module("obs.client", "class ObsClient:\n    def putContent(self, bucketName, headers=None): ...\n")
     status, report = site.doctor()
@@ -294,7 +299,7 @@ def test_an_sdk_that_changed_is_a_gap(site: Site) -> None:
     assert "obs.client.ObsClient.getObject" in report["reasons"][0]
 
 
-def test_other_patchers_are_told(site: Site) -> None:
+def test_other_patchers_are_shown(site: Site) -> None:
     site.distribution("moto", "5.0")
     site.distribution("ddtrace", "4.1")
     site.module("moto.__init__")
@@ -306,48 +311,49 @@ def test_other_patchers_are_told(site: Site) -> None:
     ]
 
 
-def _gate(_name: str, function: Any) -> Any:
-    def gate(*args: Any, **kwargs: Any) -> Any:
+def _pass_through(_: str, function: Any) -> Any:
+    def hook(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
-    return gate
+    return hook
+
+
+def _fail(_: str, function: Any) -> Any:
+    raise LookupError(function)
 
 
 @pytest.fixture
-def many_sdks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patcher]:
-    """An SDK that works, two that do not, and one that is not there, with a guard for all of them."""
-    (tmp_path / "sdk_sound.py").write_text("class Client:\n    def put(self): ...\n")
+def inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Have the doctor inspect these targets: of an SDK that works, of two that do not, and of one that is missing."""
+    (tmp_path / "sdk_sound.py").write_text("class Client:\n    def put(self): ...\n    def get(self): ...\n")
     (tmp_path / "sdk_broken.py").write_text("raise OSError('no luck')\n")
     (tmp_path / "sdk_lacking.py").write_text("import a_module_that_nobody_has\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    patcher = HookInstaller(
-        (
-            Target("sdk_sound", "Client.put", _gate),
-            Target("sdk_sound", "Client.head", _gate, optional=True),
-            Target("sdk_broken", "Client.put", _gate),
-            Target("sdk_lacking", "Client.put", _gate),
-            Target("sdk_absent", "Client.put", _gate),
-        )
-    )
-    rows = (
-        packages.Package("sdk-sound", "sdk_sound", is_sdk=True),
-        packages.Package("sdk-broken", "sdk_broken", is_sdk=True),
-        packages.Package("sdk-lacking", "sdk_lacking", is_sdk=True),
-        packages.Package("sdk-absent", "sdk_absent", is_sdk=True),
-        packages.Package("sdk-unknown", "sdk_unknown", is_sdk=True),
-    )
-    monkeypatch.setattr(examination, "_the_patcher", lambda: patcher)
-    monkeypatch.setattr(examination, "PACKAGES", rows)
+    names = ("sound", "broken", "lacking", "absent", "unknown")
+    rows = tuple(packages.Package(f"sdk-{name}", f"sdk_{name}", is_sdk=True) for name in names)
+    monkeypatch.setattr(inspection, "PACKAGES", rows)
     monkeypatch.setattr(packages, "PACKAGES", rows)
-    monkeypatch.setattr(examination, "versions", lambda: {"sdk-unknown": "1.0"})
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])  # the patcher adds to it
-    patcher.install()
-    importlib.invalidate_caches()
-    yield patcher
+    monkeypatch.setattr(inspection, "versions", lambda: {"sdk-unknown": "1.0"})
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])  # the installer adds to it
+
+    def install(*targets: Target) -> None:
+        installer = HookInstaller(targets)
+        monkeypatch.setattr(inspection, "installer", installer)
+        installer.install()
+        importlib.invalidate_caches()
+
+    yield install
     sys.modules.pop("sdk_sound", None)
 
 
-def test_a_broken_sdk_beside_a_guarded_one(many_sdks: Patcher, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_sdk_beside_a_guarded_one(inspect: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    inspect(
+        Target("sdk_sound", "Client.put", _pass_through),
+        Target("sdk_sound", "Client.head", _pass_through, optional=True),
+        Target("sdk_broken", "Client.put", _pass_through),
+        Target("sdk_lacking", "Client.put", _pass_through),
+        Target("sdk_absent", "Client.put", _pass_through),
+    )
     status, report = examined(capsys)
     assert (status, report["reasons"]) == (0, [])
     assert [(row["name"], row["state"]) for row in report["packages"]] == [
@@ -363,46 +369,56 @@ def test_a_broken_sdk_beside_a_guarded_one(many_sdks: Patcher, capsys: pytest.Ca
     for words in (
         ["sdk-sound", "version", "unknown", "SDK"],
         ["sdk-broken", "version", "unknown", "fails", "to", "import"],
-        ["sdk-unknown", "1.0", "SDK,", "which", "the", "guard", "does", "not", "hook"],
-        ["unsupported", "sdk_sound.Client.head", "this", "release", "has", "no", "such", "place"],
+        ["sdk-unknown", "1.0", "SDK,", "not", "hooked", "by", "the", "guard"],
+        ["unsupported", "sdk_sound.Client.head", "not", "present", "in", "this", "release"],
         ["pending", "sdk_broken.Client.put"],
         ["not", "installed:", "sdk-absent"],
     ):
         assert words in [line.split() for line in out.splitlines()]
 
 
-def test_a_place_that_is_there_and_cannot_be_hooked_is_a_gap(many_sdks: Patcher) -> None:
-    optional = many_sdks.targets[1]
-    assert many_sdks.is_spared(optional)
-    many_sdks._failed = {optional.name}
-    assert not many_sdks.is_spared(optional)
+def test_an_optional_target_that_is_present_and_cannot_be_hooked_is_a_gap(
+    inspect: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inspect(
+        Target("sdk_sound", "Client.put", _pass_through),
+        Target("sdk_sound", "Client.get", _fail, optional=True),
+        Target("sdk_sound", "Client.head", _fail, optional=True),
+    )
+    with pytest.warns(SSEGuardWarning, match=r"sdk_sound\.Client\.get"):
+        status, report = examined(capsys)
+    assert status == 1
+    assert [(hook["name"], hook["state"], hook["gap"]) for hook in report["hooks"]] == [
+        ("sdk_sound.Client.put", "active", False),
+        ("sdk_sound.Client.get", "unsupported", True),
+        ("sdk_sound.Client.head", "unsupported", False),
+    ]
+    assert report["reasons"] == ["not hooked, so calls pass unguarded: sdk_sound.Client.get"]
 
 
 def test_warn_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
-    assert _cli.main(["doctor"]) == 1
-    assert capsys.readouterr().out.endswith(
-        "\nNOT PROTECTED: OBS_SSE_GUARD=warn logs what it would refuse, and lets it through\n"
-    )
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().out.endswith("\nNOT PROTECTED: OBS_SSE_GUARD=warn only logs what would be refused\n")
 
 
 @pytest.mark.parametrize(
     ("state", "reason"),
-    [("failed", "importing sdk fails, and there is no other SDK"), ("absent", "there is no SDK to guard")],
+    [("failed", "sdk cannot be imported, and there is no other SDK"), ("absent", "no supported SDK is installed")],
 )
 def test_an_sdk_that_cannot_be_used_is_a_reason(state: str, reason: str) -> None:
-    sdk = examination.Package("sdk", None, is_sdk=True, state=state)
-    [why] = examination._reasons(Mode.ENFORCE, [sdk], [], [])
+    sdk = inspection.Package("sdk", None, is_sdk=True, state=state)
+    [why] = inspection._reasons(Mode.ENFORCE, [sdk], [], [])
     assert why.startswith(reason)
 
 
 def test_every_mode_but_enforce_has_its_reason() -> None:
-    assert set(examination._NOT_ENFORCED) == {*Mode} - {Mode.ENFORCE}
+    assert set(inspection._NOT_ENFORCED) == {*Mode} - {Mode.ENFORCE}
 
 
 # ---------------------------------------------------------------------------------------- hazards
 
-SHOWN: dict[str, tuple[dict[str, str], str]] = {
+APPLIES: dict[str, tuple[dict[str, str], str]] = {
     "esdk-too-old": ({SDK: "3.20.9.1"}, "3.11.1"),
     "esdk-https-broken": ({SDK: "3.23.12"}, "3.12.0"),
     "esdk-requests-undeclared": ({SDK: "3.24.12"}, "3.11.1"),
@@ -420,7 +436,7 @@ SHOWN: dict[str, tuple[dict[str, str], str]] = {
     "wrapt-2.2.0": ({"wrapt": "2.2.0"}, "3.11.1"),
     "python-untested": ({}, "3.14.0rc1"),
 }
-NOT_SHOWN: dict[str, list[tuple[dict[str, str], str]]] = {
+DOES_NOT_APPLY: dict[str, list[tuple[dict[str, str], str]]] = {
     "esdk-too-old": [({SDK: "3.20.11"}, "3.11.1"), ({}, "3.11.1")],
     "esdk-https-broken": [({SDK: "3.23.12"}, "3.11.9"), ({SDK: "3.24.3"}, "3.13.0")],
     "esdk-requests-undeclared": [
@@ -438,22 +454,22 @@ NOT_SHOWN: dict[str, list[tuple[dict[str, str], str]]] = {
 
 
 def ids(found: dict[str, str], python: str) -> set[str]:
-    return {hazard.id for hazard in HAZARDS if hazard.shows(found, python)}
+    return {hazard.id for hazard in HAZARDS if hazard.applies(found, python)}
 
 
-def test_every_hazard_shows_where_it_is_known_and_nowhere_else() -> None:
-    assert set(SHOWN) == {hazard.id for hazard in HAZARDS}
-    for name, (found, python) in SHOWN.items():
+def test_every_hazard_applies_to_its_releases_only() -> None:
+    assert set(APPLIES) == {hazard.id for hazard in HAZARDS}
+    for name, (found, python) in APPLIES.items():
         assert name in ids(found, python)
         for hazard in HAZARDS:
             if hazard.package and hazard.package not in found:
                 assert hazard.id not in ids(found, python)
-    for name, cases in NOT_SHOWN.items():
+    for name, cases in DOES_NOT_APPLY.items():
         for found, python in cases:
             assert name not in ids(found, python)
 
 
-def test_a_hazard_speaks_of_a_package_that_is_looked_for() -> None:
+def test_every_hazard_is_about_a_package_that_is_looked_up() -> None:
     known = {package.distribution for package in packages.PACKAGES}
     for hazard in HAZARDS:
         assert {hazard.package, hazard.without, hazard.beside} - {""} <= known
@@ -465,11 +481,11 @@ def test_a_hazard_speaks_of_a_package_that_is_looked_for() -> None:
     ("version", "numbers"),
     [("3.24.6.1", (3, 24, 6, 1)), ("1.40.0rc1", (1, 40, 0)), ("", ()), ("2.5", (2, 5)), ("3.14.0+", (3, 14, 0))],
 )
-def test_a_version_is_what_its_numbers_say(version: str, numbers: tuple[int, ...]) -> None:
+def test_a_version_is_parsed_into_its_numbers(version: str, numbers: tuple[int, ...]) -> None:
     assert parsed(version) == numbers
 
 
-def test_the_hazards_of_the_releases_here_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hazards_of_the_installed_releases_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     _, report = examined(capsys)
     found = {row["name"]: row["version"] for row in report["packages"] if row["version"]}
     assert {hazard["id"] for hazard in report["hazards"]} == ids(found, report["python"]["version"])
@@ -488,12 +504,12 @@ def test_lines_fit_a_terminal(site: Site) -> None:
 
 
 @pytest.mark.parametrize("words", [["doctor", "--jsn"], ["doctor", "now"]])
-def test_words_that_make_no_sense_exit_with_2(words: list[str]) -> None:
+def test_invalid_words_exit_with_2(words: list[str]) -> None:
     done = command(*words)
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_the_doctor_leaves_the_environment_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_does_not_change_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
     before = dict(os.environ)
     examined(capsys)
     assert dict(os.environ) == before

@@ -1,4 +1,4 @@
-"""``obs-sse-guard run``: programs that know nothing of the guard, and the processes that they start."""
+"""``obs-sse-guard run``: unmodified programs, and the processes that they start."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 import obs_sse_guard
-from obs_sse_guard._cli import run as _run
-from tests.support.obs_calls import KEY
+from obs_sse_guard._cli import run as run_command
 from tests.support.servers import LOOPBACK, RecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 HOME = Path(obs_sse_guard.__file__).parent.parent
 GUARD = (sys.executable, "-m", "obs_sse_guard", "run")
@@ -72,14 +72,14 @@ def app(environ, start_response):
     return [f"{os.getpid()} {put(environ['QUERY_STRING'])}".encode()]
 """
 
-# Whatever becomes of the test: the alarm ends the arbiter, and workers end with their arbiter.
+# Whatever happens to the test: the alarm ends the arbiter, and workers end with their arbiter.
 GUNICORN = f"""
 import signal
 signal.alarm({SECONDS})
-control_socket_disable = True  # it would lie in the user's home
+control_socket_disable = True  # it would be in the user's home
 """
 
-TOLD = """
+REPORT = """
 import json, sys
 print(json.dumps([sys.argv[1:], "obs_sse_guard" in sys.modules, sys.stdin.read()]))
 """
@@ -88,14 +88,14 @@ print(json.dumps([sys.argv[1:], "obs_sse_guard" in sys.modules, sys.stdin.read()
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the programs."""
-    programs = {"upload.py": UPLOAD, "app.py": APP, "wsgi.py": WSGI, "gunicorn.conf.py": GUNICORN, "told.py": TOLD}
+    programs = {"upload.py": UPLOAD, "app.py": APP, "wsgi.py": WSGI, "gunicorn.conf.py": GUNICORN, "report.py": REPORT}
     for name, text in programs.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """A child's environment; the guard is importable there even if it is not installed."""
+    """Return a child's environment, in which the guard can be imported even if it is not installed."""
     return {**os.environ, "PYTHONPATH": str(HOME), **variables}
 
 
@@ -110,17 +110,17 @@ def last_line(done: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-# --------------------------------------------------------------------------------- what is guarded
+# ------------------------------------------------------------------------------ guarded processes
 
 
-def test_the_program_and_each_python_process_of_it_is_guarded(folder: Path, http: RecordingServer) -> None:
+def test_the_program_and_every_python_process_of_it_is_guarded(folder: Path, http: RecordingServer) -> None:
     outcome = last_line(run(*GUARD, "--", sys.executable, folder / "app.py", http.url))
     assert {"itself", "a child", "spawn"} <= outcome.keys()
     assert set(outcome.values()) == {"SSETransportError"}, outcome
     assert_silent(http)
 
 
-def test_without_run_each_of_them_sends_the_key(folder: Path, http: RecordingServer) -> None:
+def test_without_run_every_process_sends_the_key(folder: Path, http: RecordingServer) -> None:
     outcome = last_line(run(sys.executable, folder / "app.py", http.url))
     assert set(outcome.values()) == {"sent"}, outcome
     assert len([call for call in http.calls if call.method == "PUT"]) == len(outcome)
@@ -134,7 +134,7 @@ def test_off_stays_off(folder: Path, http: RecordingServer) -> None:
     assert run(*command, cwd=folder).stdout == "SSETransportError\n"
 
 
-def _asked_until_two_workers_answered(port: int, query: str) -> dict[str, str]:
+def _ask_until_two_workers_have_answered(port: int, query: str) -> dict[str, str]:
     outcome: dict[str, str] = {}
     deadline = time.monotonic() + SECONDS
     while len(outcome) < 2 and time.monotonic() < deadline:
@@ -146,7 +146,7 @@ def _asked_until_two_workers_answered(port: int, query: str) -> dict[str, str]:
 
 @posix
 @pytest.mark.parametrize(("launcher", "result"), [(GUARD, "SSETransportError"), ((), "sent")], ids=["run", "plain"])
-def test_each_worker_of_gunicorn_is_guarded(
+def test_every_worker_of_gunicorn_is_guarded(
     launcher: tuple[str, ...], result: str, folder: Path, http: RecordingServer
 ) -> None:
     gunicorn = Path(sys.executable).with_name("gunicorn")
@@ -156,7 +156,7 @@ def test_each_worker_of_gunicorn_is_guarded(
             [*launcher, gunicorn, *bind, "wsgi:app"], cwd=folder, env=environment(), pass_fds=[listener.fileno()]
         ) as arbiter:
             try:
-                outcome = _asked_until_two_workers_answered(listener.getsockname()[1], http.url)
+                outcome = _ask_until_two_workers_have_answered(listener.getsockname()[1], http.url)
             finally:
                 arbiter.terminate()
             assert arbiter.wait(SECONDS) == 0
@@ -165,20 +165,20 @@ def test_each_worker_of_gunicorn_is_guarded(
     assert bool(http.connections) is (result == "sent")
 
 
-# ------------------------------------------------------------------------------- what may be run
+# ----------------------------------------------------------------------------------- command lines
 
 WORDS = ["--help", "-m", "x", "--", "--version", "", "run"]
 FORMS = {
-    "a program": ("--", sys.executable, "told.py"),
-    "a script": ("told.py",),
-    "a module": ("-m", "told"),
-    "a module after --": ("--", "-m", "told"),
-    "run by run": (*GUARD, *GUARD, "told.py"),
+    "a program": ("--", sys.executable, "report.py"),
+    "a script": ("report.py",),
+    "a module": ("-m", "report"),
+    "a module after --": ("--", "-m", "report"),
+    "run by run": (*GUARD, *GUARD, "report.py"),
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_words_and_streams_are_the_programs(form: str, folder: Path) -> None:
+def test_the_program_gets_its_words_and_streams(form: str, folder: Path) -> None:
     done = run(*GUARD, *FORMS[form], *WORDS, cwd=folder, input="typed")
     assert last_line(done) == [WORDS, True, "typed"]
 
@@ -186,7 +186,7 @@ def test_words_and_streams_are_the_programs(form: str, folder: Path) -> None:
 @posix
 def test_a_console_script_is_found_as_the_shell_finds_it(folder: Path) -> None:
     tool = folder / "tool"
-    tool.write_text(f"#!{sys.executable}\n{TOLD}", encoding="utf-8")
+    tool.write_text(f"#!{sys.executable}\n{REPORT}", encoding="utf-8")
     tool.chmod(0o755)
     search = os.pathsep.join((str(folder), os.environ["PATH"]))
     done = run(*GUARD, "tool", *WORDS, env=environment(PATH=search), input="typed")
@@ -205,7 +205,9 @@ def test_a_console_script_is_found_as_the_shell_finds_it(folder: Path) -> None:
         pytest.param(("./upload.txt",), 126, "obs-sse-guard run: ./upload.txt: Permission denied", marks=posix),
     ],
 )
-def test_what_cannot_be_run_is_said_in_one_line(words: tuple[str, ...], status: int, line: str, tmp_path: Path) -> None:
+def test_what_cannot_be_run_is_explained_in_one_line(
+    words: tuple[str, ...], status: int, line: str, tmp_path: Path
+) -> None:
     (tmp_path / "upload.txt").write_text("text", encoding="utf-8")
     done = run(*GUARD, *words, cwd=tmp_path)
     assert done.returncode == status
@@ -213,7 +215,7 @@ def test_what_cannot_be_run_is_said_in_one_line(words: tuple[str, ...], status: 
     assert "Traceback" not in done.stderr
 
 
-def test_help_tells_of_its_limits() -> None:
+def test_the_help_names_the_limits() -> None:
     done = run(*GUARD, "--help")
     assert done.returncode == 0
     for word in ("-m MODULE", "SCRIPT.py", "-I, -E or -S", "127", "126"):
@@ -224,14 +226,14 @@ def test_help_tells_of_its_limits() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_the_exit_status_is_the_programs(status: int) -> None:
+def test_the_exit_status_is_that_of_the_program(status: int) -> None:
     assert run(*GUARD, sys.executable, "-c", f"raise SystemExit({status})").returncode == status
 
 
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGPIPE", "SIGXFSZ"])
-def test_a_program_that_a_signal_kills_is_seen_so_by_its_parent(name: str, tmp_path: Path) -> None:
-    # Python ignores the last two, and what it becomes would inherit that.
+def test_a_program_killed_by_a_signal_looks_so_to_its_parent(name: str, tmp_path: Path) -> None:
+    # Python ignores the last two, and a program that replaces it would inherit that.
     number = signal.Signals[name]
     assert run(*GUARD, "sh", "-c", f"kill -{number:d} $$; echo alive", cwd=tmp_path).returncode == -number
 
@@ -265,13 +267,13 @@ def test_a_signal_reaches_the_program(number: signal.Signals) -> None:
         (("no-such-program",), 127),
     ],
 )
-def test_where_exec_does_not_wait_a_child_is_run(words: tuple[str, ...], status: int) -> None:
+def test_on_windows_the_program_is_a_child(words: tuple[str, ...], status: int) -> None:
     code = "import sys; from obs_sse_guard._cli import main, run; run._start = run._wait; sys.exit(main.main())"
     assert run(sys.executable, "-c", code, "run", *words).returncode == status
 
 
 @posix
-def test_where_a_child_is_run_ctrl_c_is_its_own_affair() -> None:
+def test_on_windows_ctrl_c_is_left_to_the_program() -> None:
     code = "import sys; from obs_sse_guard._cli import main, run; run._start = run._wait; sys.exit(main.main())"
     command = [sys.executable, "-c", code, "run", sys.executable, "-c", WAITS, str(int(signal.SIGINT))]
     with subprocess.Popen(
@@ -302,17 +304,19 @@ def test_where_a_child_is_run_ctrl_c_is_its_own_affair() -> None:
 def test_pythonpath_gains_one_entry_and_loses_none(before: str | None, after: tuple[str, ...]) -> None:
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     variables.update({} if before is None else {"PYTHONPATH": before})
-    tell = "import os; print(os.environ['PYTHONPATH'])"
-    done = run(*GUARD, sys.executable, "-S", "-c", tell, env=variables, cwd=HOME)
-    assert done.stdout.strip().split(os.pathsep) == [_run.BOOTSTRAP, *after]
+    code = "import os; print(os.environ['PYTHONPATH'])"
+    done = run(*GUARD, sys.executable, "-S", "-c", code, env=variables, cwd=HOME)
+    assert done.stdout.strip().split(os.pathsep) == [run_command.BOOTSTRAP, *after]
 
 
 def test_a_run_within_a_run_adds_nothing() -> None:
-    assert _run._python_path(os.pathsep.join(("/a", _run.BOOTSTRAP))) == os.pathsep.join((_run.BOOTSTRAP, "/a"))
+    assert run_command._python_path(os.pathsep.join(("/a", run_command.BOOTSTRAP))) == os.pathsep.join(
+        (run_command.BOOTSTRAP, "/a")
+    )
 
 
-def test_the_folder_holds_nothing_that_a_program_could_import_by_mistake() -> None:
-    assert [path.name for path in Path(_run.BOOTSTRAP).glob("*.*")] == ["sitecustomize.py"]
+def test_the_bootstrap_folder_has_no_other_module() -> None:
+    assert [path.name for path in Path(run_command.BOOTSTRAP).glob("*.*")] == ["sitecustomize.py"]
 
 
 # --------------------------------------------------------------------- the sitecustomize behind it
@@ -332,7 +336,7 @@ print(json.dumps([before.get("marker"), before["__name__"], seen, path, "sitecus
 
 
 def behind(path: Path) -> tuple[str, ...]:
-    """A launcher that lets a program find modules here, and `run` not, for it is a Python program too."""
+    """Return a launcher with which a program finds modules here, but not `run`, which is a Python program too."""
     return ("sh", "-c", 'PYTHONPATH="$PYTHONPATH:$0" exec "$@"', str(path))
 
 
@@ -350,15 +354,15 @@ def behind(path: Path) -> tuple[str, ...]:
         "a syntax error",
     ],
 )
-def test_a_sitecustomize_of_the_users_is_run_as_python_would(text: str | None, tmp_path: Path) -> None:
+def test_the_users_sitecustomize_runs_as_without_the_guard(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "sitecustomize.py").write_text(text, encoding="utf-8")
     command = (sys.executable, "-c", SEEN)
     plain = run(*behind(tmp_path), *command)
-    armed = run(*GUARD, *behind(tmp_path), *command)
-    assert armed.stdout == plain.stdout
-    assert armed.returncode == plain.returncode
-    assert _errors(armed) == _errors(plain)
+    guarded = run(*GUARD, *behind(tmp_path), *command)
+    assert guarded.stdout == plain.stdout
+    assert guarded.returncode == plain.returncode
+    assert _errors(guarded) == _errors(plain)
     assert bool(_errors(plain)) is ("broken" in str(text) or "no_such" in str(text) or "syntax" in str(text))
 
 
@@ -366,7 +370,7 @@ def _errors(done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^Error in sitecustomize.*\n.*", done.stderr, re.MULTILINE)
 
 
-def test_children_stay_guarded_whose_pythonpath_is_made_of_sys_path() -> None:
+def test_children_with_sys_path_as_pythonpath_are_guarded() -> None:
     code = """
     import os, subprocess, sys
     child = [sys.executable, "-c", "import sys; print('obs_sse_guard' in sys.modules)"]
@@ -375,10 +379,10 @@ def test_children_stay_guarded_whose_pythonpath_is_made_of_sys_path() -> None:
     assert run(*GUARD, sys.executable, "-c", textwrap.dedent(code)).stdout == "True\n"
 
 
-# -------------------------------------------------------------------- where the guard is not at hand
+# ------------------------------------------------------------------------- Python without the guard
 
 
-def test_another_python_without_the_guard_runs_unguarded_and_says_so(tmp_path: Path) -> None:
+def test_another_python_without_the_guard_runs_and_warns(tmp_path: Path) -> None:
     venv.create(tmp_path, symlinks=os.name != "nt")
     python = tmp_path / ("Scripts" if os.name == "nt" else "bin") / "python"
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -400,7 +404,7 @@ RAN = (sys.executable, "-c", "import sitecustomize; print(sitecustomize.marker)"
 
 
 @posix
-def test_a_guard_that_fails_is_one_line_and_the_program_runs(broken: tuple[str, ...]) -> None:
+def test_a_guard_that_fails_prints_one_line_and_the_program_runs(broken: tuple[str, ...]) -> None:
     done = run(*GUARD, *broken, *RAN)
     line = f"obs-sse-guard run: NOT GUARDED: {sys.executable}: ImportError: no wrapt, not here\n"
     assert (done.returncode, done.stdout) == (0, "set\n"), done.stderr
@@ -408,6 +412,6 @@ def test_a_guard_that_fails_is_one_line_and_the_program_runs(broken: tuple[str, 
 
 
 @posix
-def test_a_guard_that_fails_with_nobody_to_tell_breaks_nothing_either(broken: tuple[str, ...]) -> None:
+def test_a_guard_that_fails_without_stderr_breaks_nothing(broken: tuple[str, ...]) -> None:
     done = run(*GUARD, *broken, "sh", "-c", 'exec "$@" 2>&-', "sh", *RAN)
     assert (done.returncode, done.stdout) == (0, "set\n")

@@ -62,7 +62,7 @@ def test_a_configuration_that_cannot_be_read_costs_a_guess_and_no_more(
     broken.write_text("no section\n")
     with boto3_client(http) as client:
         monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
-        with pytest.raises(SSETransportError, match=r"the http comes from endpoint_url=\."):
+        with pytest.raises(SSETransportError, match=r"(?m)the http comes from endpoint_url=$"):
             asking("PutObject", "SSE-C")(client)
     assert_silent(http)
 

@@ -10,6 +10,7 @@ import pytest
 from botocore.client import BaseClient
 
 import obs_sse_guard
+from obs_sse_guard._hooks.botocore import logs, methods, responses, signing, wire
 from tests.support.s3_calls import (
     BUCKET,
     KEY,
@@ -33,7 +34,7 @@ def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_where_the_method_gate_fails_the_wire_gate_judges(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.methods._parse_params")
+    monkeypatch.delattr(methods, "_parse_params")
     refused(outcome(sdk, http, PUT_SSE_C), "table-1/PutObject")
     assert_silent(http)
     assert len(_complaints(caplog)) == 1
@@ -44,9 +45,8 @@ def test_where_the_method_gate_fails_the_wire_gate_judges(
 def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.methods.parse_headers")
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.wire.parse_headers")
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.signing.parse_headers")
+    monkeypatch.delattr(methods, "parse_headers")
+    monkeypatch.delattr(wire, "parse_headers")
     assert succeeded(outcome(sdk, http, PUT_SSE_C))
     assert succeeded(outcome(sdk, http, PUT_SSE_C))
     assert len(_complaints(caplog)) == 2, "once per gate"
@@ -57,9 +57,7 @@ def test_where_both_gates_fail_the_call_goes_on_and_the_log_says_so(
 def test_where_signing_is_not_understood_it_goes_on(
     sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.methods.parse_headers")
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.wire.parse_headers")
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.signing.parse_headers")
+    monkeypatch.delattr(signing, "parse_headers")
 
     def sign(client: Any) -> Any:
         return client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": OBJECT})
@@ -72,7 +70,7 @@ def test_where_signing_is_not_understood_it_goes_on(
 def test_where_an_answer_is_not_understood_it_is_handed_on(
     sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.responses._record")
+    monkeypatch.delattr(responses, "_names_kms")
     assert succeeded(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS")))
     assert len(_complaints(caplog)) == 1
 
@@ -80,7 +78,7 @@ def test_where_an_answer_is_not_understood_it_is_handed_on(
 def test_where_masking_fails_the_line_is_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.botocore.logs.redacted")
+    monkeypatch.delattr(logs, "redacted")
     logging.getLogger("botocore.endpoint").warning("kept: %s", 1)
     assert "kept: 1" in [record.getMessage() for record in caplog.records]
     assert len(_complaints(caplog)) == 1
@@ -95,5 +93,6 @@ def test_a_client_that_cannot_tell_its_service_is_let_through(
 ) -> None:
     monkeypatch.setattr(BaseClient, "_make_api_call", _later_call)
     obs_sse_guard.install()
-    assert BaseClient._make_api_call(SimpleNamespace(), "PutObject", {}) == ("PutObject", {})
+    call = ("CreateMultipartUpload", {"ServerSideEncryption": "aws:kms"})
+    assert BaseClient._make_api_call(SimpleNamespace(), *call) == call
     assert len(_complaints(caplog)) == 2, "of the call, and of its answer"

@@ -113,7 +113,7 @@ def test_nothing_is_signed_for_plaintext(
     call, rule = URLS[name]
     error = refused(_signed(sdk, http, call, signature), rule)
     assert (error.sdk, error.scheme, error.endpoint) == (NAMES[sdk], "http", http.url)
-    assert "refused S3.generate_presigned_url:" in str(error)
+    assert error.call == "S3.generate_presigned_url"
     assert not caplog.records
     assert_silent(http)
 
@@ -139,7 +139,7 @@ def test_key_in_url_over_https(
     url = _signed(sdk, https, call, signature)
     if policy == "strict":
         error = refused(url, "key-in-url")
-        assert "signature_version='s3v4'" in str(error)
+        assert 'signature_version="s3v4"' in str(error)
         assert not caplog.records
     else:
         assert steady(url) == steady(expected)
@@ -269,7 +269,7 @@ def test_the_policy_holds_the_key(name: str, sdk: str, signature: str, http: Rec
 def test_no_form_with_ssec_is_signed_for_plaintext(name: str, sdk: str, signature: str, http: RecordingServer) -> None:
     error = refused(_signed(sdk, http, FORMS[name], signature), "table-1/PostObject")
     assert (error.operation, error.sdk) == ("PostObject", NAMES[sdk])
-    assert "refused S3.generate_presigned_post:" in str(error)
+    assert error.call == "S3.generate_presigned_post"
 
 
 @each_sdk

@@ -1,19 +1,20 @@
-"""``obs-sse-guard audit``: as a process over files that real calls wrote, and over damaged ones."""
+"""``obs-sse-guard audit``: summaries of files that real calls wrote, and of damaged ones."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import hashlib
 import html.parser
 import io
 import json
 import os
 import re
-import select
 import subprocess
 import sys
-import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._cli import main as _cli
-from obs_sse_guard._cli.audit import html as _audit_html
-from obs_sse_guard._cli.audit import summary as _audit_summary
-from obs_sse_guard._cli.audit import text as _audit_text
-from obs_sse_guard._cli.audit import words as _audit_words
+from obs_sse_guard._cli.audit import html as html_report
+from obs_sse_guard._cli.audit import phrases
+from obs_sse_guard._cli.audit import summary as summary_module
+from obs_sse_guard._cli.audit import text as text_report
 from obs_sse_guard._cli.audit.summary import NO_SITE, OTHERS, Summary
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
+from obs_sse_guard._cli.main import main
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client
 from tests.support.records import audited
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -75,7 +77,7 @@ def _put(client: Any) -> Any:
 
 @pytest.fixture
 def audit(http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that real calls wrote: in warn mode for a while, then refused, and some that strict alone would refuse."""
+    """A file that real calls wrote: in warn mode, then refused, and some that only strict would refuse."""
     path = tmp_path / "audit.jsonl"
     monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(path))
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
@@ -95,7 +97,7 @@ def audit(http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # -------------------------------------------------------------------------------------- text
 
 
-def test_text_says_what_would_break_and_where(audit: Path) -> None:
+def test_text_shows_what_would_be_refused_and_where(audit: Path) -> None:
     result = _run(audit)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -104,7 +106,7 @@ def test_text_says_what_would_break_and_where(audit: Path) -> None:
         f"7 findings in {audit}, {first} to {last} UTC",
         "enforce would refuse 4, from 1 call site",
         "strict would refuse 6, from 2 call sites",
-        "refused already: 1",
+        "already refused: 1",
     ]
     for title, name, counts in (
         ("rule", "table-1/PutObject", [4, 4, 4]),
@@ -125,13 +127,13 @@ def _rows(lines: list[str], title: str) -> list[str]:
     return lines[begin + 1 : lines.index("", begin) if "" in lines[begin:] else None]
 
 
-def test_several_files_and_stdin_are_summed_up_together(audit: Path) -> None:
+def test_several_files_and_stdin_are_summarized_together(audit: Path) -> None:
     result = _run(audit, "-", audit, audit, audit, stdin=audit.read_bytes())
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"35 findings in {audit}, -, {audit} and 2 more, ")
 
 
-def test_an_empty_file_is_no_trouble(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_findings(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     for format_ in ("text", "json", "html"):
         result = _run("--format", format_, tmp_path / "empty")
@@ -139,17 +141,17 @@ def test_an_empty_file_is_no_trouble(tmp_path: Path) -> None:
     assert _run(tmp_path / "empty").stdout.startswith("0 findings in ")
 
 
-def test_a_long_table_says_how_much_it_leaves_out() -> None:
+def test_a_long_table_shows_how_many_rows_are_left_out() -> None:
     lines = [_line(host=f"host-{number}.test") for number in range(25)]
-    text = _audit_text.render(_summary(_bytes(*lines)), ["audit"])
+    text = text_report.render(_summary(_bytes(*lines)), ["audit"])
     assert text.count(".test") == 20
-    assert "and 5 more, which --format json has" in text
+    assert "5 more; use --format json" in text
 
 
 # -------------------------------------------------------------------------------------- JSON
 
 
-def test_json_has_it_all(audit: Path) -> None:
+def test_json_has_everything(audit: Path) -> None:
     report = json.loads(_run("--format", "json", audit).stdout)
     times = [line["time"] for line in audited(audit)]
     assert {name: report[name] for name in ("findings", "enforce", "strict", "refused", "first", "last")} == {
@@ -217,7 +219,7 @@ def test_html_is_one_page_with_a_chart_and_tables(audit: Path, tmp_path: Path) -
     assert any(word.startswith(f"{__file__}:") for word in page.words)
 
 
-def test_html_loads_nothing_and_runs_its_own_script_alone(audit: Path) -> None:
+def test_html_loads_nothing_and_runs_only_its_own_script(audit: Path) -> None:
     text = _run("--format", "html", audit).stdout
     page = _Page(text)
     assert not [name for _, attributes in page.elements for name in attributes if name in ("src", "href", "srcset")]
@@ -230,11 +232,11 @@ def test_html_loads_nothing_and_runs_its_own_script_alone(audit: Path) -> None:
     assert "prefers-color-scheme: dark" in text
 
 
-def test_a_strangers_text_stays_text_in_every_format(tmp_path: Path) -> None:
+def test_untrusted_text_stays_text_in_every_format(tmp_path: Path) -> None:
     site = {"file": HOSTILE, "line": 1, "function": HOSTILE}
     data = _bytes(_line(host=HOSTILE, rule=HOSTILE, operation=HOSTILE, site=site))
     (tmp_path / "audit").write_bytes(data)
-    harmless = _Page(_audit_html.render(_summary(_bytes(_line())), ["audit"])).elements
+    harmless = _Page(html_report.render(_summary(_bytes(_line())), ["audit"])).elements
     page = _run("--format", "html", tmp_path / "audit").stdout
     assert [tag for tag, _ in _Page(page).elements] == [tag for tag, _ in harmless]
     for text in (page, _run(tmp_path / "audit").stdout):
@@ -244,16 +246,16 @@ def test_a_strangers_text_stays_text_in_every_format(tmp_path: Path) -> None:
     assert report["by_host"][0]["host"] == HOSTILE
 
 
-def test_html_of_many_places_says_how_much_it_leaves_out() -> None:
+def test_html_of_many_places_shows_how_many_are_left_out() -> None:
     lines = [_line(host=f"host-{number}.test", rule=f"rule-{number}") for number in range(1003)]
-    page = _audit_html.render(_summary(_bytes(*lines)), ["audit"])
-    assert page.count("and 3 more, which --format json has") == 3
+    page = html_report.render(_summary(_bytes(*lines)), ["audit"])
+    assert page.count("3 more; use --format json") == 3
     assert page.count('<rect class="enforce-fill"') == 1 + 15
 
 
-def test_one_in_a_million_shows_in_the_chart() -> None:
+def test_one_finding_in_a_million_is_visible_in_the_chart() -> None:
     lines = [_line(documented="log"), *[_line(documented="log", strict="log")] * 1000, _line()]
-    page = _Page(_audit_html.render(_summary(_bytes(*lines)), ["audit"]))
+    page = _Page(html_report.render(_summary(_bytes(*lines)), ["audit"]))
     widths = [float(attributes["width"] or 0) for tag, attributes in page.elements if tag == "rect"][3:]
     assert widths[:2] == [2.0, 2.0]
     assert widths[2] > 500
@@ -296,19 +298,19 @@ def test_a_damaged_line_is_counted_and_skipped(damaged: bytes) -> None:
     other_order = dict(reversed([*good.items()]))
     summary = _summary(_bytes(other_order) + damaged + b"\n" + b"\n  \n" + _bytes(good) + damaged)
     assert (summary.damaged, summary.total().findings) == (2, 2)
-    assert "skipped: 2 damaged lines" in _audit_text.render(summary, ["audit"])
-    assert "skipped: 2 damaged lines" in _audit_html.render(summary, ["audit"])
+    assert "skipped: 2 damaged lines" in text_report.render(summary, ["audit"])
+    assert "skipped: 2 damaged lines" in html_report.render(summary, ["audit"])
 
 
-def test_a_line_without_a_call_site_is_none_of_the_damaged() -> None:
+def test_a_line_without_a_call_site_is_not_damaged() -> None:
     summary = _summary(_bytes(_line(site=None), _line()))
     assert [group.names for group in summary.groups("site_text")] == [
         (NO_SITE,),
         ("/srv/shop/store.py:7 in put",),
     ]
-    assert summary.breaking("enforce") == 1, "what has no name cannot be counted as one"
-    for report in (_audit_text.render(summary, ["audit"]), _audit_html.render(summary, ["audit"])):
-        assert "from 1 call site and 1 call in the SDK's own threads or tasks" in report
+    assert summary.call_sites("enforce") == 1, "findings without a call site are not one call site"
+    for report in (text_report.render(summary, ["audit"]), html_report.render(summary, ["audit"])):
+        assert "from 1 call site and 1 call in threads or tasks of the SDK" in report
 
 
 def test_the_first_and_the_last_time_are_found_in_any_order() -> None:
@@ -321,28 +323,28 @@ def test_the_first_and_the_last_time_are_found_in_any_order() -> None:
 
 
 @pytest.mark.parametrize("words", [["missing"], ["audit.jsonl", "missing"], ["-", "missing"], ["folder"]])
-def test_a_file_that_cannot_be_read_is_one_line_and_2(words: list[str], audit: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_exits_with_2_and_one_line(words: list[str], audit: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     result = _run(*(word if word == "-" else tmp_path / word for word in words))
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"\S+/(missing: No such file or directory|folder: Is a directory)\n", result.stderr)
 
 
-def test_an_output_that_cannot_be_written_is_one_line_and_2(audit: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_exits_with_2_and_one_line(audit: Path, tmp_path: Path) -> None:
     result = _run("--output", tmp_path / "missing" / "report", audit)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == f"{tmp_path}/missing/report: No such file or directory\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
-def test_a_full_disk_is_one_line_and_2(audit: Path) -> None:
+def test_a_full_disk_exits_with_2_and_one_line(audit: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         command = [*COMMAND, str(audit)]
         done = subprocess.run(command, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (2, b"the report: No space left on device\n")
+    assert (done.returncode, done.stderr) == (2, b"cannot write the report: No space left on device\n")
 
 
-def test_a_pager_that_is_left_is_no_trouble(tmp_path: Path) -> None:
+def test_a_pager_that_is_quit_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "audit").write_bytes(_bytes(*(_line(host=f"host-{number}") for number in range(3000))))
     command = [*COMMAND, "--format", "json", str(tmp_path / "audit")]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -354,7 +356,7 @@ def test_a_pager_that_is_left_is_no_trouble(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["--format", "xml", "audit"]])
-def test_words_that_make_no_sense_exit_with_2(words: list[str]) -> None:
+def test_invalid_words_exit_with_2(words: list[str]) -> None:
     result = _run(*words)
     assert result.returncode == 2
     assert result.stderr.startswith("usage: obs-sse-guard audit")
@@ -377,15 +379,15 @@ def test_memory_does_not_grow_with_the_file() -> None:
 
 
 def test_places_are_bounded_and_the_rest_is_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_audit_summary, "MOST_PLACES", 10)
+    monkeypatch.setattr(summary_module, "MAX_PLACES", 10)
     lines = [_line(rule=f"rule-{number % 3}", site=None, host=f"host-{number}") for number in range(50)]
     summary = _summary(_bytes(*lines))
     assert summary.total().findings == 50
-    assert [group.tally.findings for group in summary.groups("rule")] == [17, 17, 16], "by rule it stays right"
+    assert [group.tally.findings for group in summary.groups("rule")] == [17, 17, 16], "by rule the counts stay right"
     assert dict(_counts(summary, "host"))[OTHERS] == 40
-    assert not summary.is_whole
-    for report in (_audit_text.render(summary, ["audit"]), _audit_html.render(summary, ["audit"])):
-        assert "more places than are told apart: the rest is counted as (others)" in report
+    assert not summary.is_complete
+    for report in (text_report.render(summary, ["audit"]), html_report.render(summary, ["audit"])):
+        assert "too many places to list: the rest is counted as (others)" in report
         assert "at least" in report
 
     summary = _summary(_bytes(*(_line(rule=f"rule-{number}", host=f"host-{number}") for number in range(500))))
@@ -398,12 +400,12 @@ def _counts(summary: Summary, attribute: str) -> list[tuple[str, int]]:
     return [(group.names[0], group.tally.findings) for group in summary.groups(attribute)]
 
 
-def test_lines_that_are_known_are_counted_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_lines_are_counted_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [_line(rule=f"rule-{number % 7}", time=f"2025-01-06T10:00:{number % 60:02}.000Z") for number in range(700)]
     whole = _summary(_bytes(*lines))
-    monkeypatch.setattr(_audit_summary, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(summary_module, "_MAX_CACHED", 3)
     few = _summary(_bytes(*lines))
-    monkeypatch.setattr(_audit_summary, "_LONGEST_KNOWN", 0)
+    monkeypatch.setattr(summary_module, "_MAX_CACHED_BYTES", 0)
     none = _summary(_bytes(*lines))
     for summary in (whole, few, none):
         assert [(group.names, group.tally.as_dict()) for group in summary.groups("rule")] == [
@@ -416,57 +418,61 @@ def test_lines_that_are_known_are_counted_as_any_other(monkeypatch: pytest.Monke
 
 
 def _on_a_terminal(program: str, data: bytes) -> tuple[str, str]:
-    """Run a program whose stderr is a terminal; what it wrote there, and to stdout."""
+    """Run a program whose stderr is a terminal; return what it wrote there, and to stdout."""
     import pty
 
     ours, theirs = pty.openpty()
-    try:
-        command = [sys.executable, "-c", program]
-        environment = {**ENVIRONMENT, "TERM": "xterm"}
-        with subprocess.Popen(
+    command = [sys.executable, "-c", program]
+    environment = {**ENVIRONMENT, "TERM": "xterm"}
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs
-        ) as process:
-            out, _ = process.communicate(data, timeout=60)
-        seen = b""
-        deadline = time.monotonic() + 10
-        while select.select([ours], [], [], 0.2)[0] and time.monotonic() < deadline:
-            seen += os.read(ours, 1 << 16)
-    finally:
-        os.close(ours)
+        ) as process,
+    ):
         os.close(theirs)
-    return seen.decode(), out.decode()
+        seen = pool.submit(_read_to_the_end, ours)
+        out, _ = process.communicate(data, timeout=60)
+        return seen.result(timeout=60).decode(), out.decode()
+
+
+def _read_to_the_end(terminal: int) -> bytes:
+    seen: list[bytes] = []
+    with open(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):  # EIO where nobody writes any more
+        seen.extend(iter(functools.partial(stream.read, 1 << 16), b""))
+    return b"".join(seen)
 
 
 _MAIN = "import sys\n{}\nfrom obs_sse_guard._cli.main import main\nsys.exit(main(['audit', *{!r}]))"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
-def test_a_terminal_sees_how_far_it_is() -> None:
+def test_a_terminal_shows_the_progress() -> None:
     seen, out = _on_a_terminal(_MAIN.format("", ["-"]), _bytes(_line()) * 10_000)
     assert "reading" in seen
     assert out.startswith("10,000 findings in -")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
-def test_without_rich_one_line_says_which_extra(tmp_path: Path) -> None:
+def test_without_rich_one_line_names_the_extra(tmp_path: Path) -> None:
     hidden = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n: None if n == 'rich' else f(n)"
     seen, out = _on_a_terminal(_MAIN.format(hidden, ["-"]), _bytes(_line()))
     assert seen == "a progress bar needs rich: pip install 'obs-sse-guard[report]'\r\n"
     assert out.startswith("1 finding in -")
     (tmp_path / "small").write_bytes(_bytes(_line()))
     seen, out = _on_a_terminal(_MAIN.format(hidden, [str(tmp_path / "small")]), b"")
-    assert (seen, out.split(" in ")[0]) == ("", "1 finding"), "nobody waits for a small file"
+    assert (seen, out.split(" in ")[0]) == ("", "1 finding"), "a small file needs no progress bar"
 
 
 # -------------------------------------------------------------------------------- the command
 
 
-def test_it_runs_in_process(audit: Path, capfdbinary: Any) -> None:
-    assert _cli.main(["audit", str(audit)]) == 0
+def test_the_command_runs_in_this_process(audit: Path, capfdbinary: Any) -> None:
+    assert main(["audit", str(audit)]) == 0
     assert capfdbinary.readouterr().out.startswith(b"7 findings")
     assert obs_sse_guard.status()
 
 
-def test_words() -> None:
-    assert [_audit_words.number(count, "line") for count in (0, 1, 1234)] == ["0 lines", "1 line", "1,234 lines"]
-    assert _audit_words.printable("a\tb\u200f→") == "a\\tb\\u200f→"
+def test_phrases() -> None:
+    assert [phrases.count_of(count, "line") for count in (0, 1, 1234)] == ["0 lines", "1 line", "1,234 lines"]
+    assert phrases.printable("a\tb\u200f→") == "a\\tb\\u200f→"
