@@ -104,11 +104,13 @@ def test_the_mode_is_switched_live(http: RecordingServer, monkeypatch: pytest.Mo
                 refusal(client)
 
 
-def test_ordinary_calls_read_no_setting(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_calls_read_no_setting(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def read() -> None:
         raise AssertionError("a call with nothing to report must not come here")
 
-    monkeypatch.setattr(settings, "read", read)
+    monkeypatch.setattr(settings, "parse_settings", read)
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
     assert "could not judge" not in caplog.text

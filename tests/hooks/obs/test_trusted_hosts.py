@@ -31,5 +31,5 @@ def test_what_is_no_host_name_is_not_trusted(
     host: str, https: RecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TRUSTED, "*.obs.test")
-    assert not obs_sse_guard._policy.settings.read().trusted.trusts(host)
-    assert obs_sse_guard._policy.settings.read().trusted.trusts("a.obs.test")
+    assert not obs_sse_guard._policy.settings.read_settings().trusted.trusts(host)
+    assert obs_sse_guard._policy.settings.read_settings().trusted.trusts("a.obs.test")
