@@ -78,6 +78,6 @@ def test_a_handler_of_any_encoding_writes_one_record_of_each_finding(
             written.add(decision.finding.id)
     assert written >= {*CATALOGUE, *(row.id for row in rules.RULES)} - {TRUSTED_HOST}
     stream.flush()
-    lines = stream.buffer.getvalue().decode("ascii").splitlines()  # type: ignore[attr-defined]  # an io.BytesIO
+    lines = stream.buffer.getvalue().decode("ascii").splitlines()
     assert all(line.startswith("obs_sse_guard ") for line in lines)
     assert {line.partition("[")[2].partition("]")[0] for line in lines} == written

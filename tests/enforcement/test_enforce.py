@@ -14,18 +14,10 @@ from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
 from tests.support import obs_calls
 from tests.support.guard import MODE, POLICY, TRUSTED
-from tests.support.obs_calls import (
-    BUCKET,
-    CONTENT,
-    KEY,
-    OBJECT,
-    open_client,
-    put_sse_c,
-    refusal,
-    sse_c,
-)
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c, refusal, sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 
 def test_a_request_to_another_host_is_said_for_itself(

@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import obs.client
@@ -17,8 +17,11 @@ import obs_sse_guard
 from obs_sse_guard._hooks.hook import is_hook
 from obs_sse_guard._hooks.installer import installer
 from tests.support.expected_rules import ROWS
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, is_guarded, open_client, put_sse_c
-from tests.support.servers import RecordingServer
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, drive, is_guarded, open_client, put_sse_c
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 def _by_wrapt(function: Any) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from obs_sse_guard import SSETransportError
 from tests.support.obs_calls import open_client, put_sse_c
 from tests.support.s3_calls import PUT_SSE_C, boto3_client
-from tests.support.servers import RecordingServer
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 # Modules entered, and times that one module gives control back to another of the package.
 LIMITS = {"ObsClient.putContent": (16, 37), "boto3 put_object": (18, 73)}

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.evidence import sabotage
 from tests.support import ROOT
 
-if sys.version_info < (3, 11):
-    pytest.skip("tomllib is of Python 3.11", allow_module_level=True)
-
-import tomllib
+tomllib: Any = pytest.importorskip("tomllib", reason="of Python 3.11")
 
 TOOL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
 

@@ -11,7 +11,6 @@ from tests.support.event_handlers import ADDERS, REWRITERS, with_handler
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
-    KEY,
     NAMES,
     PUT_SSE_C,
     SERVERS,
@@ -29,6 +28,7 @@ from tests.support.servers import (
     assert_silent,
     leaks,
 )
+from tests.support.sse import KEY
 
 
 @each_sdk

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import obs.client
-import pytest
 from obs import convertor
 from obs.ilog import NoneLogClient
 
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_bug_in_any_gate_lets_the_call_through(

@@ -7,13 +7,9 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support.guard import TRUSTED
-from tests.support.obs_calls import (
-    KEY,
-    needs_requests,
-    open_client,
-    put_sse_c,
-)
+from tests.support.obs_calls import needs_requests, open_client, put_sse_c
 from tests.support.servers import RecordingServer, assert_no_key
+from tests.support.sse import KEY
 
 
 @needs_requests
