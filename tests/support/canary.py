@@ -229,7 +229,7 @@ _ESDK_RELIED_ON = {
     "obs.client:_BasicClient._rename_response_headers": _ANSWERS,
     "obs.client:_BasicClient._parse_xml_internal": _ANSWERS,
     "obs.convertor:Convertor.trans_get_extension_headers": _NAMES,
-    "obs.convertor:Convertor.trans_set_bucket_fetch_job": "obs_sse_guard._hooks.obs.wire._body_items: the only body that is read",
+    "obs.convertor:Convertor.trans_set_bucket_fetch_job": "_hooks/obs/wire.py, _body_items: the only body that is read",
     "obs.convertor:Convertor._put_key_value": _NAMES,
     "obs.extension:_download_files": _THREADS,
     "obs.bulktasks:ExecuteProgress": _THREADS,
@@ -256,7 +256,7 @@ def _esdk_surface() -> Iterator[Seam]:
 def _methods() -> Iterator[Seam]:
     """Every public method of every client: a new one, or a new parameter, may carry encryption."""
     look_at = (
-        "obs_sse_guard._hooks.obs.methods.METHODS: can it carry an SSE object, a header or metadata? Then it needs a row "
+        "_hooks/obs/methods.py, METHODS: can it carry an SSE object, a header or metadata? Then it needs a row "
         "there, or its operation a name; tests/hooks/obs/test_completeness.py tries every parameter"
     )
     for name in _ESDK_CLIENTS:
