@@ -14,7 +14,7 @@ from tests.support.guard import reset
 from tests.support.selection import left_out
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
-# The default run draws the same examples each time. The nightly one draws anew; what it finds becomes a test with a name.
+# The default run draws the same examples each time. The nightly run draws anew; what it finds becomes a named test.
 settings.register_profile("ci", max_examples=20, derandomize=True, database=None, deadline=None)
 settings.register_profile("full", max_examples=60, derandomize=True, database=None, deadline=None)
 settings.register_profile("nightly", max_examples=4_000, deadline=None, print_blob=True)

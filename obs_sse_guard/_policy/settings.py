@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from obs_sse_guard._policy.request import normalize_host
 from obs_sse_guard._util.warn import warn_once
@@ -167,17 +167,16 @@ def ip_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return a host as an IP address, or ``None`` if it is a name."""
     import ipaddress  # noqa: PLC0415  # only where something is reported
 
-    return _or_none(ipaddress.ip_address, host)
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _ip_network(entry: str) -> IPv4Network | IPv6Network | None:
     import ipaddress  # noqa: PLC0415  # only where hosts are trusted
 
-    return _or_none(functools.partial(ipaddress.ip_network, strict=False), entry)
-
-
-def _or_none(parse: Any, text: str) -> Any:
     try:
-        return parse(text)
+        return ipaddress.ip_network(entry, strict=False)
     except ValueError:
         return None

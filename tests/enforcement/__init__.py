@@ -1,0 +1,1 @@
+"""Tests of what is raised, logged, written and counted."""

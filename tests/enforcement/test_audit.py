@@ -25,9 +25,10 @@ from obs_sse_guard._enforcement import audit as audit_module
 from obs_sse_guard._enforcement.log import logger
 from tests.support import obs_calls
 from tests.support.guard import AUDIT, MODE, TRUSTED
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.records import audited, rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 
 def test_a_refusal_is_written_before_it_is_raised(http: RecordingServer, audit: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from tests.support.obs_calls import KEY
 from tests.support.records import audited
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 _WORKER = """
     import sys, threading

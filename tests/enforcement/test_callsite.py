@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import pytest
@@ -17,9 +17,12 @@ from obs_sse_guard._enforcement.callsite import call_site
 from tests.support import obs_calls, s3_calls
 from tests.support.expected_rules import ROWS
 from tests.support.guard import MODE
-from tests.support.obs_calls import BUCKET, KEY, OBJECT, open_client, put_sse_c
+from tests.support.obs_calls import BUCKET, OBJECT, open_client, put_sse_c
 from tests.support.records import audited
-from tests.support.servers import RecordingServer
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 def _here() -> int:

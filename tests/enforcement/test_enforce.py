@@ -14,18 +14,10 @@ from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
 from tests.support import obs_calls
 from tests.support.guard import MODE, POLICY, TRUSTED
-from tests.support.obs_calls import (
-    BUCKET,
-    CONTENT,
-    KEY,
-    OBJECT,
-    open_client,
-    put_sse_c,
-    refusal,
-    sse_c,
-)
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c, refusal, sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 
 def test_a_request_to_another_host_is_said_for_itself(
@@ -104,11 +96,13 @@ def test_the_mode_is_switched_live(http: RecordingServer, monkeypatch: pytest.Mo
                 refusal(client)
 
 
-def test_ordinary_calls_read_no_setting(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_calls_read_no_setting(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def read() -> None:
         raise AssertionError("a call with nothing to report must not come here")
 
-    monkeypatch.setattr(settings, "read", read)
+    monkeypatch.setattr(settings, "parse_settings", read)
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
     assert "could not judge" not in caplog.text

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
-
-import pytest
+from typing import TYPE_CHECKING
 
 from obs_sse_guard import SSEGuardError, SSETransportError
-from tests.support.obs_calls import KEY, open_client, put_sse_c, refusal
+from tests.support.obs_calls import open_client, put_sse_c, refusal
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_the_error_teaches(http: RecordingServer) -> None:

@@ -22,8 +22,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from obs_sse_guard import SSETransportError, __version__
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 
 class Telescope:

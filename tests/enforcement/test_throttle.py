@@ -14,9 +14,10 @@ import pytest
 from obs_sse_guard._enforcement import log
 from obs_sse_guard._util.throttle import Throttle
 from tests.support import obs_calls
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client, put_sse_c
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support.guard import MODE
 from tests.support.mixed_calls import PATIENCE, S3_CALLS, SDKS, MixedCall
-from tests.support.obs_calls import KEY, needs_https
+from tests.support.obs_calls import needs_https
 from tests.support.records import audited
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 
 class _Switch:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import obs.client
@@ -17,8 +17,11 @@ import obs_sse_guard
 from obs_sse_guard._hooks.hook import is_hook
 from obs_sse_guard._hooks.installer import installer
 from tests.support.expected_rules import ROWS
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, drive, is_guarded, open_client, put_sse_c
-from tests.support.servers import RecordingServer
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, drive, is_guarded, open_client, put_sse_c
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 def _by_wrapt(function: Any) -> Any:
@@ -115,7 +118,7 @@ def test_a_stripped_hook_is_told_once_by_the_next_report(
             assert is_guarded(client)
 
 
-def test_a_call_that_is_allowed_does_not_look_for_stripped_hooks(
+def test_an_allowed_call_does_not_check_for_removed_hooks(
     http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     row = next(row for row in ROWS if (row.operation, row.source, row.target) == ("UploadPartCopy", "none", "SSE-KMS"))
@@ -126,32 +129,36 @@ def test_a_call_that_is_allowed_does_not_look_for_stripped_hooks(
         assert _missed(caplog) == []
 
 
-def test_a_wrapper_above_ours_is_not_told_for_a_stripped_hook(
-    foreign: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
+def test_a_wrapper_above_ours_is_not_reported_as_a_removed_hook(
+    foreign: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     obs.ObsClient.putContent = foreign(vars(obs.ObsClient)["putContent"])
     with open_client("v2", http) as client:
         assert is_guarded(client)
     assert _missed(caplog) == []
-    assert installer._snapshot.still_holds(), "the next look is quick again"
+
+    def removed() -> list[str]:
+        raise AssertionError("the next check is quick again")
+
+    monkeypatch.setattr(installer, "_removed", removed)
+    installer.report_removed_hooks()
 
 
-def test_a_look_for_stripped_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
-    patcher = installer
+def test_a_check_for_removed_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
     _strip()
-    with patcher._lock:
-        elsewhere = threading.Thread(target=patcher.look_after_hooks)
+    with installer._lock:
+        elsewhere = threading.Thread(target=installer.report_removed_hooks)
         elsewhere.start()
         elsewhere.join(10)
         assert not elsewhere.is_alive()
         assert _missed(caplog) == []
-    patcher.look_after_hooks()
+    installer.report_removed_hooks()
     assert _missed(caplog) == [(_PLACE,)]
 
 
-def test_what_uninstall_takes_out_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_uninstall_removes_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     obs_sse_guard.uninstall()
-    installer.look_after_hooks()  # of a call that was under way
+    installer.report_removed_hooks()  # of a call that was under way
     assert _missed(caplog) == []
 
 

@@ -16,23 +16,19 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks.installer import HookInstaller
+from obs_sse_guard._hooks.installer import HookInstaller, installer
 from obs_sse_guard._policy import kms_uploads
 from obs_sse_guard._util import fork
 from obs_sse_guard._util.once import OncePerKey
 from tests.support.guard import locks
 from tests.support.mixed_calls import PATIENCE, put_object
-from tests.support.obs_calls import (
-    BUCKET,
-    CONTENT,
-    KEY,
-    open_client,
-)
+from tests.support.obs_calls import BUCKET, CONTENT, open_client
 from tests.support.programs import IMPORT_SDK, MAKE_CLIENT, REFUSES, run
 from tests.support.servers import (
     RecordingServer,
     assert_no_key,
 )
+from tests.support.sse import KEY
 
 
 def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +117,7 @@ def test_a_child_forked_while_others_hold_every_lock_goes_on(
 
     def hold() -> None:
         taken = [lock for lock in locks() if lock.acquire(blocking=False)]
-        assert obs_sse_guard._patcher_lock in taken
+        assert installer._lock in taken
         assert len(taken) == len(locks())
         held.set()
         stop.wait(PATIENCE)

@@ -22,7 +22,10 @@ HOOKS = "made_up_hooks"
 
 
 def _make(_: str, function: Any) -> Any:
-    return lambda *args: function(*args)
+    def hook(*args: Any) -> Any:
+        return function(*args)
+
+    return hook
 
 
 @pytest.fixture

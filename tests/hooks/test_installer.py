@@ -8,7 +8,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import obs
@@ -32,7 +32,9 @@ from tests.support.obs_calls import (
     open_client,
     put_sse_c,
 )
-from tests.support.servers import RecordingServer
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 def test_a_callable_without_a_signature_is_no_method() -> None:
@@ -165,7 +167,7 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
     assert list(other.status().values()) == ["active", "unsupported", "unsupported", "unsupported", "pending"]
     assert module.Client().call() == "judged called"
     del module.Client.call
-    other.look_after_hooks()
+    other.report_removed_hooks()
     assert other.status()["made_up_sdk.Client.call"] == "unsupported"
     other.uninstall()
     obs_sse_guard.install()
@@ -185,7 +187,7 @@ def test_an_import_after_uninstall_is_left_alone() -> None:
     other.install()
     other.uninstall()
     try:
-        other._imported(types.ModuleType("made_up_later"))
+        other._imported("made_up_later")
         assert not is_enabled()
     finally:
         obs_sse_guard.install()

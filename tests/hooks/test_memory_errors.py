@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import pytest
@@ -11,7 +11,9 @@ from obs_sse_guard import SSETransportError
 from obs_sse_guard._policy import kms_uploads
 from tests.support.mixed_calls import CUSTOMER, put_object, s3_client
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, needs_https, open_client
-from tests.support.servers import RecordingServer
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 class _Full(dict[Any, Any]):

@@ -7,7 +7,7 @@ import linecache
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,9 @@ from obs_sse_guard import SSETransportError
 from tests.support import s3_calls
 from tests.support.hook_groups import disable_hooks
 from tests.support.obs_calls import open_client, put_sse_c
-from tests.support.servers import RecordingServer, TlsRecordingServer
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer, TlsRecordingServer
 
 OURS = str(Path(str(obs_sse_guard.__file__)).parent)
 MOST = 3  # frames

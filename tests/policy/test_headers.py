@@ -44,8 +44,8 @@ def test_a_header_names_its_encryption(
     for spelled in (prefix + name, (prefix + name).encode(), f" {prefix}{name} "):
         named = parse_headers([("Host", "h"), (spelled, value)])
         assert (named.target, named.source, named.key) == expected
-        assert named.headers == ((prefix + name).lower(),)
-        assert not named.metadata_key
+        assert named.names == ((prefix + name).lower(),)
+        assert not named.key_in_metadata
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_header_names_its_encryption(
     ],
 )
 def test_another_name_names_nothing(name: str) -> None:
-    assert parse_headers([(name, "kms")]) == SSEHeaders(NONE, NONE, key=False, metadata_key=False, headers=())
+    assert parse_headers([(name, "kms")]) == SSEHeaders()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_another_name_names_nothing(name: str) -> None:
 )
 def test_a_key_under_a_metadata_name_is_seen(name: str) -> None:
     named = parse_headers([(name, "k")])
-    assert (named.target, named.key, named.metadata_key) == (NONE, False, True)
+    assert (named.target, named.key, named.key_in_metadata) == (NONE, False, True)
 
 
 def test_the_most_demanding_counts_in_any_order() -> None:

@@ -6,7 +6,7 @@ where more than the parameters matters. A release that nobody has looked at yet 
 seams are those of its recorded neighbours; where one differs, somebody has to look.
 
     python -m tests.support.canary            tells what the installed releases changed, and what to look at
-    python -m tests.support.canary --record   notes them as looked at; run it once per release, with that release installed.
+    python -m tests.support.canary --record   notes them as reviewed; once per release, with it installed.
                                       Name distributions after it to note these alone.
 """
 
@@ -164,8 +164,7 @@ def _hooked(sdk: Sdk) -> Iterator[Seam]:
     for target in sdk.targets():
         if _imported(target.module) is None:
             continue
-        gate = target.gate.func if isinstance(target.gate, functools.partial) else target.gate
-        look_at = f"{gate.__module__}.{gate.__name__}, the gate that hooks it (row {target.name} of TARGETS)"
+        look_at = f"{target.make.__module__}, where its hook is made (row {target.name} of TARGETS)"
         for owner, name in target.places():
             function = vars(owner)[name]
             if _home(function).partition(".")[0] != sdk.module:  # hooked under this name, and none of its own
@@ -230,7 +229,7 @@ _ESDK_RELIED_ON = {
     "obs.client:_BasicClient._rename_response_headers": _ANSWERS,
     "obs.client:_BasicClient._parse_xml_internal": _ANSWERS,
     "obs.convertor:Convertor.trans_get_extension_headers": _NAMES,
-    "obs.convertor:Convertor.trans_set_bucket_fetch_job": "obs_sse_guard._hooks.obs._body_items: the one body that is read",
+    "obs.convertor:Convertor.trans_set_bucket_fetch_job": "_hooks/obs/wire.py, _body_items: the only body that is read",
     "obs.convertor:Convertor._put_key_value": _NAMES,
     "obs.extension:_download_files": _THREADS,
     "obs.bulktasks:ExecuteProgress": _THREADS,
@@ -257,7 +256,7 @@ def _esdk_surface() -> Iterator[Seam]:
 def _methods() -> Iterator[Seam]:
     """Every public method of every client: a new one, or a new parameter, may carry encryption."""
     look_at = (
-        "obs_sse_guard._hooks.obs._METHODS: does an SSE object, a header or metadata travel through it? Then it needs a row "
+        "_hooks/obs/methods.py, METHODS: can it carry an SSE object, a header or metadata? Then it needs a row "
         "there, or its operation a name; tests/hooks/obs/test_completeness.py tries every parameter"
     )
     for name in _ESDK_CLIENTS:
@@ -295,9 +294,9 @@ def _carriers() -> Iterator[Seam]:
 
 # ------------------------------------------------------------------------ the botocore family
 
-_CALL = "obs_sse_guard._hooks.botocore, 'the method gate': what it reads of a client, and what it leaves to botocore to refuse"
-_SEND = "obs_sse_guard._hooks.botocore, 'the wire gate': what is judged must be what is sent, at every attempt"
-_SIGN = "obs_sse_guard._hooks.botocore, 'signing': every signer must pass a gate, with the key's place known"
+_CALL = "obs_sse_guard._hooks.botocore.methods: what it reads of a client, and what it leaves to botocore to refuse"
+_SEND = "obs_sse_guard._hooks.botocore.wire: what is judged must be what is sent, at every attempt"
+_SIGN = "obs_sse_guard._hooks.botocore.signing: every signer must pass a hook, with the key's place known"
 _HOP = "obs_sse_guard._hooks.aiobotocore._hop_gate: every hop of a redirect must be judged before it is sent"
 _CRT = "obs_sse_guard._hooks.crt: the transport is what the CRT's own client was made with"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import obs
 import pytest
 
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, open_client, sse_c
-from tests.support.servers import RecordingServer
+from tests.support.obs_calls import BUCKET, CONTENT, open_client, sse_c
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 PATIENCE = 30.0
 """Seconds after which a thread or a child counts as hanging."""

@@ -1,8 +1,8 @@
 """One process with the guard and a neighbour on botocore: both come, both go, and calls in between show who is there.
 
-``python -m tests.support.neighbours '{"neighbour": "Moto", "steps": ["guard in", "call", …], …}'`` prints, as JSON, what every
-``call`` saw. Neither the guard nor the SDK nor the neighbour is imported before a step asks for it, for who comes first
-is what is tested.
+``python -m tests.support.neighbours '{"neighbour": "Moto", "steps": ["guard in", "call", ...], ...}'`` prints as JSON
+what every ``call`` saw. Neither the guard nor the SDK nor the neighbour is imported before a step asks for
+it, for who comes first is what is tested.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What of the tests runs by default: products of parameters are thinned, and what is marked ``full`` is left out.
 
-``pytest --full`` runs everything. The choice depends on nothing but the tests' names, so that each worker makes the same.
+``pytest --full`` runs everything. The choice depends only on the tests' names, so that each worker makes the same.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from tests.support.obs_calls import (
     ALTERNATIVES,
     BUCKET,
     CONTENT,
-    KEY,
     KINDS,
     OBJECT,
     PLAIN,
@@ -58,6 +57,7 @@ from tests.support.servers import (
 from tests.support.servers import (
     OBJECT as STORED,
 )
+from tests.support.sse import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

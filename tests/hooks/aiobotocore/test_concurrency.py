@@ -9,17 +9,7 @@ import pytest
 
 pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
 from obs_sse_guard import SSETransportError
-from tests.support.s3_calls import (
-    BUCKET,
-    KEY,
-    OBJECT,
-    aio_client,
-    aio_outcome,
-    asking,
-    customer,
-    refused,
-    succeeded,
-)
+from tests.support.s3_calls import BUCKET, OBJECT, aio_client, aio_outcome, asking, customer, refused, succeeded
 from tests.support.servers import (
     RecordingServer,
     TlsRecordingServer,
@@ -27,6 +17,7 @@ from tests.support.servers import (
     assert_silent,
     redirect_everything,
 )
+from tests.support.sse import KEY
 
 
 async def _gathered(https: RecordingServer, http: RecordingServer, count: int) -> list[tuple[str, Any]]:

@@ -15,7 +15,6 @@ from tests.support.guard import POLICY, unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
-    KEY,
     METHODS,
     OBJECT,
     RESENDS,
@@ -36,6 +35,7 @@ from tests.support.servers import (
     leaks,
     redirect_everything,
 )
+from tests.support.sse import KEY
 
 
 def _ask(server: RecordingServer, call: Call, **options: Any) -> Any:

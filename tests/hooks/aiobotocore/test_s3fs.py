@@ -11,18 +11,7 @@ import pytest
 pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
 from obs_sse_guard import SSETransportError
 from tests.support.guard import unguarded
-from tests.support.s3_calls import (
-    ACCESS_KEY,
-    BUCKET,
-    KEY,
-    OBJECT,
-    REGION,
-    RESENDS,
-    SECRET_KEY,
-    customer,
-    normal,
-    refused,
-)
+from tests.support.s3_calls import ACCESS_KEY, BUCKET, OBJECT, REGION, RESENDS, SECRET_KEY, customer, normal, refused
 from tests.support.servers import OBJECT as STORED
 from tests.support.servers import (
     RecordingServer,
@@ -33,6 +22,7 @@ from tests.support.servers import (
     leaks,
     redirect_everything,
 )
+from tests.support.sse import KEY
 
 MEGABYTE = 1024 * 1024
 

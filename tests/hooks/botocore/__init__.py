@@ -1,0 +1,1 @@
+"""Tests of the hooks of botocore, boto3 and s3transfer."""

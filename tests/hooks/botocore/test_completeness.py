@@ -18,8 +18,8 @@ import pytest
 from obs_sse_guard import SSETransportError
 from tests.support import oracle
 from tests.support.guard import unguarded
-from tests.support.obs_calls import KEY
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 botocore_session = pytest.importorskip("botocore.session")
 botocore_config = pytest.importorskip("botocore.config")

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     CONTENT,
-    KEY,
     OBJECT,
     PUT,
     PUT_SSE_C,
@@ -35,6 +34,7 @@ from tests.support.servers import (
     assert_silent,
     leaks,
 )
+from tests.support.sse import KEY
 
 
 @each_sdk

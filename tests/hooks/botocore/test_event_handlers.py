@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support import s3_calls
 from tests.support.event_handlers import ADDERS, REWRITERS, with_handler
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
-    KEY,
     NAMES,
     PUT_SSE_C,
     SERVERS,
@@ -29,6 +27,7 @@ from tests.support.servers import (
     assert_silent,
     leaks,
 )
+from tests.support.sse import ENCODED, KEY
 
 
 @each_sdk
@@ -120,7 +119,7 @@ def test_aes256_passes(sdk: str, http: RecordingServer, caplog: pytest.LogCaptur
 
 @each_sdk
 def test_a_mention_is_no_finding(sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    mention = f"x-amz-server-side-encryption-customer-key: {s3_calls.ENCODED}"
+    mention = f"x-amz-server-side-encryption-customer-key: {ENCODED}"
 
     def put(client: Any) -> Any:
         metadata = {"note": "x-amz-server-side-encryption-customer-key", "sseHeader": "no"}

@@ -15,7 +15,6 @@ from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     NAMES,
     OBJECT,
     SOURCE,
@@ -28,6 +27,7 @@ from tests.support.s3_calls import (
     service_model,
 )
 from tests.support.servers import RecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import logging
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from botocore.client import BaseClient
 
 import obs_sse_guard
 from obs_sse_guard._hooks.botocore import logs, methods, responses, signing, wire
-from tests.support.s3_calls import (
-    BUCKET,
-    KEY,
-    OBJECT,
-    PUT_SSE_C,
-    asking,
-    each_sdk,
-    outcome,
-    refused,
-    succeeded,
-)
+from tests.support.s3_calls import BUCKET, OBJECT, PUT_SSE_C, asking, each_sdk, outcome, refused, succeeded
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def _complaints(caplog: pytest.LogCaptureFixture) -> list[str]:

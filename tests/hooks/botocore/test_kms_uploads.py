@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from obs_sse_guard._policy.kms_uploads import kms_uploads
-from tests.support import s3_calls
 from tests.support.s3_calls import (
     BUCKET,
     KMS_ANSWER,
@@ -23,6 +22,9 @@ from tests.support.s3_calls import (
     succeeded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
+
+if TYPE_CHECKING:
+    from tests.support import s3_calls
 
 
 def _part(upload_id: str, **more: Any) -> s3_calls.Call:

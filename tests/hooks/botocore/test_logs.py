@@ -20,9 +20,6 @@ from boto3.s3.transfer import TransferConfig
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
-    ENCODED,
-    KEY,
-    MD5,
     OBJECT,
     SOURCE,
     UPLOAD_ID,
@@ -38,6 +35,7 @@ from tests.support.s3_calls import (
     succeeded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
+from tests.support.sse import ENCODED, KEY, MD5
 
 LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore", "s3fs", "fsspec")
 MASK = "******"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import Stubber
 
 from obs_sse_guard import SSETransportError
-from tests.support import s3_calls
 from tests.support.event_handlers import add_to_request, with_handler
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
-    KEY,
     PUT,
     PUT_SSE_C,
     OwnTransport,
@@ -30,6 +28,10 @@ from tests.support.servers import (
     assert_silent,
     leaks,
 )
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from tests.support import s3_calls
 
 
 class _Captured(Exception):  # noqa: N818  # it carries something out, and is no error

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import obs_sse_guard
-from tests.support.obs_calls import KEY
 from tests.support.servers import RecordingServer, leaks
+from tests.support.sse import KEY
 
 pytestmark = pytest.mark.skipif(
     not any(place.startswith("botocore.") for place in obs_sse_guard.status()), reason="botocore is not guarded yet"

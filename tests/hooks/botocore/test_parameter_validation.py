@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from obs_sse_guard import SSETransportError
-from tests.support import s3_calls
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
@@ -25,6 +26,9 @@ from tests.support.servers import (
     TlsRecordingServer,
     assert_silent,
 )
+
+if TYPE_CHECKING:
+    from tests.support import s3_calls
 
 _MALFORMED: dict[str, s3_calls.Call] = {
     "no bucket": lambda client: client.put_object(Key=OBJECT, Body=CONTENT, **customer()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from tests.support.records import fields_of, rules
 from tests.support.s3_calls import (
@@ -13,7 +13,11 @@ from tests.support.s3_calls import (
     outcome,
     succeeded,
 )
-from tests.support.servers import RecordingServer, TlsRecordingServer
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.servers import RecordingServer, TlsRecordingServer
 
 
 @each_sdk

@@ -12,8 +12,9 @@ from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
 from tests.support.guard import POLICY, unguarded
 from tests.support.hook_groups import disable_hooks
 from tests.support.records import rules
-from tests.support.s3_calls import KEY, NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying
+from tests.support.s3_calls import NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
+from tests.support.sse import KEY
 
 PLAIN = saying(Row(0, "PutObject", "none", "none", frozenset()))
 SAID = [row for row in ROWS if can_say(row)]

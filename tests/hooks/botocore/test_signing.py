@@ -24,8 +24,6 @@ from tests.support.records import rules
 from tests.support.s3_calls import (
     ACCESS_KEY,
     BUCKET,
-    ENCODED,
-    KEY,
     NAMES,
     OBJECT,
     REGION,
@@ -42,7 +40,7 @@ from tests.support.s3_calls import (
     steady,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
-from tests.support.sse import S3_KEY_HEADER
+from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
 
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 

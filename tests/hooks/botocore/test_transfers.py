@@ -26,7 +26,6 @@ from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     KMS_KEY_ID,
     OBJECT,
     SERVERS,
@@ -39,6 +38,7 @@ from tests.support.s3_calls import (
     refused,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
+from tests.support.sse import KEY
 
 MEGABYTE = 1024 * 1024
 LARGE = b"0123456789abcdef" * (6 * MEGABYTE // 16)

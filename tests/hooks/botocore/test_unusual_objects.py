@@ -11,8 +11,6 @@ import pytest
 from tests.support.guard import unguarded
 from tests.support.s3_calls import (
     BUCKET,
-    ENCODED,
-    KEY,
     OBJECT,
     PUT_SSE_C,
     Call,
@@ -25,7 +23,7 @@ from tests.support.s3_calls import (
     succeeded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
-from tests.support.sse import S3_KEY_HEADER
+from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
 
 
 def _by(transport: OwnTransport, call: Call) -> Call:

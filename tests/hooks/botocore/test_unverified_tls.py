@@ -9,16 +9,9 @@ import pytest
 from tests.support import s3_calls
 from tests.support.guard import POLICY, reset
 from tests.support.records import rules
-from tests.support.s3_calls import (
-    KEY,
-    asking,
-    each_sdk,
-    outcome,
-    outcomes,
-    refused,
-    succeeded,
-)
+from tests.support.s3_calls import asking, each_sdk, outcome, outcomes, refused, succeeded
 from tests.support.servers import TlsRecordingServer, assert_silent, leaks
+from tests.support.sse import KEY
 
 urllib3_warns = pytest.mark.filterwarnings(
     "ignore::urllib3.exceptions.InsecureRequestWarning",

@@ -20,13 +20,12 @@ crt = pytest.importorskip("s3transfer.crt", reason="this s3transfer has no CRT t
 from botocore.credentials import Credentials  # noqa: E402  # only where the CRT is
 
 from obs_sse_guard import SSETransportError  # noqa: E402
-from tests.support.guard import POLICY, unguarded
+from tests.support.guard import POLICY, unguarded  # noqa: E402
 from tests.support.records import rules  # noqa: E402
 from tests.support.s3_calls import (  # noqa: E402
     ACCESS_KEY,
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     REGION,
     SECRET_KEY,
@@ -39,6 +38,7 @@ from tests.support.s3_calls import (  # noqa: E402
     session,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks  # noqa: E402
+from tests.support.sse import KEY  # noqa: E402
 
 CREDENTIALS = Credentials(ACCESS_KEY, SECRET_KEY)
 MEGABYTE = 1024 * 1024

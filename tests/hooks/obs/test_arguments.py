@@ -14,16 +14,9 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support import obs_calls
-from tests.support.obs_calls import (
-    BUCKET,
-    CONTENT,
-    KEY,
-    OBJECT,
-    open_client,
-    sse_c,
-)
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, sse_c
 from tests.support.servers import RecordingServer, assert_silent
-from tests.support.sse import ENCODED
+from tests.support.sse import ENCODED, KEY
 
 
 @pytest.mark.parametrize("method", ["putObject", "downloadFile"])

@@ -14,8 +14,9 @@ from obs_sse_guard import SSETransportError
 from tests.support import obs_calls, oracle
 from tests.support.expected_rules import ROWS, Row
 from tests.support.guard import unguarded
-from tests.support.obs_calls import ALTERNATIVES, KEY, KINDS, PLAIN, CallVariant, needs_https
+from tests.support.obs_calls import ALTERNATIVES, KINDS, PLAIN, CallVariant, needs_https
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent
+from tests.support.sse import KEY
 
 _PAIRS = [
     (variant, row)

@@ -16,7 +16,6 @@ from tests.support import obs_calls
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     needs_https,
     open_client,
@@ -25,7 +24,7 @@ from tests.support.obs_calls import (
     refused_at_once,
 )
 from tests.support.servers import RecordingServer, assert_no_key, assert_silent
-from tests.support.sse import ENCODED
+from tests.support.sse import ENCODED, KEY
 
 pytestmark = needs_https
 

@@ -24,9 +24,9 @@ import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks.hook import is_hook
 from tests.support import obs_calls, oracle
-from tests.support.obs_calls import BUCKET, KEY, OBJECT, sse_c
+from tests.support.obs_calls import BUCKET, OBJECT, sse_c
 from tests.support.servers import RecordingServer, leaks
-from tests.support.sse import ENCODED
+from tests.support.sse import ENCODED, KEY
 
 
 def test_every_method_that_takes_headers_is_hooked() -> None:

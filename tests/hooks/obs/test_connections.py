@@ -15,7 +15,6 @@ from tests.support.guard import TRUSTED
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     needs_https,
     open_client,
@@ -24,6 +23,7 @@ from tests.support.obs_calls import (
     refused_at_once,
 )
 from tests.support.servers import RecordingServer, assert_no_key, assert_silent
+from tests.support.sse import KEY
 
 pytestmark = needs_https
 

@@ -10,15 +10,9 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from tests.support import obs_calls
-from tests.support.obs_calls import (
-    BUCKET,
-    KEY,
-    needs_https,
-    open_client,
-    refused_at_once,
-)
+from tests.support.obs_calls import BUCKET, needs_https, open_client, refused_at_once
 from tests.support.servers import RecordingServer, assert_no_key, assert_silent
-from tests.support.sse import ENCODED, S3_KEY_HEADER
+from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
 
 pytestmark = needs_https
 

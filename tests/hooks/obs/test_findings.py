@@ -15,7 +15,6 @@ from tests.support.guard import POLICY
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     ROWLESS,
     ROWLESS_ROW,
@@ -26,7 +25,7 @@ from tests.support.obs_calls import (
 )
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
-from tests.support.sse import ENCODED, OBS_KEY_HEADER
+from tests.support.sse import ENCODED, KEY, OBS_KEY_HEADER
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import inspect
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import obs.client
@@ -15,8 +15,11 @@ import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks.obs import advice
 from obs_sse_guard._hooks.obs.wire import connection_hook, request_hook
-from tests.support.obs_calls import BUCKET, CONTENT, KEY, OBJECT, open_client
-from tests.support.servers import RecordingServer
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client
+from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 def _later(name: str, answer: Any) -> Any:

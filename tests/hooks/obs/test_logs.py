@@ -16,7 +16,6 @@ from tests.support import obs_calls
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     SOURCE_BUCKET,
     SOURCE_OBJECT,
@@ -25,7 +24,7 @@ from tests.support.obs_calls import (
     open_client,
 )
 from tests.support.servers import RecordingServer, leaks
-from tests.support.sse import ENCODED, OBS_KEY_HEADER
+from tests.support.sse import ENCODED, KEY, OBS_KEY_HEADER
 
 
 @pytest.mark.parametrize(

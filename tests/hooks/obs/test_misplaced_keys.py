@@ -12,7 +12,6 @@ from tests.support import obs_calls
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     SOURCE_BUCKET,
     SOURCE_OBJECT,
@@ -22,7 +21,7 @@ from tests.support.obs_calls import (
 )
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
-from tests.support.sse import ENCODED, OBS_KEY_HEADER
+from tests.support.sse import ENCODED, KEY, OBS_KEY_HEADER
 
 _VALUES: dict[str, Any] = {
     "putContent, metadata": lambda c: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"sseHeader": sse_c()}),

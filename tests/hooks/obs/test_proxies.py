@@ -6,16 +6,9 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from tests.support.guard import TRUSTED
-from tests.support.obs_calls import (
-    KEY,
-    each_transport,
-    needs_https,
-    needs_requests,
-    open_client,
-    put_sse_c,
-    refused_at_once,
-)
+from tests.support.obs_calls import each_transport, needs_https, needs_requests, open_client, put_sse_c, refused_at_once
 from tests.support.servers import ConnectProxy, RecordingServer, assert_no_key, assert_silent
+from tests.support.sse import KEY
 
 pytestmark = needs_https
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support import obs_calls
@@ -13,7 +15,9 @@ from tests.support.obs_calls import (
     open_client,
 )
 from tests.support.records import fields_of, rules
-from tests.support.servers import RecordingServer
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 pytestmark = needs_https
 

@@ -11,6 +11,7 @@ from tests.support.hook_groups import disable_hooks
 from tests.support.obs_calls import needs_https
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, assert_no_key, assert_silent
+from tests.support.sse import KEY
 
 _CLIENTS = [
     pytest.param(
@@ -95,7 +96,7 @@ def test_the_wire_gate_alone(
         with pytest.raises(SSETransportError) as caught:
             obs_calls.drive(client, row)
         assert not http.calls
-        assert_no_key(http, obs_calls.KEY)
+        assert_no_key(http, KEY)
         assert caught.value.rule == _as_sent(row).id
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from obs_sse_guard import SSETransportError
@@ -12,8 +14,10 @@ from tests.support.obs_calls import (
     open_client,
 )
 from tests.support.records import rules
-from tests.support.servers import RecordingServer
 from tests.support.sse import ENCODED, OBS_KEY_HEADER, S3_KEY_HEADER
+
+if TYPE_CHECKING:
+    from tests.support.servers import RecordingServer
 
 
 def test_a_parameter_that_nobody_knows_changes_no_operation(http: RecordingServer) -> None:

@@ -7,13 +7,9 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support.guard import TRUSTED
-from tests.support.obs_calls import (
-    KEY,
-    needs_requests,
-    open_client,
-    put_sse_c,
-)
+from tests.support.obs_calls import needs_requests, open_client, put_sse_c
 from tests.support.servers import RecordingServer, assert_no_key
+from tests.support.sse import KEY
 
 
 @needs_requests
@@ -31,5 +27,5 @@ def test_what_is_no_host_name_is_not_trusted(
     host: str, https: RecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TRUSTED, "*.obs.test")
-    assert not obs_sse_guard._policy.settings.read().trusted.trusts(host)
-    assert obs_sse_guard._policy.settings.read().trusted.trusts("a.obs.test")
+    assert not obs_sse_guard._policy.settings.read_settings().trusted.trusts(host)
+    assert obs_sse_guard._policy.settings.read_settings().trusted.trusts("a.obs.test")

@@ -12,7 +12,6 @@ from tests.support.guard import POLICY
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
-    KEY,
     OBJECT,
     each_transport,
     needs_https,
@@ -23,6 +22,7 @@ from tests.support.obs_calls import (
 )
 from tests.support.records import audited, rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key
+from tests.support.sse import KEY
 
 pytestmark = needs_https
 
