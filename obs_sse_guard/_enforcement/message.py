@@ -48,6 +48,8 @@ def log_text(decision: Decision) -> str:
 
 def to_ascii(text: str) -> str:
     """Return text that any log handler can write: one line, other characters than ASCII escaped."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in text)
 
 

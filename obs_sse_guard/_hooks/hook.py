@@ -65,9 +65,11 @@ class Target(NamedTuple):
 
 def mark(hook: Function, function: Function) -> Function:
     """Mark a function as our hook of another, and make it look like that."""
-    marked = functools.wraps(function)(hook)
+    marked: Any = functools.wraps(function)(hook)
+    with contextlib.suppress(TypeError, ValueError):  # getfullargspec() follows no __wrapped__
+        marked.__signature__ = inspect.signature(function)
     setattr(marked, _MARK, marked)
-    return marked
+    return marked  # type: ignore[no-any-return]
 
 
 def is_hook(function: Any) -> bool:

@@ -109,6 +109,6 @@ def _in_url(host: str) -> str:
 
 
 def normalize_host(host: object) -> str:
-    """Return a host as it is compared and shown: lower case, without credentials, brackets or a trailing dot."""
+    """Return a host as it is compared and shown: lower case, without brackets or a trailing dot."""
     text = host if isinstance(host, str) else to_text(host or "")
-    return text.rpartition("@")[2].strip().lower().rstrip(".").strip("[]")
+    return text.strip().lower().rstrip(".").strip("[]")

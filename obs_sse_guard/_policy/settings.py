@@ -148,7 +148,7 @@ def _parse_trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Problem, ...]]
             networks.append(network)
         elif entry.startswith("*.") and _is_name(entry[2:]):
             suffixes.append(entry[1:])
-        elif _is_name(entry) and "@" not in part:
+        elif _is_name(entry):
             names.add(entry)
         else:
             message = (

@@ -96,7 +96,7 @@ def _strip() -> None:
 
 
 def _missed(caplog: pytest.LogCaptureFixture) -> list[Any]:
-    return [record.args for record in caplog.records if "finds its hook" in record.msg]
+    return [record.args for record in caplog.records if "is gone" in record.msg]
 
 
 _PLACE = "obs.client.ObsClient.putContent"

@@ -149,7 +149,8 @@ def test_a_forked_child_is_guarded() -> None:
     {IMPORT_SDK}
     {MAKE_CLIENT}
     {textwrap.indent(REFUSES, "    ").lstrip()}
-    obs_sse_guard._patcher._lock.acquire()
+    from obs_sse_guard._hooks.installer import installer
+    installer._lock.acquire()
     child = os.fork()
     if child == 0:
         obs_sse_guard.install()

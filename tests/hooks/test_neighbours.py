@@ -64,7 +64,7 @@ def neighbour(request: pytest.FixtureRequest) -> str:
 
 def _told(log: list[str]) -> list[str]:
     """The places that the guard says it misses; it says nothing else here."""
-    return [line.partition(" finds its hook at ")[2].partition(" no more: ")[0] for line in log]
+    return [line.partition("the hook on ")[2].partition(" is gone: ")[0] for line in log]
 
 
 @pytest.mark.thinned(strength=1)

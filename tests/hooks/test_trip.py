@@ -68,8 +68,9 @@ def _trip_of(call: Callable[[], Any]) -> Trip:
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_refused_call_passes_few_modules(
-    name: str, http: RecordingServer, capsys: pytest.CaptureFixture[str]
+    name: str, http: RecordingServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry", raising=False)  # another test may have loaded it
     with open_client("v2", http) as obs_client, boto3_client(http) as s3_client:
         calls = {
             "ObsClient.putContent": lambda: put_sse_c(obs_client),

@@ -55,27 +55,27 @@ def test_another_host_is_not(value: str, host: str) -> None:
 
 
 @pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
-def test_what_is_not_understood_is_said_in_full(entry: str) -> None:
+def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
     trusted, [complaint] = settings._parse_trusted_hosts(f"a.test,{entry}")
     assert complaint.variable == TRUSTED
     assert complaint.message == (
-        f"{TRUSTED}: {entry!r} is not understood and trusts nothing. Valid are "
+        f"{TRUSTED}: unknown entry {entry!r}; it trusts nothing. Valid entries: "
         "host names, *.suffix, IP addresses and networks, without scheme, port or path."
     )
     assert trusted == (frozenset({"a.test"}), (), ())
 
 
-def test_an_unknown_word_is_said_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_value_is_reported_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, " Loud ")
     monkeypatch.setenv(POLICY, "loud")
     understood, complaints = settings.parse_settings()
     assert (understood.mode, understood.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
     assert [complaint.variable for complaint in complaints] == [MODE, POLICY]
     assert complaints[0].message == (
-        f"{MODE}='loud' is not understood and counts as unset: the guard stays armed. "
-        "Valid are: enforce, warn, off, 1, true, yes, on, 0, false, no."
+        f"{MODE}: unknown value 'loud'; using \"enforce\". "
+        "Valid values: enforce, warn, off, 1, true, yes, on, 0, false, no."
     )
-    assert complaints[1].message.endswith("Valid are: documented, strict.")
+    assert complaints[1].message.endswith("Valid values: documented, strict.")
 
 
 def test_each_complaint_is_made_once() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import itertools
 import subprocess
@@ -39,7 +38,7 @@ def test_the_later_rows_are_marked_as_their_edition() -> None:
 def test_a_row_is_frozen_and_names_its_page() -> None:
     row = RULES[0]
     assert (row.page, str(row)) == ("obs_04_0108", "table-1/PutObject")
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         row.table = 2  # type: ignore[misc]
 
 
@@ -92,7 +91,7 @@ def test_letter_case_of_an_operation_opens_no_gap(name: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["ftp", "", "http:", " http", None, "httpss"])
 def test_an_unknown_scheme_lists_the_valid(scheme: str) -> None:
-    with pytest.raises(ValueError, match="valid are http, https"):
+    with pytest.raises(ValueError, match="valid values: http, https"):
         check("PutObject", scheme, target="none")
 
 

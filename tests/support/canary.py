@@ -164,7 +164,8 @@ def _hooked(sdk: Sdk) -> Iterator[Seam]:
     for target in sdk.targets():
         if _imported(target.module) is None:
             continue
-        look_at = f"{target.make.__module__}, where its hook is made (row {target.name} of TARGETS)"
+        maker = f"{target.make.__module__}.{target.make.__qualname__.partition('.')[0]}"
+        look_at = f"{maker}, which makes its hook (row {target.name} of TARGETS)"
         for owner, name in target.places():
             function = vars(owner)[name]
             if _home(function).partition(".")[0] != sdk.module:  # hooked under this name, and none of its own
@@ -215,7 +216,7 @@ _NAMES = (
 _ANSWERS = "obs_sse_guard._hooks.obs._learn: what an answer tells of the kind of an upload or an object"
 _THREADS = "obs_sse_guard._hooks.obs, 'worker threads': a refusal must come out of them, once and unchanged"
 _ATTRIBUTES = "obs_sse_guard._hooks.obs._facts, _proxy and _tls_gap: the client's attributes that they read"
-_LOG = "obs_sse_guard._hooks.redaction and obs_hooks._log_gate: no key in the SDK's own log"
+_LOG = "_hooks/redaction.py and _hooks/obs/logs.py: no key in the SDK's own log"
 
 _ESDK_RELIED_ON = {
     "obs.client:funcCache": _WIRE,
@@ -297,7 +298,7 @@ def _carriers() -> Iterator[Seam]:
 _CALL = "obs_sse_guard._hooks.botocore.methods: what it reads of a client, and what it leaves to botocore to refuse"
 _SEND = "obs_sse_guard._hooks.botocore.wire: what is judged must be what is sent, at every attempt"
 _SIGN = "obs_sse_guard._hooks.botocore.signing: every signer must pass a hook, with the key's place known"
-_HOP = "obs_sse_guard._hooks.aiobotocore._hop_gate: every hop of a redirect must be judged before it is sent"
+_HOP = "obs_sse_guard._hooks.aiobotocore._hop_hook: every hop of a redirect must be checked before it is sent"
 _CRT = "obs_sse_guard._hooks.crt: the transport is what the CRT's own client was made with"
 
 _BOTOCORE_RELIED_ON = {

@@ -21,6 +21,7 @@ __all__ = [
     "is_tls",
     "operation_of",
     "request_context",
+    "server_host",
     "tls_gap",
     "upload_key",
 ]
@@ -35,10 +36,15 @@ def request_context(client: Any, call: str, operation: str, **known: Any) -> Req
         operation: the operation by the OBS API's name.
         known: other fields of the context; they replace what the client says.
     """
-    fields = {"secure": bool(client.is_secure), "host": normalize_host(client.server), "port": client.port, **known}
+    fields = {"secure": bool(client.is_secure), "host": server_host(client.server), "port": client.port, **known}
     return RequestContext(
         sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, proxy=_proxy(client), **fields
     )
+
+
+def server_host(server: Any) -> str:
+    """Return the host of a ``server=``, without credentials that somebody may have put before it."""
+    return normalize_host(str(server or "").rpartition("@")[2])
 
 
 def header_prefix(client: Any) -> str:
@@ -78,11 +84,11 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
         redirect: host and port of the redirect that led there, or ``None``.
     """
     if redirect is not None:
-        return normalize_host(redirect[0]), redirect[1]
+        return server_host(redirect[0]), redirect[1]
     request = getattr(connection, "req", connection)
     tunnel = getattr(connection, "_tunnel_host", None)
-    host = normalize_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
-    home, bucket = normalize_host(client.server), to_text(bucket or "")
+    host = server_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
+    home, bucket = server_host(client.server), to_text(bucket or "")
     if host == home or (host == f"{bucket}.{home}" and _BUCKET.fullmatch(bucket)):
         return home, client.port
     return host, getattr(request, "port", None)
@@ -90,7 +96,7 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
 
 def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
     """Return what identifies a multipart upload."""
-    return normalize_host(client.server), to_text(bucket), to_text(upload_id)
+    return server_host(client.server), to_text(bucket), to_text(upload_id)
 
 
 def tls_gap(client: Any) -> str:

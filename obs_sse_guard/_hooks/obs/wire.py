@@ -18,6 +18,7 @@ from obs_sse_guard._hooks.obs.client import (
     is_tls,
     operation_of,
     request_context,
+    server_host,
     tls_gap,
     upload_key,
 )
@@ -25,7 +26,7 @@ from obs_sse_guard._hooks.obs.responses import record_response
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
-from obs_sse_guard._policy.request import KeyLocation, normalize_host
+from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption, Operation
 
@@ -285,7 +286,7 @@ def _describe_hop(
     if redirect is None and not _may_carry_sse(client, secure, request.key, request.parameters, headers, None):
         return None
     host, port = destination(client, connection, request.bucket, redirect)
-    home = normalize_host(client.server)
+    home = server_host(client.server)
     other_host = redirect is not None and host not in (home, f"{request.bucket}.{home}")
     # Another host makes even a secure hop a matter of more than TLS.
     private = secure and not other_host

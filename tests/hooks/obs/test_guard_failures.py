@@ -63,7 +63,7 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
 def test_a_bug_in_learning_from_an_answer_does_not_lose_it(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.obs.responses._record_upload")
+    monkeypatch.delattr("obs_sse_guard._hooks.obs.responses._report_read")
     with open_client("v2", http) as client:
-        assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
-    assert "could not judge an answer (NameError" in caplog.text
+        assert client.getObject(BUCKET, OBJECT, loadStreamInMemory=True).status == 200
+    assert "could not read a response of ObsClient (NameError" in caplog.text
