@@ -1,4 +1,4 @@
-"""SDKs that are imported later: their hooks are loaded with them, and watched for."""
+"""The hooks of an SDK that is imported later are placed with its import."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _make(_: str, function: Any) -> Any:
 
 @pytest.fixture
 def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A package that can be imported, with a class to hook, and a module of hooks for it."""
+    """Create a package with a class to hook, and a module with its hooks."""
     (tmp_path / f"{SDK}.py").write_text("class Client:\n    def call(self): return 'called'\n", "utf-8")
     hooks = types.ModuleType(HOOKS)
     vars(hooks)["TARGETS"] = (Target(SDK, "Client.call", _make),)
@@ -42,7 +42,7 @@ def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def installers() -> Iterator[list[HookInstaller]]:
-    """Installers that a test makes: their watchers leave ``sys.meta_path`` with the test."""
+    """Collect the installers of a test, and remove their finders from ``sys.meta_path``."""
     made: list[HookInstaller] = []
     yield made
     for installer in made:
@@ -59,7 +59,7 @@ def test_hooks_load_with_their_sdk(sdk: str, installers: list[HookInstaller]) ->
     assert module.Client().call() == "called"
 
 
-def test_an_sdk_that_is_imported_anew_is_hooked_again(sdk: str, installers: list[HookInstaller]) -> None:
+def test_an_sdk_that_is_imported_again_is_hooked_again(sdk: str, installers: list[HookInstaller]) -> None:
     installers.append(installer := HookInstaller(sdk_targets={sdk: HOOKS}))
     installer.install()
     for _ in range(3):
@@ -67,7 +67,9 @@ def test_an_sdk_that_is_imported_anew_is_hooked_again(sdk: str, installers: list
         assert is_hook(vars(__import__(sdk).Client)["call"])
 
 
-def test_hooks_that_cannot_be_loaded_are_a_gap_and_break_no_import(sdk: str, installers: list[HookInstaller]) -> None:
+def test_hooks_that_cannot_be_loaded_are_reported_and_break_no_import(
+    sdk: str, installers: list[HookInstaller]
+) -> None:
     installers.append(installer := HookInstaller(sdk_targets={sdk: "no_such_hooks"}))
     installer.install()
     with pytest.warns(SSEGuardWarning, match=rf"could not hook {sdk}\.\*"):
@@ -77,14 +79,14 @@ def test_hooks_that_cannot_be_loaded_are_a_gap_and_break_no_import(sdk: str, ins
     assert not installer.is_spared(installer.targets[0])
 
 
-def test_while_the_guard_is_off_an_import_is_left_alone(sdk: str, installers: list[HookInstaller]) -> None:
+def test_an_import_while_the_guard_is_off_places_no_hooks(sdk: str, installers: list[HookInstaller]) -> None:
     installers.append(installer := HookInstaller(sdk_targets={sdk: HOOKS}))
     installer.install()
     installer.uninstall()
     assert not is_hook(vars(__import__(sdk).Client)["call"])
 
 
-def test_an_import_that_fails_again_and_again_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_fails_repeatedly_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[str] = []
     monkeypatch.setattr("wrapt.register_post_import_hook", lambda _hook, name: registered.append(name))
     watcher = ImportWatcher(lambda _: None)
@@ -111,6 +113,6 @@ def test_uninstall_leaves_no_finder_behind() -> None:
     assert len(watchers()) == 1
 
 
-def test_the_import_of_the_guard_loads_no_hooks_of_any_sdk() -> None:
+def test_importing_the_guard_loads_no_hooks() -> None:
     code = f"import sys, obs_sse_guard; print(sorted(set(sys.modules) & set({sorted(set(SDK_TARGETS.values()))!r})))"
     assert run(code) == "[]"

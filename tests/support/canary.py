@@ -263,7 +263,7 @@ def _methods() -> Iterator[Seam]:
     for name in _ESDK_CLIENTS:
         client = _found(name)
         for method, function in vars(client).items() if client else ():
-            # Asked of the class: Python 3.9 cannot call a staticmethod as it stands there.
+            # Read from the class: Python 3.9 cannot call a staticmethod as it stands there.
             if callable(getattr(client, method)) and not method.startswith("_"):
                 yield Seam(f"{name.replace(':', '.')}.{method}", fingerprint(function, source=False), look_at)
     bucket: Any = _imported("obs.bucket")

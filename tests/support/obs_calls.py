@@ -375,7 +375,7 @@ class CallVariant:
         """Nothing is sent: somebody else will send what was signed."""
         return not self.requests
 
-    def says(self, row: Row) -> bool:
+    def can_express(self, row: Row) -> bool:
         """Whether it can say this row."""
         return row.operation == self.operation and row.target in self.targets and row.source in self.sources
 

@@ -15,7 +15,7 @@ LOGGED = "logged"
 SILENT = "silent"
 
 
-def verdict(row: Row, scheme: str, policy: str = "documented") -> str:
+def outcome(row: Row, scheme: str, policy: str = "documented") -> str:
     """The reaction to a request of this row in ``enforce`` mode."""
     if scheme == "https":
         return SILENT
@@ -40,7 +40,7 @@ def row_of(operation: str, source: str, target: str) -> Row | None:
 # --------------------------------------------------------------- what a request says, read anew
 
 
-class Said(NamedTuple):
+class RequestSSE(NamedTuple):
     """What a request says of encryption.
 
     Attributes:
@@ -115,27 +115,27 @@ def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
     return source, max(target, key=_WEAKEST_FIRST.index), key
 
 
-def said_by(request: Request) -> Said:
-    """What a request said that has arrived."""
+def sse_of(request: Request) -> RequestSSE:
+    """What a request sse that has arrived."""
     query = list(request.query.items())
     operation = operation_of(request.method, request.key, request.query, [name for name, _ in request.headers])
     source, target, key = sides([*request.headers, *query])
     place = "url" if sides(query)[2] else "header"
-    return Said(operation, source, target, place if key else "")
+    return RequestSSE(operation, source, target, place if key else "")
 
 
 def may_carry_key(request: Request) -> bool:
     """Whether a row allows this request over plaintext although a key travels in it."""
-    return set(judge(said_by(request), secure=False, policy="documented").values()) == {LOGGED}
+    return set(evaluate(sse_of(request), secure=False, policy="documented").values()) == {LOGGED}
 
 
-def judge(
-    said: Said, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
+def evaluate(
+    sse: RequestSSE, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
 ) -> dict[str, str]:
     """Every finding about a request and the reaction to it, as the contract's table has them.
 
     Args:
-        said: the request.
+        sse: the request.
         secure: whether its transport is TLS, or a plaintext hop that is trusted.
         policy: ``documented`` or ``strict``.
         tls_gap: the name of the finding about its TLS, if there is one.
@@ -144,32 +144,32 @@ def judge(
     """
     strict = policy == "strict"
     usual = REFUSED if strict else LOGGED
-    found: dict[str, str] = {} if secure else _in_clear(said, strict=strict)
-    named = said.key or not {said.source, said.target}.isdisjoint({"SSE-C", "SSE-KMS"})
+    found: dict[str, str] = {} if secure else _in_clear(sse, strict=strict)
+    named = sse.key or not {sse.source, sse.target}.isdisjoint({"SSE-C", "SSE-KMS"})
     if redirected and not secure and named and REFUSED not in found.values():
         found = {"downgraded-redirect": REFUSED}
-    if said.key == "metadata":
+    if sse.key == "metadata":
         found["key-misplaced"] = REFUSED
-    if secure and said.key in ("url", "policy"):
+    if secure and sse.key in ("url", "policy"):
         found["key-in-url"] = usual
-    if secure and said.key and tls_gap:
+    if secure and sse.key and tls_gap:
         found[tls_gap] = LOGGED if tls_gap == "unverified-host" else usual
     if dropped:
         found["sse-dropped"] = usual
     return found
 
 
-def _in_clear(said: Said, *, strict: bool) -> dict[str, str]:
-    row = row_of(said.operation, "none" if said.source == "SSE-OBS" else said.source, said.target)
-    later = next((row for row in ROWS_OF_2025 if row[1:4] == (said.operation, said.source, said.target)), None)
+def _in_clear(sse: RequestSSE, *, strict: bool) -> dict[str, str]:
+    row = row_of(sse.operation, "none" if sse.source == "SSE-OBS" else sse.source, sse.target)
+    later = next((row for row in ROWS_OF_2025 if row[1:4] == (sse.operation, sse.source, sse.target)), None)
     if row and "http" not in row.allowed:
         return {row.id: REFUSED}
-    if row and said.key:
+    if row and sse.key:
         return {row.id: REFUSED if strict else LOGGED}
-    if said.key and said.key != "metadata":
+    if sse.key and sse.key != "metadata":
         return {"key-in-clear": REFUSED}
     if row and {row.source, row.target} != {"none"}:
         return {row.id: REFUSED} if strict else {}
-    if said.target == "SSE-KMS":
+    if sse.target == "SSE-KMS":
         return {"kms-in-clear": REFUSED if strict else LOGGED}
     return {later.id: REFUSED} if strict and later and "http" not in later.allowed else {}

@@ -113,7 +113,7 @@ def parameters(row: Row) -> dict[str, str]:
     return {**customer(row.target), **(customer(row.source, prefix="CopySource") if row.source == "SSE-C" else {})}
 
 
-def saying(row: Row, **more: Any) -> Call:
+def call_for(row: Row, **more: Any) -> Call:
     """The call that says a row."""
     if row.operation == "PostObject":
         return posting(raw_headers(row.target))
@@ -129,7 +129,7 @@ def posting(fields: dict[str, str]) -> Call:
 
 def asking(operation: str, target: str = "none", source: str = "none", **more: Any) -> Call:
     """The call for an operation with encryption, be there a row for it or not."""
-    return saying(Row(0, operation, source, target, frozenset()), **more)
+    return call_for(Row(0, operation, source, target, frozenset()), **more)
 
 
 PUT = asking("PutObject")
@@ -138,7 +138,7 @@ KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
 """The header of an answer about an object under SSE-KMS."""
 
 
-def can_say(row: Row) -> bool:
+def can_express(row: Row) -> bool:
     """Whether the service model has parameters for all that the row names.
 
     Free form fields say anything. Of a copy's source no parameter says more than its customer key.

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from obs_sse_guard import SSETransportError
 from tests.support import oracle
 from tests.support.guard import reset
-from tests.support.oracle import REFUSED, Said
+from tests.support.oracle import REFUSED, RequestSSE
 from tests.support.servers import RecordingServer, leaks
 
 each_example_cleans_up = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -69,10 +69,10 @@ def value(name: str, key: str, choice: int) -> str:
     return ("AES256", "kms", "aws:kms", "aws:kms:dsse")[choice]
 
 
-# ------------------------------------------------------------------------------ what is heard
+# ------------------------------------------------------------------------------ what is captured
 
 
-class Heard(logging.Handler):
+class LogCapture(logging.Handler):
     """Everything that anybody logs."""
 
     def __init__(self) -> None:
@@ -131,17 +131,17 @@ def environment(setting: Setting) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening(heard: Heard) -> Iterator[None]:
+def capturing(captured: LogCapture) -> Iterator[None]:
     """Hear everything that is logged meanwhile."""
     root = logging.getLogger()
     before = root.level
-    root.addHandler(heard)
+    root.addHandler(captured)
     root.setLevel(logging.DEBUG)
     try:
         yield
     finally:
         root.setLevel(before)
-        root.removeHandler(heard)
+        root.removeHandler(captured)
 
 
 def attempt(call: Any, key: str) -> SSETransportError | None:
@@ -169,19 +169,19 @@ def assert_private(server: RecordingServer, key: str, policy: str) -> None:
         assert not leaks(server.wire, key)
 
 
-def due(said: Said, setting: Setting) -> dict[str, str]:
+def due(sse: RequestSSE, setting: Setting) -> dict[str, str]:
     """The findings that are due, by the oracle, each with its reaction."""
     private = setting.secure or setting.trusted
-    return oracle.judge(said, secure=private, policy=setting.policy, tls_gap=setting.tls_gap)
+    return oracle.evaluate(sse, secure=private, policy=setting.policy, tls_gap=setting.tls_gap)
 
 
-def assert_judged(setting: Setting, said: Said, error: SSETransportError | None, heard: Heard) -> None:
+def assert_outcome(setting: Setting, sse: RequestSSE, error: SSETransportError | None, captured: LogCapture) -> None:
     """The reaction is the oracle's: refused by the gravest finding, and every other one logged."""
-    expected = due(said, setting)
+    expected = due(sse, setting)
     trusted = ["trusted-host"] if setting.trusted and not setting.secure else []
-    logged = [rule for rule in heard.rules if rule not in trusted]
+    logged = [rule for rule in captured.rules if rule not in trusted]
     if setting.mode == "off":
-        assert (error, heard.rules) == (None, [])
+        assert (error, captured.rules) == (None, [])
     elif setting.mode == "enforce" and REFUSED in expected.values():
         assert error is not None
         assert error.rule == next(name for name, reaction in expected.items() if reaction == REFUSED)

@@ -72,7 +72,7 @@ pytestmark = [  # what releases of the SDK do on Pythons that are newer than the
 
 
 @pytest.fixture(autouse=True)
-def _armed() -> None:
+def _guard_active() -> None:
     """The SDK as it is, instead of the guard: only without it can be seen what it must stop."""
     obs_sse_guard.uninstall()
 
@@ -104,7 +104,7 @@ def ask(connection: HTTPConnection, method: str, target: str, **rest: Any) -> tu
 # ------------------------------------------------------------------------------- the recorder
 
 
-def test_nothing_is_recorded_of_nobody(http: RecordingServer) -> None:
+def test_without_a_client_nothing_is_recorded(http: RecordingServer) -> None:
     assert_silent(http)
     assert http.requests == ()
 
@@ -124,7 +124,7 @@ def test_a_closed_connection_is_not_silence(http: RecordingServer) -> None:
         assert_silent(http)
 
 
-def test_records_are_complete_without_waiting(http: RecordingServer) -> None:
+def test_records_are_complete_without_sleeping(http: RecordingServer) -> None:
     """Nobody answers and nobody sleeps, yet every byte of every client is there."""
     data = b"x" * 300_000
     with contextlib.ExitStack() as stack:
@@ -156,7 +156,7 @@ def test_a_request_is_recorded_as_it_was_sent(kind: type[RecordingServer]) -> No
     assert server.received.endswith(b"\r\n\r\nbody")
 
 
-def test_tls_shows_what_was_said_and_what_crossed_the_wire(https: TlsRecordingServer) -> None:
+def test_tls_records_the_plaintext_and_the_wire(https: TlsRecordingServer) -> None:
     with talk(https) as connection:
         ask(connection, "PUT", "/b/k", headers={"secret": KEY})
     assert KEY.encode() in https.received
@@ -213,7 +213,7 @@ def test_chunked_bodies(kind: type[RecordingServer]) -> None:
 
 
 @pytest.mark.parametrize("kind", [RecordingServer, TlsRecordingServer])
-def test_who_expects_is_told_to_continue(kind: type[RecordingServer]) -> None:
+def test_a_client_that_expects_100_continue_gets_it(kind: type[RecordingServer]) -> None:
     with kind() as server, talk(server) as connection:
         connection.connect()
         head = b"PUT /b/k HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
@@ -361,14 +361,14 @@ def test_a_proxy_to_nowhere(proxy: ConnectProxy) -> None:
         assert ask(connection, "GET", f"http://{LOOPBACK}:{gone.port}/")[0] == 502
 
 
-def test_a_proxy_nobody_used_is_silent(proxy: ConnectProxy) -> None:
+def test_an_unused_proxy_is_silent(proxy: ConnectProxy) -> None:
     assert_silent(proxy)
 
 
 # ---------------------------------------------------------------------------- names and leaks
 
 
-def test_only_our_names_are_resolved() -> None:
+def test_only_test_names_are_resolved() -> None:
     assert socket.getaddrinfo(f"bucket.{DOMAIN}", 80)[0][4][0] == LOOPBACK
     with pytest.raises(socket.gaierror, match="no name is resolved in tests"):
         socket.getaddrinfo("obs.example.com", 80)
@@ -407,7 +407,7 @@ def test_every_readable_shape_of_the_key_is_found(data: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "AES256", KEY[1:], base64.b64encode(KEY[:24].encode())])
-def test_what_is_not_the_key_is_no_leak(data: str | bytes) -> None:
+def test_other_data_is_not_a_leak(data: str | bytes) -> None:
     assert leaks(data, KEY) == []
 
 
@@ -423,7 +423,7 @@ def test_a_recorded_key_is_reported_but_not_printed(http: RecordingServer) -> No
 # ---------------------------------------------------------------------------- the transcription
 
 
-def test_the_law_has_32_rows_with_names_of_their_own() -> None:
+def test_the_32_rows_have_unique_ids() -> None:
     assert len(expected_rules.ROWS) == 32
     ids = [row.id for row in (*expected_rules.ROWS, *expected_rules.ROWS_OF_2025)]
     assert len(set(ids)) == len(expected_rules.ROWS) + len(expected_rules.ROWS_OF_2025)
@@ -452,7 +452,7 @@ def cases() -> list[Any]:
         pytest.param(variant, row, id=f"{variant.id}-{row.id}")
         for variant in every
         for row in expected_rules.ROWS
-        if variant.says(row)
+        if variant.can_express(row)
     ]
 
 
@@ -494,7 +494,7 @@ def operation_of(request: Request) -> str:
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("kind", ["obs", "v2"])
 @pytest.mark.parametrize(("variant", "row"), cases())
-def test_every_way_is_recorded(
+def test_every_call_variant_is_recorded(
     variant: CallVariant, row: expected_rules.Row, kind: str, http: RecordingServer, tmp_path: Path
 ) -> None:
     """Over plain HTTP the unguarded SDK does it all, and the recorder shows the key in clear."""
@@ -513,7 +513,7 @@ def test_every_way_is_recorded(
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("variant", ROWLESS, ids=lambda variant: variant.id)
-def test_what_no_row_speaks_of_is_recorded(
+def test_calls_without_a_row_are_recorded(
     variant: CallVariant, kind: str, http: RecordingServer, tmp_path: Path
 ) -> None:
     with open_client(kind, http) as client:
@@ -557,7 +557,7 @@ def test_every_row_by_every_transport(
         assert http.connections == (1 if transport == "long" else 3)
 
 
-def test_the_plain_drive_is_the_plain_way(http: RecordingServer) -> None:
+def test_drive_uses_the_plain_variant(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         assert drive(client, expected_rules.ROWS[0]).status == 200
     assert leaks(http.received, KEY)
@@ -639,7 +639,7 @@ def test_kms_in_an_answer(http: RecordingServer) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("kind", KINDS)
-def test_redirects_are_followed_into_plaintext(
+def test_redirects_to_plaintext_are_followed(
     kind: str, status: int, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
     """The leak of leaks: the client speaks https, the key arrives in clear elsewhere."""
