@@ -29,7 +29,10 @@ KILLED = (1, 3)
 TIMED_OUT = (24, 36, 152, 255, -24)
 UNTESTED = (5, 33)
 
-_FRAMES = "`test_a_warning_points_at_the_callers_line` detects this, but it cannot run under mutmut, which inserts stack frames."
+_FRAMES = (
+    "`test_a_warning_points_at_the_callers_line` detects this, but it cannot run under mutmut, "
+    "which inserts stack frames."
+)
 EXPLAINED = {
     "warnings.warn(message, SSEGuardWarning, )": _FRAMES,
     "warnings.warn(message, SSEGuardWarning, stacklevel=3)": _FRAMES,

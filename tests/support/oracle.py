@@ -1,4 +1,4 @@
-"""What must happen to a request, told from the law alone: an oracle that shares no code with the package."""
+"""The expected outcome of a request, from the tables alone: an oracle that shares no code with the package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SILENT = "silent"
 
 
 def outcome(row: Row, scheme: str, policy: str = "documented") -> str:
-    """The reaction to a request of this row in ``enforce`` mode."""
+    """Return the outcome of a request of this row in ``enforce`` mode."""
     if scheme == "https":
         return SILENT
     if scheme not in row.allowed:
@@ -28,26 +28,26 @@ def outcome(row: Row, scheme: str, policy: str = "documented") -> str:
 
 
 def carries_key(row: Row) -> bool:
-    """Whether a customer key travels in a header of the request."""
+    """Return whether a header of the request contains a customer key."""
     return "SSE-C" in (row.source, row.target)
 
 
 def row_of(operation: str, source: str, target: str) -> Row | None:
-    """The document's row for what is sent, if it has one."""
+    """Return the row for a request; None if the tables have none."""
     return next((row for row in ROWS if row[1:4] == (operation, source, target)), None)
 
 
-# --------------------------------------------------------------- what a request says, read anew
+# -------------------------------------------------------------- the encryption of a request
 
 
 class RequestSSE(NamedTuple):
-    """What a request says of encryption.
+    """The encryption of a request.
 
     Attributes:
-        operation: the operation by the law's name; empty if no table names it.
-        source: encryption of a copy's source.
-        target: encryption of the object.
-        key: where a customer key stands: ``header``, ``url``, ``policy``, ``metadata``, or nowhere.
+        operation: the operation by its name in the tables; empty if they have none.
+        source: the encryption of a copy's source.
+        target: the encryption of the object.
+        key: the place of a customer key: ``header``, ``url``, ``policy``, ``metadata``, or empty.
     """
 
     operation: str
@@ -56,7 +56,7 @@ class RequestSSE(NamedTuple):
     key: str = ""
 
 
-# Written from the API reference, operation by operation. A parameter that is not here changes nothing.
+# From the API reference, operation by operation. Other parameters do not change the operation.
 _OTHER_OPERATIONS = frozenset({
     "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
     "rename", "renameObject", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy",
@@ -78,7 +78,7 @@ _OF_A_COPY = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 
 
 def operation_of(method: str, key: str, parameters: Iterable[str], headers: Iterable[str]) -> str:
-    """The operation of a request, by what it consists of; empty if no table names it."""
+    """Return the operation of a request; empty if no table has it."""
     if not key:
         return "PostObject" if method == "POST" and not [*parameters] else ""
     choice = sorted(name for name in parameters if name in _OTHER_OPERATIONS)
@@ -91,7 +91,7 @@ _WEAKEST_FIRST = ("none", "SSE-OBS", "SSE-KMS", "SSE-C")
 
 
 def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
-    """Encryption of the source and of the target, and whether a customer key is there, by header names."""
+    """Return the encryption of source and target, and whether the headers contain a customer key."""
     target, source, key, key_id = ["none"], "none", False, False
     for given, value in headers:
         name = given.lower()
@@ -116,7 +116,7 @@ def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
 
 
 def sse_of(request: Request) -> RequestSSE:
-    """What a request sse that has arrived."""
+    """Return the encryption of a received request."""
     query = list(request.query.items())
     operation = operation_of(request.method, request.key, request.query, [name for name, _ in request.headers])
     source, target, key = sides([*request.headers, *query])
@@ -125,14 +125,14 @@ def sse_of(request: Request) -> RequestSSE:
 
 
 def may_carry_key(request: Request) -> bool:
-    """Whether a row allows this request over plaintext although a key travels in it."""
+    """Return whether a row allows this request over plaintext although it contains a key."""
     return set(evaluate(sse_of(request), secure=False, policy="documented").values()) == {LOGGED}
 
 
 def evaluate(
     sse: RequestSSE, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
 ) -> dict[str, str]:
-    """Every finding about a request and the reaction to it, as the contract's table has them.
+    """Return every finding about a request, with its outcome.
 
     Args:
         sse: the request.

@@ -1,4 +1,4 @@
-"""Paths that are held as text exist: a path that does not would test, mutate, measure or exempt nothing, in silence."""
+"""The paths and tests named in the configuration exist. A wrong one would silently have no effect."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Setting(NamedTuple):
 
     @property
     def secure(self) -> bool:
-        """Whether the client speaks TLS."""
+        """Return whether the client uses TLS."""
         return self.scheme == "https"
 
     @property

@@ -47,9 +47,9 @@ def test_the_rows_that_the_model_cannot_express() -> None:
 @each_row
 def test_over_http(row: Row, sdk: str, style: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     if oracle.outcome(row, "http") == oracle.REFUSED:
-        error, heard, result = outcomes(sdk, http, call_for(row), lambda _: http.connections, PLAIN, style=style)
+        error, connections, result = outcomes(sdk, http, call_for(row), lambda _: http.connections, PLAIN, style=style)
         _is_refusal(error, row, sdk, http)
-        assert heard == 0
+        assert connections == 0
         assert result["ResponseMetadata"]["HTTPStatusCode"] == 200, "the client stays usable"
         assert [call.method for call in http.requests] == ["PUT"]
         assert_no_key(http, KEY)
