@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.neighbours import KEY, METHOD_GATE, NEIGHBOURS
+from tests.support.neighbours import KEY, METHOD_HOOK, NEIGHBOURS
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
 
 _COMINGS = {
@@ -83,8 +83,8 @@ def test_both_work_and_can_be_removed(
     else:
         assert set(alone["refused"]) == {_RULE}, "the guard still works"
         assert alone["off"] == _reported(alone["log"]), "status() and the log agree"
-        assert set(alone["off"]) <= {METHOD_GATE}
-    assert set(neither["off"]) >= {METHOD_GATE}
+        assert set(alone["off"]) <= {METHOD_HOOK}
+    assert set(neither["off"]) >= {METHOD_HOOK}
     assert set(together["refused"]) == set(again["refused"]) == {_RULE}
     assert (again["off"], again["log"]) == ([], [])
     assert_silent(http)

@@ -15,8 +15,8 @@ from tests.support.guard import MODE, POLICY, TRUSTED
 
 
 def _trusts(value: str, host: str) -> bool:
-    trusted, complaints = settings._parse_trusted_hosts(value)
-    assert complaints == ()
+    trusted, problems = settings._parse_trusted_hosts(value)
+    assert problems == ()
     return trusted.trusts(host)
 
 
@@ -56,9 +56,9 @@ def test_another_host_is_not_trusted(value: str, host: str) -> None:
 
 @pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
 def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
-    trusted, [complaint] = settings._parse_trusted_hosts(f"a.test,{entry}")
-    assert complaint.variable == TRUSTED
-    assert complaint.message == (
+    trusted, [problem] = settings._parse_trusted_hosts(f"a.test,{entry}")
+    assert problem.variable == TRUSTED
+    assert problem.message == (
         f"{TRUSTED}: unknown entry {entry!r}; it trusts nothing. Valid entries: "
         "host names, *.suffix, IP addresses and networks, without scheme, port or path."
     )
@@ -68,14 +68,14 @@ def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
 def test_an_unknown_value_is_reported_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, " Loud ")
     monkeypatch.setenv(POLICY, "loud")
-    understood, complaints = settings.parse_settings()
+    understood, problems = settings.parse_settings()
     assert (understood.mode, understood.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
-    assert [complaint.variable for complaint in complaints] == [MODE, POLICY]
-    assert complaints[0].message == (
+    assert [problem.variable for problem in problems] == [MODE, POLICY]
+    assert problems[0].message == (
         f"{MODE}: unknown value 'loud'; using \"enforce\". "
         "Valid values: enforce, warn, off, 1, true, yes, on, 0, false, no."
     )
-    assert complaints[1].message.endswith("Valid values: documented, strict.")
+    assert problems[1].message.endswith("Valid values: documented, strict.")
 
 
 def test_each_warning_is_issued_once() -> None:

@@ -285,7 +285,7 @@ def _carriers() -> Iterator[Seam]:
     for name, found in vars(model).items():
         fields = sorted(getattr(found, "allowedAttr", ()) if inspect.isclass(found) else ())
         if _SSE.search(" ".join(fields)):
-            look_at = "_hooks/obs/arguments.py and methods.py: which argument takes such an object"
+            look_at = "_hooks/obs/methods.py, METHODS, and arguments.py: which argument takes such an object"
             yield Seam(f"obs.model.{name}.allowedAttr", " ".join(fields), look_at)
 
 

@@ -17,10 +17,10 @@ from tests.support.servers import loopback_names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KEY", "METHOD_GATE", "NEIGHBOURS"]
+__all__ = ["KEY", "METHOD_HOOK", "NEIGHBOURS"]
 
 KEY = "a-key-that-a-neighbour-may-see-1"
-METHOD_GATE = "botocore.client.BaseClient._make_api_call"
+METHOD_HOOK = "botocore.client.BaseClient._make_api_call"
 
 
 class Neighbour:

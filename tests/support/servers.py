@@ -264,14 +264,14 @@ class _Tls(_Clear):
 
     def open(self, wire: bytes) -> tuple[bytes, bytes]:
         self._in.write(wire)
-        said = bytearray()
+        content = bytearray()
         with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             if not self._established:
                 self._tls.do_handshake()
                 self._established = True
             while chunk := self._tls.read(_READ):
-                said += chunk
-        return bytes(said), self._out.read()
+                content += chunk
+        return bytes(content), self._out.read()
 
     def seal(self, data: bytes) -> bytes:
         self._tls.write(data)
@@ -570,10 +570,10 @@ class RecordingServer(_Listener):
             return _xml(_BUCKET_ANSWERS.get(next(iter(request.query), ""), _listing(self.object)))
         if "uploadId" in request.query:
             return _xml("<ListPartsResult><Part><PartNumber>1</PartNumber></Part></ListPartsResult>")
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.header("Range"))
-        if not asked:
+        parsed = re.fullmatch(r"bytes=(\d+)-(\d+)", request.header("Range"))
+        if not parsed:
             return Answer(200, self._object_headers(), self.object)
-        first, last = int(asked[1]), min(int(asked[2]), len(self.object) - 1)
+        first, last = int(parsed[1]), min(int(parsed[2]), len(self.object) - 1)
         span = ("Content-Range", f"bytes {first}-{last}/{len(self.object)}")
         return Answer(206, (*self._object_headers(), span), self.object[first : last + 1])
 
@@ -649,10 +649,10 @@ class _Exchange(_Channel):
         self._continued = False
 
     def receive(self, wire: bytes) -> None:
-        said, back = self._transport.open(wire)
+        content, back = self._transport.open(wire)
         self.out += back
-        self._server._record_content(self.number, said)
-        self._data += said
+        self._server._record_content(self.number, content)
+        self._data += content
         while not self.last and self._step():
             pass
 
