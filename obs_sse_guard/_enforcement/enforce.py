@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from obs_sse_guard._enforcement import reporters
 from obs_sse_guard._enforcement.decision import Outcome, decide
+from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
 from obs_sse_guard._errors import SSETransportError
 
@@ -80,7 +81,10 @@ def _report(decisions: list[Decision]) -> frozenset[str]:
     for decision in decisions:
         reporters.report(decision)
     if any(decision.outcome is not Outcome.ALLOWED for decision in decisions):
-        decisions[0].context.sdk.after_report()
+        try:
+            decisions[0].context.sdk.after_report()
+        except Exception:  # noqa: BLE001  # neither may this break a legal call nor replace a refusal
+            log_failure("check the hooks", "the decision about the call stands")
     return frozenset(decision.finding.id for decision in decisions)
 
 
