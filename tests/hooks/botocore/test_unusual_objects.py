@@ -119,6 +119,7 @@ def test_a_key_that_is_empty_is_no_key(sdk: str, http: RecordingServer, caplog: 
 
 @pytest.mark.parametrize("port", ["+{}", "{} "])
 def test_a_url_that_one_parser_reads_and_another_does_not(port: str, https: TlsRecordingServer) -> None:
+    pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
     with RecordingServer() as away:
 
         def lead_away(request: Any, **_: Any) -> None:
