@@ -121,7 +121,7 @@ class HookInstaller:
 
     def report_removed_hooks(self) -> None:
         """Log each hook that another library has removed, once. Placing it again is for `install`."""
-        if all(vars(owner).get(name) is seen for owner, name, seen in self._seen):
+        if not self._is_changed():
             return
         for target in filter(self._first_removal, self._removed()):
             logger.warning(
@@ -129,6 +129,12 @@ class HookInstaller:
                 "cover its calls. Call obs_sse_guard.install() to restore it.",
                 target,
             )
+
+    def _is_changed(self) -> bool:
+        for attributes, name, seen in self._seen:  # noqa: SIM110  # a generator takes four times as long
+            if attributes.get(name) is not seen:
+                return True
+        return False
 
     def _removed(self) -> list[str]:
         # Never wait: whoever holds the lock is placing or removing hooks, and the next report looks again.
@@ -163,7 +169,7 @@ class HookInstaller:
             yield from target.places()
 
     def _remember_places(self) -> None:
-        self._seen = [(owner, name, vars(owner)[name]) for owner, name in self._places()]
+        self._seen = [(vars(owner), name, vars(owner)[name]) for owner, name in self._places()]
 
     def _load(self, packages: Iterable[str]) -> None:
         """Load the targets of packages. Without our lock, for another thread may import what is imported here."""
