@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
-from obs_sse_guard._enforcement.log import logger
+from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import
 from obs_sse_guard._util.fork import ForkBarrier, after_fork_in_child
@@ -93,7 +93,7 @@ class HookInstaller:
         """All targets, whether or not their SDK is imported."""
         self._load([*self._unloaded])
         # Targets that could not be loaded show as one that is unsupported.
-        return (*self._targets, *(Target(package, "*", _make_nothing) for package in self._unloaded))
+        return (*self._targets, *(Target(package, "*", _make_nothing) for package in [*self._unloaded]))
 
     def install(self) -> None:
         """Hook what is imported, and watch for what is not. Idempotent."""
@@ -181,7 +181,8 @@ class HookInstaller:
             try:
                 with self._loading:
                     found = load()
-            except Exception:  # noqa: BLE001  # a bug of ours, or an exception of a signal handler; it is tried again
+            except Exception:  # noqa: BLE001  # a bug of ours, or an exception of a signal handler
+                log_failure(f"load the hooks of {package}", "the next import or install() tries again")
                 self._watcher.look_again(package, again=self._attempts[package] < _ATTEMPTS)
                 continue
             with self._lock:
@@ -195,7 +196,7 @@ class HookInstaller:
 
     def _hook_modules(self, complete: str = "") -> None:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
-        self._load([package for package in self._unloaded if package in sys.modules])
+        self._load([package for package in [*self._unloaded] if package in sys.modules])
         with self._lock:
             if not is_enabled():  # another thread has removed the hooks in the meantime
                 return
@@ -208,7 +209,7 @@ class HookInstaller:
             self._remember_places()
             failed = [name for name, hooked in outcome.items() if not hooked]
             self._failed = self._failed.difference(outcome).union(failed)
-        failed += [f"{package}.*" for package in self._unloaded if self._attempts[package] >= _ATTEMPTS]
+        failed += [f"{package}.*" for package in [*self._unloaded] if self._attempts[package] >= _ATTEMPTS]
         if failed:
             warn_once(
                 f"obs_sse_guard could not hook {', '.join(failed)}: this release of the SDK is not supported there, "

@@ -68,13 +68,16 @@ def test_an_sdk_that_is_imported_anew_is_hooked_again(sdk: str, installers: list
         assert is_hook(vars(__import__(sdk).Client)["call"])
 
 
-def test_hooks_that_cannot_be_loaded_are_a_gap_and_break_no_import(sdk: str, installers: list[HookInstaller]) -> None:
+def test_hooks_that_cannot_be_loaded_are_a_gap_and_break_no_import(
+    sdk: str, installers: list[HookInstaller], caplog: pytest.LogCaptureFixture
+) -> None:
     def load() -> tuple[Target, ...]:
         raise LookupError
 
     installers.append(made := HookInstaller(sdk_targets={sdk: load}))
     made.install()
     module = __import__(sdk)
+    assert f"could not load the hooks of {sdk} (LookupError" in caplog.text
     with pytest.warns(SSEGuardWarning, match=rf"could not hook {sdk}\.\*"):
         _import_something_else(3)
     assert module.Client().call() == "called"
