@@ -30,7 +30,7 @@ _enabled = False
 # right in threads and in coroutines alike.
 _reported: ContextVar[frozenset[tuple[str, str]]] = ContextVar("obs_sse_guard_reported", default=frozenset())
 
-# The refusals since somebody watches. Nobody else keeps one: its traceback holds the frames of the call.
+# The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
 
 
@@ -119,7 +119,7 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
 
 @contextlib.contextmanager
 def refusals() -> Iterator[Callable[[], SSETransportError | None]]:
-    """Watch for a refusal that somebody between the hook and here swallows.
+    """Watch for a refusal that the SDK swallows between the hook and here.
 
     Yields:
         A function that returns the last refusal since, or ``None``.

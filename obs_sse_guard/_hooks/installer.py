@@ -137,7 +137,7 @@ class HookInstaller:
         return False
 
     def _removed(self) -> list[str]:
-        # Never wait: whoever holds the lock is placing or removing hooks, and the next report looks again.
+        # Never wait: the thread that holds the lock is placing or removing hooks, and the next report checks again.
         if not self._lock.acquire(blocking=False):
             return []
         try:

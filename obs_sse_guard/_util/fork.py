@@ -19,7 +19,7 @@ _PATIENCE = 1000
 def after_fork_in_child(renew: Callable[[], None]) -> None:
     """Call ``renew`` in every forked child. Does nothing where the platform has no fork.
 
-    For locks: another thread may hold one while a child is forked, and nobody would release it in the child.
+    For locks: another thread may hold one while a child is forked, and it would never be released in the child.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)

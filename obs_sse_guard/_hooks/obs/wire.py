@@ -150,7 +150,7 @@ def _send(send: Function, client: Any, request: Request) -> Any:
     try:
         answer = send(*request.arguments)
     except _Abort as abort:
-        # What the SDK was doing when the connection hook stopped it says nothing.
+        # Without the frames of the SDK: what it was doing when the connection hook stopped it is of no use.
         raise abort.error.with_traceback(None) from None
     finally:
         _current.reset(token)
