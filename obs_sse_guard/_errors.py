@@ -32,6 +32,7 @@ class SSETransportError(SSEGuardError):
     Args:
         message: what was refused, why, and what to change.
         fields: values of the attributes below, by name.
+        named: the same, as keywords.
 
     Attributes:
         sdk: the distribution whose call was refused, such as ``esdk-obs-python``.
@@ -57,9 +58,9 @@ class SSETransportError(SSEGuardError):
     call: str = ""
     call_site: str = ""
 
-    def __init__(self, message: str = "", fields: Mapping[str, object] = MappingProxyType({})) -> None:
-        super().__init__(message, dict(fields))
-        vars(self).update(fields)
+    def __init__(self, message: str = "", fields: Mapping[str, object] = MappingProxyType({}), **named: object) -> None:
+        super().__init__(message, {**fields, **named})
+        vars(self).update(self.args[1])
 
     def __str__(self) -> str:
         return str(self.args[0])

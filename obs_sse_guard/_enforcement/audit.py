@@ -15,6 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement.message import to_ascii
 from obs_sse_guard._policy.settings import AUDIT
 from obs_sse_guard._util.warn import warn_once
 
@@ -42,7 +43,7 @@ def report(decision: Decision) -> None:
     try:
         append(path, _line(decision))
     except OSError as error:
-        warn_once(f"{AUDIT}={path!a} cannot be written ({error.strerror}); findings are missing from it.")
+        warn_once(to_ascii(f"{AUDIT}={path!a} cannot be written ({error.strerror}); findings are missing from it."))
 
 
 def append(path: str, line: bytes) -> None:

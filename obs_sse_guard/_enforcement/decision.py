@@ -49,7 +49,7 @@ class Decision:
     # meanwhile would wait for it for ever.
     @property
     def site(self) -> CallSite | None:
-        """Where the application made the call; found on the stack of whoever asks first, in the thread of the call."""
+        """Where the application made the call. Found on the stack of the first reader, in the thread of the call."""
         if not self._sites:
             self._sites.append(call_site())
         return self._sites[0]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from obs_sse_guard._enforcement import reporters
 from obs_sse_guard._enforcement.decision import Outcome, decide
+from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
 from obs_sse_guard._errors import SSETransportError
 
@@ -29,7 +30,7 @@ _enabled = False
 # right in threads and in coroutines alike.
 _reported: ContextVar[frozenset[tuple[str, str]]] = ContextVar("obs_sse_guard_reported", default=frozenset())
 
-# The refusals since somebody watches. Nobody else keeps one: its traceback holds the frames of the call.
+# The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
 
 
@@ -80,7 +81,10 @@ def _report(decisions: list[Decision]) -> frozenset[str]:
     for decision in decisions:
         reporters.report(decision)
     if any(decision.outcome is not Outcome.ALLOWED for decision in decisions):
-        decisions[0].context.sdk.after_report()
+        try:
+            decisions[0].context.sdk.after_report()
+        except Exception:  # noqa: BLE001  # neither may this break a legal call nor replace a refusal
+            log_failure("check the hooks", "the decision about the call stands")
     return frozenset(decision.finding.id for decision in decisions)
 
 
@@ -115,7 +119,7 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
 
 @contextlib.contextmanager
 def refusals() -> Iterator[Callable[[], SSETransportError | None]]:
-    """Watch for a refusal that somebody between the hook and here swallows.
+    """Watch for a refusal that the SDK swallows between the hook and here.
 
     Yields:
         A function that returns the last refusal since, or ``None``.

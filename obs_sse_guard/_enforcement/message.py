@@ -1,4 +1,4 @@
-"""What the reader is told: the text of the error, and of log records. ASCII only."""
+"""The text of the error and of log records. ASCII only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["VERBS", "error_text", "headline", "log_text", "to_ascii"]
 
 VERBS = {Outcome.REFUSED: "refused", Outcome.WOULD_REFUSE: "would refuse", Outcome.NOTICED: "noticed"}
-"""What became of a request, for the outcomes that the reader is told about."""
+"""What became of a request, for the outcomes that are reported."""
 
 
 def headline(decision: Decision) -> str:

@@ -1,4 +1,4 @@
-"""Everyone who is told about a decision."""
+"""The reporters: what each decision is reported to."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["REPORTERS", "report"]
 
 
 class Reporter(NamedTuple):
-    """Someone who is told about decisions.
+    """One reporter.
 
     Attributes:
         name: what it reports to.
-        wants: whether it is told about a decision.
-        report: tells it.
+        wants: returns whether a decision is to be reported.
+        report: reports it.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Reporter(NamedTuple):
     report: Callable[[Decision], None]
 
 
-# A refusal is raised instead of logged, and what is allowed concerns nobody.
+# A refusal is raised instead, and an allowed request is not worth a record.
 _LOGGED = frozenset((Outcome.WOULD_REFUSE, Outcome.NOTICED, Outcome.TRUSTED))
 
 REPORTERS = (
@@ -45,7 +45,7 @@ REPORTERS = (
 
 
 def report(decision: Decision) -> None:
-    """Tell every reporter that wants to know. One that fails neither breaks a legal call nor replaces a refusal."""
+    """Report a decision. A reporter that fails neither breaks a legal call nor replaces a refusal."""
     for reporter in REPORTERS:
         try:
             if reporter.wants(decision):

@@ -1,4 +1,4 @@
-"""Hooks on the S3 client of the AWS CRT, which boto3 uses for transfers if it is told to.
+"""Hooks on the S3 client of the AWS CRT, which boto3 uses for transfers if configured to.
 
 botocore only serializes such a request. The CRT's client sends it over a transport of its own: ``use_ssl=`` decides,
 not the scheme of a URL.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS"]
 
-# What the objects themselves do not tell afterwards. Nothing is known of those made before the hooks were installed.
+# What the objects themselves do not show. Nothing is known of those made before the hooks were installed.
 _without_tls: WeakSet[Any] = WeakSet()
 _unverified: WeakSet[Any] = WeakSet()
 

@@ -1,7 +1,7 @@
 """Hooks: where they go, how they are marked, placed and recognized, and how they fail.
 
-A hook is a plain function in the place of an SDK's own, not a `wrapt.FunctionWrapper`: Python binds it without our
-help, which costs less than half, and pickling and copying treat it as what it replaces.
+A hook is a plain function in the place of an SDK's own, not a `wrapt.FunctionWrapper`: Python binds it itself, at a
+fraction of the cost, and pickling and copying treat it as what it replaces.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def is_hooked(function: Any) -> bool:
 
 
 def _wrapped_by(function: Any) -> Iterator[Any]:
-    """What a wrapper wraps: what it says itself, or else the contents of its closure, for Sentry's say nothing."""
+    """What a wrapper wraps: its ``__wrapped__``, or else the contents of its closure, for Sentry's have no such."""
     wrapped = getattr(function, "__wrapped__", None)
     if wrapped is not None:
         yield wrapped

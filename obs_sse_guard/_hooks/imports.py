@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import wrapt
@@ -42,8 +43,8 @@ class ImportWatcher:
     def __init__(self, callback: Callable[[str], None]) -> None:
         self._callback = callback
         self._modules: set[str] = set()
-        self._registered: set[str] = set()
         self._unfinished: set[str] = set()
+        self._is_looking = threading.local()
 
     def watch(self, modules: Iterable[str]) -> None:
         """Watch these modules too, and start watching if that was stopped."""
@@ -60,20 +61,35 @@ class ImportWatcher:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
+    def look_again(self, name: str, *, again: bool) -> None:
+        """Call back at the next import too, or no more, although nothing new was imported."""
+        (self._unfinished.add if again else self._unfinished.discard)(name)
+
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
         """Look on while Python looks for a module."""
         if name in self._modules and name not in sys.modules:
             self._register(name)
+        if self._unfinished and not getattr(self._is_looking, "now", False):
+            self._look_for_finished()
+
+    def _look_for_finished(self) -> None:
         finished = {module for module in self._unfinished if not _is_initializing(module)}
-        if finished:
-            self._unfinished -= finished
-            self._callback("")
+        self._unfinished -= finished
+        self._is_looking.now = True  # what is imported while we look is no reason to look
+        try:
+            if finished:
+                self._callback("")
+        except BaseException:  # an interrupt: look again at the next import
+            self._unfinished |= finished
+            raise
+        finally:
+            self._is_looking.now = False
 
     def _register(self, name: str) -> None:
-        if name not in self._registered:
-            self._registered.add(name)
+        # wrapt drops a registration before it calls back, and never calls if another library's hook raises.
+        registered = getattr(sys.modules.get("wrapt.importer"), "_post_import_hooks", {}).get(name)
+        if self._imported not in (registered or ()):
             wrapt.register_post_import_hook(self._imported, name)
 
     def _imported(self, module: ModuleType) -> None:
-        self._registered.discard(module.__name__)
         self._callback(module.__name__)

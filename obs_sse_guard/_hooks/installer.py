@@ -6,33 +6,63 @@ clients, subclasses and names bound earlier, so that the order of imports does n
 
 from __future__ import annotations
 
-import importlib
 import sys
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
-from obs_sse_guard._enforcement.log import logger
+from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import
-from obs_sse_guard._util.fork import after_fork_in_child
+from obs_sse_guard._util.fork import ForkBarrier, after_fork_in_child
 from obs_sse_guard._util.once import OncePerKey
 from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    LoadTargets = Callable[[], tuple[Target, ...]]
 
 __all__ = ["SDK_TARGETS", "HookInstaller", "installer"]
 
-SDK_TARGETS: Mapping[str, str] = {
-    "obs": "obs_sse_guard._hooks.obs.targets",
-    "botocore": "obs_sse_guard._hooks.botocore.targets",
-    "aiobotocore": "obs_sse_guard._hooks.aiobotocore",
-    "s3transfer": "obs_sse_guard._hooks.crt",
-    "awscrt": "obs_sse_guard._hooks.crt",
+
+# Import statements, for tools that freeze an application follow these and no strings.
+def _obs() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.obs.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
+def _botocore() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.botocore.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
+def _aiobotocore() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.aiobotocore import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
+def _crt() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.crt import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
+SDK_TARGETS: Mapping[str, LoadTargets] = {
+    "obs": _obs,
+    "botocore": _botocore,
+    "aiobotocore": _aiobotocore,
+    "s3transfer": _crt,
+    "awscrt": _crt,
 }
-"""By package, the module of ours with its ``TARGETS``: loaded when the package is imported, for most processes import
-one SDK or none."""
+"""By package, what loads its targets: called when it is imported, for most processes import one SDK or none."""
+
+_ATTEMPTS = 3
+"""How often the targets of a package are loaded by themselves; after that only by `HookInstaller.install`."""
 
 
 class HookInstaller:
@@ -40,16 +70,18 @@ class HookInstaller:
 
     Args:
         targets: the targets that are known from the start.
-        sdk_targets: by package, the module with targets that are loaded when the package is imported.
+        sdk_targets: by package, what loads the targets for it.
     """
 
-    def __init__(self, targets: Iterable[Target] = (), sdk_targets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, targets: Iterable[Target] = (), sdk_targets: Mapping[str, LoadTargets] | None = None) -> None:
         self._targets = [*targets]
         self._unloaded = dict(sdk_targets or {})
+        self._attempts: Counter[str] = Counter()
         self._failed: set[str] = set()
         self._seen: list[tuple[Any, str, Any]] = []
         self._first_removal = OncePerKey()
         self._watcher = ImportWatcher(self._imported)
+        self._loading = ForkBarrier()
         self._renew_lock()
         after_fork_in_child(self._renew_lock)
 
@@ -59,19 +91,19 @@ class HookInstaller:
     @property
     def targets(self) -> tuple[Target, ...]:
         """All targets, whether or not their SDK is imported."""
-        with self._lock:
-            self._load([*self._unloaded])
-            return tuple(self._targets)
+        self._load([*self._unloaded])
+        # Targets that could not be loaded show as one that is unsupported.
+        return (*self._targets, *(Target(package, "*", _make_nothing) for package in [*self._unloaded]))
 
     def install(self) -> None:
         """Hook what is imported, and watch for what is not. Idempotent."""
         for module in self._modules():
             wait_for_import(module)
-        with self._lock:
-            enable()
-            self._hook_modules()
-            self._first_removal.forget()
-        self._watcher.watch(self._modules())  # outside our lock: wrapt holds one of its own while it calls us
+        enable()
+        self._attempts.clear()
+        self._hook_modules()
+        self._first_removal.forget()
+        self._watcher.watch(self._modules())
 
     def uninstall(self) -> None:
         """Restore what is still ours; a hook under another library's wrapper does nothing from now on."""
@@ -83,12 +115,13 @@ class HookInstaller:
 
     def status(self) -> dict[str, str]:
         """Return the state of every target, as it is at this moment."""
+        targets = self.targets
         with self._lock:
-            return {target.name: self._state(target) for target in self.targets}
+            return {target.name: self._state(target) for target in targets}
 
     def report_removed_hooks(self) -> None:
         """Log each hook that another library has removed, once. Placing it again is for `install`."""
-        if all(vars(owner).get(name) is seen for owner, name, seen in self._seen):
+        if not self._is_changed():
             return
         for target in filter(self._first_removal, self._removed()):
             logger.warning(
@@ -97,8 +130,14 @@ class HookInstaller:
                 target,
             )
 
+    def _is_changed(self) -> bool:
+        for attributes, name, seen in self._seen:  # noqa: SIM110  # a generator takes four times as long
+            if attributes.get(name) is not seen:
+                return True
+        return False
+
     def _removed(self) -> list[str]:
-        # Never wait: whoever holds the lock is placing or removing hooks, and the next report looks again.
+        # Never wait: the thread that holds the lock is placing or removing hooks, and the next report checks again.
         if not self._lock.acquire(blocking=False):
             return []
         try:
@@ -130,35 +169,47 @@ class HookInstaller:
             yield from target.places()
 
     def _remember_places(self) -> None:
-        self._seen = [(owner, name, vars(owner)[name]) for owner, name in self._places()]
+        self._seen = [(vars(owner), name, vars(owner)[name]) for owner, name in self._places()]
 
     def _load(self, packages: Iterable[str]) -> None:
+        """Load the targets of packages. Without our lock, for another thread may import what is imported here."""
         for package in packages:
+            load = self._unloaded.get(package)
+            if load is None:
+                continue
+            self._attempts[package] += 1
             try:
-                found = importlib.import_module(self._unloaded.pop(package)).TARGETS
-            except Exception:  # noqa: BLE001  # a bug of ours must not break the import of an SDK
-                found = (Target(package, "*", _make_nothing),)  # shows as unsupported
-            self._targets += [target for target in found if target not in self._targets]
+                with self._loading:
+                    found = load()
+            except Exception:  # noqa: BLE001  # a bug of ours, or an exception of a signal handler
+                log_failure(f"load the hooks of {package}", "the next import or install() tries again")
+                self._watcher.look_again(package, again=self._attempts[package] < _ATTEMPTS)
+                continue
+            with self._lock:
+                self._targets += [target for target in found if target not in self._targets]
+                self._unloaded.pop(package, None)  # last: until then an interrupt or a fork leaves it to be loaded
 
     def _imported(self, module: str) -> None:
-        if not is_enabled():
-            return
-        with self._lock:
+        if is_enabled():
             self._hook_modules(module)
-        self._watcher.watch(self._modules())
+            self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
-        self._load([package for package in self._unloaded if package in sys.modules])
-        outcome = {
-            target.name: _hook(target)
-            for target in self._targets
-            # wrapt reports a module that is complete while Python still marks it as initializing.
-            if target.module == complete or is_imported(target.module)
-        }
-        self._remember_places()
-        failed = [name for name, hooked in outcome.items() if not hooked]
-        self._failed = self._failed.difference(outcome).union(failed)
+        self._load([package for package in [*self._unloaded] if package in sys.modules])
+        with self._lock:
+            if not is_enabled():  # another thread has removed the hooks in the meantime
+                return
+            outcome = {
+                target.name: _hook(target)
+                for target in self._targets
+                # wrapt reports a module that is complete while Python still marks it as initializing.
+                if target.module == complete or is_imported(target.module)
+            }
+            self._remember_places()
+            failed = [name for name, hooked in outcome.items() if not hooked]
+            self._failed = self._failed.difference(outcome).union(failed)
+        failed += [f"{package}.*" for package in [*self._unloaded] if self._attempts[package] >= _ATTEMPTS]
         if failed:
             warn_once(
                 f"obs_sse_guard could not hook {', '.join(failed)}: this release of the SDK is not supported there, "

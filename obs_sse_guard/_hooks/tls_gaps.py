@@ -21,7 +21,7 @@ def unreported_gap(client: Any, gap: str) -> str:
     """Return the gap, or nothing if it was reported for this client and the policy has not changed since.
 
     Args:
-        client: whoever has the TLS settings.
+        client: the object that has the TLS settings.
         gap: id of the finding.
     """
     noted = _reported.get(client)
@@ -33,7 +33,7 @@ def mark_reported(client: Any, context: RequestContext, reported: frozenset[str]
     """Note that the gap was reported; not under ``strict``, which refuses it, so that ``warn`` mode logs every time.
 
     Args:
-        client: whoever has the TLS settings.
+        client: the object that has the TLS settings.
         context: the request that showed the gap.
         reported: ids of the findings that were reported about it.
     """

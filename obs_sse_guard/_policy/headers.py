@@ -1,8 +1,8 @@
 """What header names say of encryption, for every SDK.
 
 Header names come in two dialects (``x-obs-``, ``x-amz-``), any letter case, as ``str`` or ``bytes``; one ObsClient
-switches dialect with its signature. Values are read only to tell one encryption from another and whether a key is
-there at all; no value is ever kept.
+switches dialect with its signature. Values are read only to distinguish encryptions and to see whether a key is there;
+no value is ever kept.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class Settings(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """An environment variable with an unknown value, and what the user is told about it."""
+    """An environment variable with an unknown value, and the message about it."""
 
     variable: str
     message: str

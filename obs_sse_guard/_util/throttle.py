@@ -18,7 +18,7 @@ class Throttle:
     """Counts events by key; the 1st, 10th, 100th, ... of each is to be reported.
 
     Bounded, thread-safe and fork-safe. The key that was seen longest ago makes room and is reported anew when it
-    returns: one record too many is better than a call site that nobody hears of.
+    returns: one record too many is better than a call site that is never logged.
     """
 
     def __init__(self, limit: int = 1024) -> None:

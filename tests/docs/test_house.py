@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from pathlib import Path
+
+import pytest
 
 import obs_sse_guard
 
 MODULES = sorted(Path(str(obs_sse_guard.__file__)).parent.rglob("*.py"))
 LONGEST = 350  # lines
+
+
+NAMES = [
+    ".".join(("obs_sse_guard", *path.relative_to(MODULES[0].parent).with_suffix("").parts)).removesuffix(".__init__")
+    for path in MODULES
+    if path.parent.name != "_bootstrap"
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_module_can_be_imported(name: str) -> None:
+    assert importlib.import_module(name).__doc__
 
 
 def test_no_file_is_too_long() -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import wrapt
 
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.imports import ImportWatcher
-from obs_sse_guard._hooks.installer import SDK_TARGETS, HookInstaller
+from obs_sse_guard._hooks.installer import SDK_TARGETS, HookInstaller, installer
 from tests.support.programs import run
 
 SDK = "made_up_sdk"
-HOOKS = "made_up_hooks"
+
+
+def _load() -> tuple[Target, ...]:
+    return (Target(SDK, "Client.call", _make),)
 
 
 def _make(_: str, function: Any) -> Any:
@@ -30,11 +34,8 @@ def _make(_: str, function: Any) -> Any:
 
 @pytest.fixture
 def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Create a package with a class to hook, and a module with its hooks."""
+    """Create a package with a class to hook, and return its name."""
     (tmp_path / f"{SDK}.py").write_text("class Client:\n    def call(self): return 'called'\n", "utf-8")
-    hooks = types.ModuleType(HOOKS)
-    vars(hooks)["TARGETS"] = (Target(SDK, "Client.call", _make),)
-    monkeypatch.setitem(sys.modules, HOOKS, hooks)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield SDK
     sys.modules.pop(SDK, None)
@@ -43,52 +44,118 @@ def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def installers() -> Iterator[list[HookInstaller]]:
     """Collect the installers of a test, and remove their finders from ``sys.meta_path``."""
-    made: list[HookInstaller] = []
-    yield made
-    for installer in made:
-        installer.uninstall()
+    several: list[HookInstaller] = []
+    yield several
+    for one in several:
+        one.uninstall()
 
 
 def test_hooks_load_with_their_sdk(sdk: str, installers: list[HookInstaller]) -> None:
-    installers.append(installer := HookInstaller(sdk_targets={sdk: HOOKS}))
-    installer.install()
+    installers.append(made := HookInstaller(sdk_targets={sdk: _load}))
+    made.install()
     assert sdk not in sys.modules, "the guard imports no SDK"
-    assert installer.status() == {f"{sdk}.Client.call": "pending"}
+    assert made.status() == {f"{sdk}.Client.call": "pending"}
     module = __import__(sdk)
     assert is_hook(vars(module.Client)["call"])
     assert module.Client().call() == "called"
 
 
 def test_an_sdk_that_is_imported_again_is_hooked_again(sdk: str, installers: list[HookInstaller]) -> None:
-    installers.append(installer := HookInstaller(sdk_targets={sdk: HOOKS}))
-    installer.install()
+    installers.append(made := HookInstaller(sdk_targets={sdk: _load}))
+    made.install()
     for _ in range(3):
         sys.modules.pop(sdk, None)
         assert is_hook(vars(__import__(sdk).Client)["call"])
 
 
 def test_hooks_that_cannot_be_loaded_are_reported_and_break_no_import(
+    sdk: str, installers: list[HookInstaller], caplog: pytest.LogCaptureFixture
+) -> None:
+    def load() -> tuple[Target, ...]:
+        raise LookupError
+
+    installers.append(made := HookInstaller(sdk_targets={sdk: load}))
+    made.install()
+    module = __import__(sdk)
+    assert f"could not load the hooks of {sdk} (LookupError" in caplog.text
+    with pytest.warns(SSEGuardWarning, match=rf"could not hook {sdk}\.\*"):
+        _import_something_else(3)
+    assert module.Client().call() == "called"
+    assert made.status() == {f"{sdk}.*": "unsupported"}
+    assert not made.is_spared(made.targets[0])
+
+
+def _import_something_else(times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(ModuleNotFoundError):
+            __import__("no_such_module")
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, LookupError])
+def test_an_interrupted_load_is_retried(
+    interruption: type[BaseException], sdk: str, installers: list[HookInstaller]
+) -> None:
+    interruptions = [interruption]
+
+    def load() -> tuple[Target, ...]:
+        if interruptions:
+            raise interruptions.pop()
+        return _load()
+
+    installers.append(made := HookInstaller(sdk_targets={sdk: load}))
+    made.install()
+    try:
+        __import__(sdk)
+    except KeyboardInterrupt:
+        assert interruption is KeyboardInterrupt
+        assert sdk not in sys.modules, "the import failed"
+        __import__(sdk)
+    _import_something_else(1)
+    assert made.status() == {f"{sdk}.Client.call": "active"}
+
+
+def test_an_interrupted_callback_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def callback(name: str) -> None:
+        calls.append(name)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    watcher = ImportWatcher(callback)
+    watcher.watch([])
+    watcher.look_again("some_sdk", again=True)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            __import__("no_such_module")
+        _import_something_else(2)
+    finally:
+        watcher.stop()
+    assert calls == ["", ""]
+
+
+def test_an_import_hook_of_another_library_that_raises_fails_one_import(
     sdk: str, installers: list[HookInstaller]
 ) -> None:
-    installers.append(installer := HookInstaller(sdk_targets={sdk: "no_such_hooks"}))
-    installer.install()
-    with pytest.warns(SSEGuardWarning, match=rf"could not hook {sdk}\.\*"):
-        module = __import__(sdk)
-    assert module.Client().call() == "called"
-    assert installer.status() == {f"{sdk}.*": "unsupported"}
-    assert not installer.is_spared(installer.targets[0])
+    def fail(_: object) -> None:
+        raise LookupError
+
+    wrapt.register_post_import_hook(fail, sdk)
+    installers.append(made := HookInstaller(sdk_targets={sdk: _load}))
+    made.install()
+    with pytest.raises(LookupError):
+        __import__(sdk)
+    assert is_hook(vars(__import__(sdk).Client)["call"])
 
 
 def test_an_import_while_the_guard_is_off_places_no_hooks(sdk: str, installers: list[HookInstaller]) -> None:
-    installers.append(installer := HookInstaller(sdk_targets={sdk: HOOKS}))
-    installer.install()
-    installer.uninstall()
+    installers.append(made := HookInstaller(sdk_targets={sdk: _load}))
+    made.install()
+    made.uninstall()
     assert not is_hook(vars(__import__(sdk).Client)["call"])
 
 
-def test_an_import_that_fails_repeatedly_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered: list[str] = []
-    monkeypatch.setattr("wrapt.register_post_import_hook", lambda _hook, name: registered.append(name))
+def test_an_import_that_fails_repeatedly_is_registered_once() -> None:
     watcher = ImportWatcher(lambda _: None)
     watcher.watch(["no_such_sdk"])
     try:
@@ -97,7 +164,7 @@ def test_an_import_that_fails_repeatedly_is_registered_once(monkeypatch: pytest.
                 __import__("no_such_sdk")
     finally:
         watcher.stop()
-    assert registered == ["no_such_sdk"]
+    assert len(sys.modules["wrapt.importer"]._post_import_hooks["no_such_sdk"]) == 1
 
 
 def test_uninstall_leaves_no_finder_behind() -> None:
@@ -114,5 +181,15 @@ def test_uninstall_leaves_no_finder_behind() -> None:
 
 
 def test_importing_the_guard_loads_no_hooks() -> None:
-    code = f"import sys, obs_sse_guard; print(sorted(set(sys.modules) & set({sorted(set(SDK_TARGETS.values()))!r})))"
-    assert run(code) == "[]"
+    code = (
+        "import sys, obs_sse_guard; print([name for name in sys.modules if name.startswith('obs_sse_guard._hooks.')])"
+    )
+    assert set(ast.literal_eval(run(code))) == {
+        f"obs_sse_guard._hooks.{name}" for name in ("hook", "imports", "installer")
+    }
+
+
+def test_every_package_with_hooks_is_known() -> None:
+    targets = {target for load in SDK_TARGETS.values() for target in load()}
+    assert targets == set(installer.targets)
+    assert {target.module.partition(".")[0] for target in targets} == set(SDK_TARGETS)

@@ -1,4 +1,4 @@
-"""What a client, an endpoint and a URL tell: the service, the transport, the address, the proxy."""
+"""What a client, an endpoint and a URL show: the service, the transport, the address, the proxy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ only_serialized: ContextVar[bool] = ContextVar("obs_sse_guard_only_serialized", 
 
 
 def is_s3(client: Any) -> bool:
-    """Return whether this is a client of S3, or one that does not tell its service."""
+    """Return whether this is a client of S3, or one whose service is unknown."""
     try:
         return bool(client._service_model.service_name == "s3")
     except Exception:  # noqa: BLE001  # a client of the application's own making
@@ -77,7 +77,7 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
 
 def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool) -> str:
     """Return the id of what TLS leaves unverified for a key, unless it was reported for this endpoint."""
-    # An HTTP session of the application's own that does not tell is presumed to verify.
+    # An HTTP session of the application's own without this attribute is presumed to verify.
     if not sse.key or not secure or getattr(endpoint.http_session, "_verify", True):
         return ""
     return unreported_gap(endpoint, "unverified-tls")

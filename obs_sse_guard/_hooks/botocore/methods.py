@@ -113,7 +113,7 @@ def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> Requ
         kms_upload=kms_upload,
         tls_gap=gap,
     )
-    # Validation takes as long as all of the above: only for a call that somebody is told about.
+    # Validation takes as long as all of the above: only for a call that is refused or reported.
     return context if _is_reported(context) and not _is_invalid(client, model, params) else None
 
 
@@ -161,7 +161,7 @@ def _find_carriers(shape: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_reported(context: RequestContext) -> bool:
-    """Return whether a call is refused, or anyone is told about it."""
+    """Return whether a call is refused or reported."""
     return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
 
 

@@ -1,4 +1,4 @@
-"""What responses tell: which uploads use SSE-KMS, and which objects were read in plaintext that do."""
+"""What responses show: uploads with SSE-KMS, and SSE-KMS objects that were read over plaintext."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ NO_INTENT = Intent(Encryption.NONE, key=False, known=True)
 
 
 def intent_of(value: Any) -> Intent:
-    """Return the intent of an SSE argument, told by class and value as the SDK does."""
+    """Return the intent of an SSE argument, by class and value as the SDK determines it."""
     key = isinstance(value, dict) and bool(value.get("key")) and (is_a("SseHeader", value) or "encryption" in value)
     if is_a("SseCHeader", value):
         return Intent(Encryption.SSE_C, key, known=True)
@@ -164,7 +164,7 @@ def holds_key(value: Any) -> bool:
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
     """Return the names under which the SDK would send the text of an SSE object, with its key, as user metadata."""
-    # An SSE object in place of the mapping is taken for one, with a header "key". Told by its class alone, for in a
+    # An SSE object in place of the mapping is taken for one, with a header "key". Recognized by its class, for in a
     # dict of the application's own these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)
     return (*itself, *(to_text(name) for name, value in items(*holders) if holds_key(value)))

@@ -43,7 +43,7 @@ def request_context(client: Any, call: str, operation: str, **known: Any) -> Req
 
 
 def server_host(server: Any) -> str:
-    """Return the host of a ``server=``, without credentials that somebody may have put before it."""
+    """Return the host of a ``server=``, without credentials in front of it."""
     return normalize_host(str(server or "").rpartition("@")[2])
 
 

@@ -61,7 +61,7 @@ class Request:
         plaintext: the connection it left over in plaintext, if it did, and the redirect that led there or ``None``.
     """
 
-    arguments: Args = (None, None, "", *[None] * 11)
+    arguments: Args = (None, "", *[None] * 12)
     parameters: Any = None
     plaintext: tuple[Any, Any] | None = None
 
@@ -126,12 +126,16 @@ def request_hook(_: str, function: Function) -> Function:
         )  # fmt: skip
         request.parameters = pathArgs
         send = functools.partial(function, **more) if more else function  # parameters of a later release
-        # Most requests have no more than harmless headers, which is asked here without a call.
         context = None
-        if (headers and not _are_harmless(headers)) or pathArgs or extensionHeaders or objectKey == FETCH_JOB:
+        try:  # most requests have no more than harmless headers, which is asked here without a call
+            is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB) and (
+                not headers or _are_harmless(headers)
+            )
             secure = client.is_secure
-            if _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
-                context = _describe(client, request, secure)
+        except Exception:  # noqa: BLE001  # headers or a client of the application's own making
+            is_harmless, secure = False, False
+        if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
+            context = _describe(client, request, secure)
         if context is None:
             return _send(send, client, request)
         with enforcing(context) as reported:
@@ -146,7 +150,7 @@ def _send(send: Function, client: Any, request: Request) -> Any:
     try:
         answer = send(*request.arguments)
     except _Abort as abort:
-        # What the SDK was doing when the connection hook stopped it says nothing.
+        # Without the frames of the SDK: what it was doing when the connection hook stopped it is of no use.
         raise abort.error.with_traceback(None) from None
     finally:
         _current.reset(token)

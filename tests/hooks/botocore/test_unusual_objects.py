@@ -119,6 +119,7 @@ def test_an_empty_key_is_not_a_key(sdk: str, http: RecordingServer, caplog: pyte
 
 @pytest.mark.parametrize("port", ["+{}", "{} "])
 def test_a_url_that_only_one_parser_accepts(port: str, https: TlsRecordingServer) -> None:
+    pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
     with RecordingServer() as away:
 
         def to_plaintext(request: Any, **_: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
+from obs_sse_guard._policy.kms_uploads import kms_uploads
 from tests.support import obs_calls
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, sse_c
 from tests.support.servers import RecordingServer, assert_silent
@@ -102,4 +103,12 @@ def test_header_names_that_are_not_text_are_read(http: RecordingServer) -> None:
             client._make_put_request(BUCKET, OBJECT, headers=headers)
         with pytest.raises(SSETransportError):
             client.deleteObject(BUCKET, OBJECT, extensionHeaders=headers)
+    assert_silent(http)
+
+
+def test_an_upload_passed_by_keywords_is_recognized(http: RecordingServer) -> None:
+    kms_uploads.add("127.0.0.1", BUCKET, "an-upload")
+    with open_client("v2", http) as client, pytest.raises(SSETransportError) as caught:
+        client.uploadPart(bucketName=BUCKET, objectKey=OBJECT, partNumber=1, uploadId="an-upload", content=CONTENT)
+    assert caught.value.rule == "inferred-kms"
     assert_silent(http)

@@ -178,3 +178,13 @@ def test_a_failure_of_the_redaction_does_not_lose_a_line(
     monkeypatch.delattr("obs_sse_guard._hooks.obs.logs.redacted")
     LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk").log(logging.INFO, "kept")
     assert log.lines[0].endswith("kept")
+
+
+def test_an_uninstalled_hook_redacts_nothing(log: _Lines, request: pytest.FixtureRequest) -> None:
+    client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
+    client.logger.addHandler(log)
+    hooked = vars(LogClient)["log"]
+    hooked(client, logging.WARNING, "%s", {OBS_KEY_HEADER: "a"})
+    obs_sse_guard.uninstall()
+    hooked(client, logging.WARNING, "%s", {OBS_KEY_HEADER: "b"})
+    assert ["******" in line for line in log.lines] == [True, False]
