@@ -191,3 +191,11 @@ def test_every_package_with_hooks_is_known() -> None:
     targets = {target for load in SDK_TARGETS.values() for target in load()}
     assert targets == set(installer.targets)
     assert {target.module.partition(".")[0] for target in targets} == set(SDK_TARGETS)
+
+
+def test_hooks_are_not_placed_by_a_thread_that_comes_late(sdk: str, installers: list[HookInstaller]) -> None:
+    installers.append(made := HookInstaller(sdk_targets={sdk: _load}))
+    module = __import__(sdk)
+    made.uninstall()
+    made._hook_modules(sdk)  # of an import that was under way
+    assert not is_hook(vars(module.Client)["call"])
