@@ -1,4 +1,4 @@
-"""What every test starts from: the guard armed, an environment that says nothing, no network."""
+"""Fixtures of every test: the guard active, a clean environment, and no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.guard import reset
 from tests.support.selection import left_out
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
-# The default run draws the same examples each time. The nightly run draws anew; what it finds becomes a named test.
+# The default run draws the same examples each time. The nightly run draws new ones; a failure becomes a named test.
 settings.register_profile("ci", max_examples=20, derandomize=True, database=None, deadline=None)
 settings.register_profile("full", max_examples=60, derandomize=True, database=None, deadline=None)
 settings.register_profile("nightly", max_examples=4_000, deadline=None, print_blob=True)
@@ -23,7 +23,7 @@ settings.load_profile("ci")
 _CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-# In development mode asyncio warns of whatever takes longer than 0.1 s: of the machine, not of the code.
+# In development mode asyncio warns about every step longer than 0.1 s. On a busy machine that is no defect.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 _SERVERS = frozenset({"http", "https", "proxy", "recorder", "worker"})
@@ -36,14 +36,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw more examples in a full run, unless a profile is asked for."""
+    """Draw more examples in a full run, unless a profile is given."""
     if config.getoption("--full") and not config.getoption("--hypothesis-profile"):
         settings.load_profile("full")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server; leave out what is for a full run."""
+    """Mark the tests that need a server, and deselect those of a full run."""
     for item in items:
         if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("server")
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def _names() -> Iterator[None]:
+def _loopback_names() -> Iterator[None]:
     with loopback_names():
         yield
 
@@ -71,8 +71,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _armed(_clean_environment: None) -> Iterator[None]:
-    """The guard as after its import, with no memory of other tests."""
+def _guard_active(_clean_environment: None) -> Iterator[None]:
+    """Install the guard, and clear its memory of other tests."""
     reset()
     obs_sse_guard.install()
     yield
@@ -81,13 +81,13 @@ def _armed(_clean_environment: None) -> Iterator[None]:
 
 @pytest.fixture
 def http() -> Iterator[RecordingServer]:
-    """A recording server on plaintext."""
+    """Start a recording server for HTTP."""
     with RecordingServer() as server:
         yield server
 
 
 @pytest.fixture
 def https() -> Iterator[TlsRecordingServer]:
-    """A recording server on TLS."""
+    """Start a recording server for HTTPS."""
     with TlsRecordingServer() as server:
         yield server

@@ -1,4 +1,4 @@
-"""The package's own house: no file too long, no code that writes code."""
+"""The layout of the package: no file is too long, and no code is generated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages are true: their examples run, and they name everything that exists and nothing else."""
+"""The pages match the package: their examples run, and every name on them exists."""
 
 from __future__ import annotations
 

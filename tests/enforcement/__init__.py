@@ -1,1 +1,1 @@
-"""Tests of what is raised, logged, written and counted."""
+"""Tests of the error, the log, the audit file and the telemetry."""

@@ -1,4 +1,4 @@
-"""What the tests of enforcement share."""
+"""Fixtures of the enforcement tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.guard import AUDIT
 
 @pytest.fixture
 def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The audit file, switched on."""
+    """Enable the audit file, and return its path."""
     path = tmp_path / "audit.jsonl"
     monkeypatch.setenv(AUDIT, str(path))
     return path

@@ -19,7 +19,7 @@ from obs_sse_guard._policy.request import RequestContext
 from obs_sse_guard._policy.settings import Mode, Policy, read_settings
 from obs_sse_guard.rules import Encryption
 
-CALL = "putContent of a caf\u00e9 \u2192 \u5317\u4eac"  # what an application may be called
+CALL = "putContent of a caf\u00e9 \u2192 \u5317\u4eac"  # an application can have any name
 FINDINGS = [
     *(Finding(name, kind) for name, kind in CATALOGUE.items()),
     *(Finding(row.id, kind, row) for row in rules.RULES for kind in ROW_TYPES),

@@ -1,4 +1,4 @@
-"""The audit file: what a line says, and what happens when it cannot be written."""
+"""The audit file: the fields of a line, and what happens if it cannot be written."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def test_warn_mode_writes_each_call_once_though_two_gates_see_it(
+def test_warn_mode_writes_each_call_once_although_two_hooks_check_it(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -78,10 +78,10 @@ def test_warn_mode_writes_each_call_once_though_two_gates_see_it(
         for _ in range(3):
             assert put_sse_c(client).status == 200
     assert [line["verdict"] for line in audited(audit)] == ["would-refuse"] * 3
-    assert len(caplog.records) == 1, "the log is spared, the file is not"
+    assert len(caplog.records) == 1, "the log is throttled, the file is not"
 
 
-def test_a_finding_that_is_only_logged(http: RecordingServer, audit: Path) -> None:
+def test_a_finding_that_is_only_logged_is_written(http: RecordingServer, audit: Path) -> None:
     with open_client("v2", http) as client:
         client.deleteObject(BUCKET, OBJECT, extensionHeaders={"x-amz-server-side-encryption": "kms"})
     [line] = audited(audit)
@@ -89,7 +89,7 @@ def test_a_finding_that_is_only_logged(http: RecordingServer, audit: Path) -> No
     assert (line["documented"], line["strict"]) == ("log", "refuse")
 
 
-def test_what_strict_alone_would_refuse_is_in_the_file_and_not_in_the_log(
+def test_what_only_strict_refuses_is_written_but_not_logged(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_client("v2", http) as client:
@@ -114,7 +114,9 @@ def test_every_use_of_a_trusted_host_is_written(
     assert rules(caplog) == ["trusted-host"]
 
 
-def test_nothing_is_written_for_nothing(http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_without_a_finding_is_not_written(
+    http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with open_client("v2", http) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
         monkeypatch.setenv(MODE, "off")
@@ -122,7 +124,7 @@ def test_nothing_is_written_for_nothing(http: RecordingServer, audit: Path, monk
     assert not audit.exists()
 
 
-def test_the_file_is_switched_live(
+def test_the_file_can_be_changed_at_run_time(
     http: RecordingServer, audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -135,7 +137,7 @@ def test_the_file_is_switched_live(
     assert (len(audited(audit)), len(audited(tmp_path / "other"))) == (1, 1)
 
 
-def test_a_file_that_is_moved_away_is_begun_anew(
+def test_a_file_that_is_moved_is_created_again(
     http: RecordingServer, audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -147,7 +149,7 @@ def test_a_file_that_is_moved_away_is_begun_anew(
     assert (len(audited(tmp_path / "audit.1")), len(audited(audit))) == (1, 2)
 
 
-def test_long_and_odd_names_make_one_short_line(http: RecordingServer, audit: Path) -> None:
+def test_long_and_unusual_names_produce_one_short_line(http: RecordingServer, audit: Path) -> None:
     names = {f"x-amz-meta-\ud800\u2028{number}-{'n' * 5000}": obs.SseCHeader.getInstance(KEY) for number in range(99)}
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
         client.putContent(BUCKET, OBJECT, CONTENT, metadata=names)
@@ -158,7 +160,7 @@ def test_long_and_odd_names_make_one_short_line(http: RecordingServer, audit: Pa
     assert not leaks(audit.read_bytes(), KEY)
 
 
-def test_a_process_without_arguments_has_no_name(
+def test_a_process_without_arguments_has_an_empty_name(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [])
@@ -186,7 +188,7 @@ def test_a_path_that_cannot_be_written_warns_once_and_breaks_nothing(
             put_sse_c(client)
 
 
-needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 
 @needs_full
@@ -199,12 +201,12 @@ def test_a_full_disk_warns_once_and_breaks_nothing(http: RecordingServer, monkey
             put_sse_c(client)
 
 
-def test_a_pipe_that_nobody_reads_holds_up_no_call(
+def test_a_pipe_without_a_reader_blocks_no_call(
     http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.setenv(AUDIT, str(tmp_path / "pipe"))
-    rescue = threading.Timer(20, lambda: (tmp_path / "pipe").open("rb").close())  # from waiting for ever
+    rescue = threading.Timer(20, lambda: (tmp_path / "pipe").open("rb").close())  # otherwise a failure hangs
     rescue.start()
     begin = time.monotonic()
     with open_client("v2", http) as client:
@@ -220,7 +222,7 @@ def test_a_pipe_that_nobody_reads_holds_up_no_call(
     rescue.join()
 
 
-def test_a_write_that_is_cut_short_swallows_no_line(
+def test_a_partial_write_loses_no_other_line(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
@@ -238,7 +240,7 @@ def test_a_write_that_is_cut_short_swallows_no_line(
     assert [json.loads(line)["verdict"] for line in whole] == ["refused"] * 2
 
 
-def test_who_holds_the_lock_and_does_not_go_on_stops_nobody(
+def test_a_lock_held_by_another_process_blocks_nobody(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audit.touch()
@@ -252,7 +254,7 @@ def test_who_holds_the_lock_and_does_not_go_on_stops_nobody(
     assert len(audited(audit)) == 2
 
 
-def test_a_line_that_is_being_written_is_not_taken_for_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_being_written_is_not_mistaken_for_a_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_module, "_LOCK_ATTEMPTS", 10_000)
     path = tmp_path / "audit"
     appending = threading.Thread(target=audit_module.append, args=(str(path), b"line\n"))
@@ -268,7 +270,7 @@ def test_a_line_that_is_being_written_is_not_taken_for_torn(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("error", [OSError(37, "No locks available"), None])
-def test_where_there_are_no_locks_lines_are_written_all_the_same(
+def test_lines_are_written_where_locks_are_unsupported(
     error: OSError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flock(*_: object) -> None:
@@ -282,7 +284,7 @@ def test_where_there_are_no_locks_lines_are_written_all_the_same(
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_lock_is_given_back_though_a_child_has_the_file_open(tmp_path: Path) -> None:
+def test_the_lock_is_released_although_a_child_has_the_file_open(tmp_path: Path) -> None:
     write, forked = os.write, []
 
     def forking(descriptor: int, data: bytes) -> int:
@@ -296,13 +298,13 @@ def test_the_lock_is_given_back_though_a_child_has_the_file_open(tmp_path: Path)
     with mock.patch.object(os, "write", forking):
         audit_module.append(str(tmp_path / "audit"), b"line\n")
     with (tmp_path / "audit").open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the child holds it
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if the child holds the lock
     for child in forked:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
-def test_a_file_that_may_not_be_read_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_read_permission_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -313,7 +315,7 @@ def test_a_file_that_may_not_be_read_is_written_all_the_same(tmp_path: Path, mon
     assert (tmp_path / "audit").read_bytes() == b"one\ntwo\n"
 
 
-def test_a_bug_in_a_reporter_is_said_once_and_changes_no_verdict(
+def test_a_failing_reporter_is_logged_once_and_changes_no_outcome(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
@@ -331,7 +333,9 @@ def test_a_bug_in_a_reporter_is_said_once_and_changes_no_verdict(
     assert not leaks(caplog.text, KEY)
 
 
-def test_a_log_that_raises_breaks_nothing(http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_logging_handler_that_raises_breaks_nothing(
+    http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(_: logging.LogRecord) -> bool:
         raise LookupError(KEY)
 
@@ -342,4 +346,4 @@ def test_a_log_that_raises_breaks_nothing(http: RecordingServer, audit: Path, mo
             assert put_sse_c(client).status == 200
     finally:
         logger.removeFilter(broken)
-    assert len(audited(audit)) == 1, "the reporters after it are told all the same"
+    assert len(audited(audit)) == 1, "the other reporters still run"

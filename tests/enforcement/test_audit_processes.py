@@ -1,4 +1,4 @@
-"""One audit file for many processes and threads."""
+"""Many processes and threads share one audit file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _WORKER = """
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Path:
-    """A program of its own; written once, for one that starts must not find it half written for the next."""
+    """Write the worker program once, so that no process starts from a half-written file."""
     program = tmp_path / "worker.py"
     program.write_text(textwrap.dedent(_WORKER.format(key=KEY)))
     return program
@@ -56,20 +56,20 @@ def _start(program: Path, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_and_threads_lose_and_tear_no_line(worker: Path, audit: Path) -> None:
+def test_processes_and_threads_neither_lose_nor_tear_a_line(worker: Path, audit: Path) -> None:
     processes, threads, calls = 4, 8, 25
     started = [_start(worker, "http://127.0.0.1:9", threads, calls) for _ in range(processes)]
     for process in started:
         process.communicate(timeout=120)
         assert process.returncode == 0
-    lines = audited(audit)  # every line is whole, or it would not be JSON
+    lines = audited(audit)  # a torn line would not parse as JSON
     assert len(lines) == processes * threads * calls
     assert len({(line["pid"], line["thread"]) for line in lines}) == processes * threads
     assert {line["site"]["file"] for line in lines} == {str(worker)}
     assert not leaks(audit.read_bytes(), KEY)
 
 
-def test_a_killed_process_tears_no_line_but_its_own(worker: Path, audit: Path) -> None:
+def test_a_killed_process_tears_only_its_own_line(worker: Path, audit: Path) -> None:
     killed = _start(worker, "http://127.0.0.1:9", 4, 100_000)
     deadline = time.monotonic() + 60
     while not (audit.exists() and audit.stat().st_size > 50_000) and time.monotonic() < deadline:
@@ -84,8 +84,8 @@ def test_a_killed_process_tears_no_line_but_its_own(worker: Path, audit: Path) -
     assert [json.loads(line)["pid"] for line in lines[-5:]] == [survivor.pid] * 5
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-def test_a_fork_writes_on(http: RecordingServer, audit: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_keeps_writing(http: RecordingServer, audit: Path, tmp_path: Path) -> None:
     code = f"""
         import os, obs, obs_sse_guard
         client = obs.ObsClient(access_key_id="a", secret_access_key="b", server="http://127.0.0.1:9", signature="v2")

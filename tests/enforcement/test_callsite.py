@@ -1,4 +1,4 @@
-"""The call site is the application's line."""
+"""The call site is the line of the application."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_call_site_is_the_applications_line(http: RecordingServer, audit: Pa
     assert _site(audit)["function"] == "test_the_call_site_is_the_applications_line"
 
 
-def test_an_override_in_a_subclass_is_the_application(http: RecordingServer, audit: Path) -> None:
+def test_an_override_in_a_subclass_counts_as_the_application(http: RecordingServer, audit: Path) -> None:
     client = _OwnClient(access_key_id="a", secret_access_key="b", server=http.url, signature="v2")
     with pytest.raises(SSETransportError):
         put_sse_c(client)
@@ -56,7 +56,7 @@ def test_an_override_in_a_subclass_is_the_application(http: RecordingServer, aud
     assert _site(audit)["file"] == __file__
 
 
-def test_a_helper_module_of_the_application_is_the_application(http: RecordingServer, audit: Path) -> None:
+def test_a_helper_module_counts_as_the_application(http: RecordingServer, audit: Path) -> None:
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
         obs_calls.drive(client, ROWS[0])
     assert _site(audit)["file"] == obs_calls.__file__
@@ -66,19 +66,19 @@ _CALLER = "def call(function):\n    return function()\n\nasync def wait(function
 
 
 def _module(file: Path) -> dict[str, Any]:
-    """A module of two functions that call what they are given, as if it had been imported from this file."""
+    """Return a module with two functions that call their argument, as if imported from this file."""
     names: dict[str, Any] = {}
     exec(compile(_CALLER, str(file), "exec"), names)  # noqa: S102  # the lines above
     return names
 
 
 @pytest.mark.parametrize("folder", ["obs", "aiobotocore/site-packages", "lib/python3/asyncio"])
-def test_packages_are_told_by_their_folder_and_not_by_its_name(folder: str, tmp_path: Path) -> None:
+def test_packages_are_identified_by_their_folder_not_its_name(folder: str, tmp_path: Path) -> None:
     file = tmp_path / folder / "botocore.py"
     assert _module(file)["call"](call_site) == (str(file), 2, "call")
 
 
-def test_installed_packages_are_applications_unless_they_are_known() -> None:
+def test_installed_packages_count_as_applications_unless_known() -> None:
     stdlib = Path(threading.__file__).parent
     for file, is_application in (
         (stdlib / "site-packages" / "shop" / "orders.py", True),
@@ -90,7 +90,7 @@ def test_installed_packages_are_applications_unless_they_are_known() -> None:
         assert (_module(file)["call"](call_site).file == str(file)) is is_application
 
 
-def test_a_worker_thread_of_the_application_shows_its_code(http: RecordingServer, audit: Path) -> None:
+def test_the_call_site_in_a_worker_thread_of_the_application(http: RecordingServer, audit: Path) -> None:
     def work() -> None:
         with pytest.raises(SSETransportError):
             put_sse_c(client)
@@ -103,7 +103,7 @@ def test_a_worker_thread_of_the_application_shows_its_code(http: RecordingServer
     assert audited(audit)[-1]["thread"] == "worker 7"
 
 
-def test_a_thread_of_the_sdks_own_has_no_call_site(
+def test_a_worker_thread_of_the_sdk_has_no_call_site(
     http: RecordingServer, audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -122,12 +122,14 @@ def test_a_thread_of_the_sdks_own_has_no_call_site(
 
 @pytest.mark.parametrize("sdk", s3_calls.SDKS)
 def test_the_call_site_of_the_botocore_family(sdk: str, http: RecordingServer, audit: Path) -> None:
-    refusal = s3_calls.outcome(sdk, http, s3_calls.saying(ROWS[0]))
+    refusal = s3_calls.outcome(sdk, http, s3_calls.call_for(ROWS[0]))
     assert isinstance(refusal, SSETransportError)
     assert _site(audit)["file"] == s3_calls.__file__
 
 
-def test_who_runs_the_event_loop_did_not_make_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_that_runs_the_event_loop_is_not_the_call_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sdk = ModuleType("s3fs")
     sdk.__path__ = [str(tmp_path)]
     monkeypatch.setitem(sys.modules, "s3fs", sdk)
@@ -138,7 +140,7 @@ def test_who_runs_the_event_loop_did_not_make_the_call(tmp_path: Path, monkeypat
         return [awaited, *await asyncio.gather(wait(call_site)), await wait(call_site)]
 
     deadline, task, awaited = asyncio.run(application())
-    assert task is None, "a task of the SDK's own, which the application only waits for"
+    assert task is None, "the task belongs to the SDK; the application only awaits it"
     assert awaited.function.endswith("application")
-    # Until Python 3.12 wait_for makes a task of its own, too.
+    # Until Python 3.12, wait_for also creates a task.
     assert deadline == (None if sys.version_info < (3, 12) else awaited._replace(line=awaited.line - 1))

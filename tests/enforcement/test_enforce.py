@@ -1,4 +1,4 @@
-"""Modes and policies, and what the guard says of each call."""
+"""Modes and policies, and what the guard reports for each call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.servers import RecordingServer, assert_silent, leaks
 from tests.support.sse import KEY
 
 
-def test_a_request_to_another_host_is_said_for_itself(
+def test_a_request_to_another_host_is_reported_separately(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
@@ -71,16 +71,20 @@ def test_off(
     assert not caplog.records
 
 
-def test_a_typo_never_disarms_and_warns_once(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typo_in_the_mode_warns_once_and_keeps_enforcing(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(MODE, "offf")
     with open_client("v2", http) as client:
         with pytest.warns(SSEGuardWarning, match=r"OBS_SSE_GUARD: unknown value 'offf'.*enforce, warn, off"):
             refusal(client)
-        refusal(client)  # a second warning would be an error here
+        refusal(client)  # a second warning would raise here
     assert_silent(http)
 
 
-def test_a_typo_in_the_policy_keeps_the_documented_one(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typo_in_the_policy_keeps_the_documented_policy(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(POLICY, "stict")
     with (
         open_client("v2", http) as client,
@@ -89,7 +93,7 @@ def test_a_typo_in_the_policy_keeps_the_documented_one(http: RecordingServer, mo
         refusal(client)
 
 
-def test_the_mode_is_switched_live(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mode_can_be_changed_at_run_time(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_client("v2", http) as client:
         for value, expected in (("off", 200), ("enforce", None), ("warn", 200), ("enforce", None)):
             monkeypatch.setenv(MODE, value)
@@ -99,7 +103,7 @@ def test_the_mode_is_switched_live(http: RecordingServer, monkeypatch: pytest.Mo
                 refusal(client)
 
 
-def test_ordinary_calls_read_no_setting(
+def test_calls_without_encryption_read_no_setting(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def read() -> None:
@@ -111,7 +115,7 @@ def test_ordinary_calls_read_no_setting(
     assert "could not judge" not in caplog.text
 
 
-def test_each_finding_is_said_once_per_call(
+def test_each_finding_is_reported_once_per_call(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -123,10 +127,10 @@ def test_each_finding_is_said_once_per_call(
         assert len(http.calls) == 2
         assert len(caplog.records) == 1
         client.putObject(BUCKET, OBJECT, CONTENT, headers=header)
-        assert len(caplog.records) == 2, "muted within a call, not after it"
+        assert len(caplog.records) == 2, "suppressed within a call, not after it"
 
 
-def test_the_log_is_structured(
+def test_the_log_record_is_structured(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -149,7 +153,7 @@ def test_the_log_is_structured(
     assert not leaks(repr(fields), KEY)
 
 
-def test_a_warning_that_is_made_an_error_is_logged_instead(
+def test_a_warning_raised_as_an_error_is_logged_instead(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODE, "typo")
@@ -160,7 +164,7 @@ def test_a_warning_that_is_made_an_error_is_logged_instead(
     assert "unknown value" in caplog.text
 
 
-def test_a_stream_is_not_read_and_nothing_waits(http: RecordingServer) -> None:
+def test_a_refused_stream_is_not_read_and_nothing_sleeps(http: RecordingServer) -> None:
     class Stream:
         reads = 0
 
@@ -187,7 +191,7 @@ def _fail() -> None:
     raise LookupError(KEY)
 
 
-def test_a_failure_is_logged_in_full_and_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_once_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     try:
         _fail()
     except LookupError:
@@ -200,7 +204,7 @@ def test_a_failure_is_logged_in_full_and_once(caplog: pytest.LogCaptureFixture) 
     assert [record.getMessage() for record in caplog.records] == [message]
 
 
-def test_a_log_that_fails_is_no_more_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_log_of_a_failure_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object, **__: object) -> None:
         raise OSError("the disk is full")
 

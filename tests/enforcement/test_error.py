@@ -1,4 +1,4 @@
-"""The error that a refused call raises: its text, its fields, its copies."""
+"""The error of a refused call: its text, its attributes, its copies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_the_error_teaches(http: RecordingServer) -> None:
+def test_the_error_explains_cause_and_fix(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         error = refusal(client)
     message = str(error)
@@ -41,7 +41,7 @@ def test_the_error_teaches(http: RecordingServer) -> None:
     assert "x-amz-server-side-encryption-customer-key" in error.headers
 
 
-def test_the_switches_of_the_message_work(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_named_in_the_message_work(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_client("v2", http) as client:
         message = str(refusal(client))
         for switch in ("OBS_SSE_GUARD=warn", "OBS_SSE_GUARD_TRUSTED_HOSTS=127.0.0.1"):

@@ -1,4 +1,4 @@
-"""OpenTelemetry: the counter and the event, as its own SDK sees them; nothing where it is absent."""
+"""OpenTelemetry: the counter and the event, as its SDK exports them, and nothing if it is absent."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.servers import RecordingServer, leaks
 from tests.support.sse import KEY
 
 
-class Telescope:
-    """What an application's OpenTelemetry collected."""
+class Telemetry:
+    """The metrics and spans that OpenTelemetry collected."""
 
     def __init__(self) -> None:
         self.reader, self.exporter = InMemoryMetricReader(), InMemorySpanExporter()
@@ -38,24 +38,26 @@ class Telescope:
         self.tracer = self.tracers.get_tracer("application")
 
     def points(self) -> list[Any]:
-        """Every data point of every metric."""
+        """Return every data point of the guard's metrics."""
         data: Any = self.reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
-        ours = [scope for scope in scopes if scope.scope.name == "obs_sse_guard"]  # some releases count themselves
+        ours = [
+            scope for scope in scopes if scope.scope.name == "obs_sse_guard"
+        ]  # some releases of OpenTelemetry add metrics of their own
         assert all(scope.scope.version == __version__ for scope in ours)
         found = [metric for scope in ours for metric in scope.metrics]
         assert all((metric.name, metric.unit) == ("obs_sse_guard.findings", "{finding}") for metric in found)
         return [point for metric in found for point in metric.data.data_points]
 
     def events(self) -> list[Any]:
-        """Every event of every span that has ended."""
+        """Return every event of every ended span."""
         return [event for span in self.exporter.get_finished_spans() for event in span.events]
 
 
 @pytest.fixture
-def telescope(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telescope]:
-    """OpenTelemetry as an application sets it up; a process can do that once, so it is handed over by hand."""
-    seen = Telescope()
+def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
+    """Set up OpenTelemetry. A process can set its providers only once, so they are patched in."""
+    seen = Telemetry()
     monkeypatch.setattr(metrics, "get_meter", seen.meters.get_meter)
     yield seen
     seen.meters.shutdown()
@@ -71,14 +73,14 @@ COUNTED = {
 }
 
 
-def test_a_refusal_is_counted_and_noted_on_the_span(http: RecordingServer, telescope: Telescope) -> None:
+def test_a_refusal_is_counted_and_added_to_the_span(http: RecordingServer, telemetry: Telemetry) -> None:
     with open_client("v2", http) as client:
         for _ in range(2):
-            with telescope.tracer.start_as_current_span("order"), pytest.raises(SSETransportError):
+            with telemetry.tracer.start_as_current_span("order"), pytest.raises(SSETransportError):
                 put_sse_c(client)
-    [point] = telescope.points()
+    [point] = telemetry.points()
     assert (point.value, dict(point.attributes)) == (2, COUNTED)
-    event, _ = telescope.events()
+    event, _ = telemetry.events()
     assert event.name == "obs_sse_guard.finding"
     noted = dict(event.attributes)
     assert noted.pop("code.line.number") > 0
@@ -93,57 +95,57 @@ def test_a_refusal_is_counted_and_noted_on_the_span(http: RecordingServer, teles
         "code.file.path": obs_calls.__file__,
         "code.function.name": "put_sse_c",
     }
-    assert not leaks(repr([*telescope.events(), *telescope.points()]), KEY)
+    assert not leaks(repr([*telemetry.events(), *telemetry.points()]), KEY)
 
 
-def test_every_call_in_warn_mode_counts_though_the_log_is_spared(
-    http: RecordingServer, telescope: Telescope, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_every_call_in_warn_mode_is_counted_although_the_log_is_throttled(
+    http: RecordingServer, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
-    with open_client("v2", http) as client, telescope.tracer.start_as_current_span("order"):
+    with open_client("v2", http) as client, telemetry.tracer.start_as_current_span("order"):
         for _ in range(5):
             assert put_sse_c(client).status == 200
-    [point] = telescope.points()
+    [point] = telemetry.points()
     assert (point.value, point.attributes["obs_sse_guard.verdict"]) == (5, "would-refuse")
-    assert len(telescope.events()) == 5
+    assert len(telemetry.events()) == 5
     assert len(caplog.records) == 1
 
 
-def test_what_is_trusted_counts_and_what_is_allowed_does_not(
-    http: RecordingServer, telescope: Telescope, monkeypatch: pytest.MonkeyPatch
+def test_a_trusted_call_is_counted_and_an_allowed_one_is_not(
+    http: RecordingServer, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kms = {"x-amz-server-side-encryption": "kms"}
-    with open_client("v2", http) as client, telescope.tracer.start_as_current_span("order"):
+    with open_client("v2", http) as client, telemetry.tracer.start_as_current_span("order"):
         client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders=kms)
-        assert telescope.points() == []
+        assert telemetry.points() == []
         monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
         put_sse_c(client)
-    [point] = telescope.points()
+    [point] = telemetry.points()
     assert (point.attributes["obs_sse_guard.rule"], point.attributes["obs_sse_guard.verdict"]) == (
         "trusted-host",
         "trusted",
     )
 
 
-def test_without_a_span_it_is_counted_alone(http: RecordingServer, telescope: Telescope) -> None:
+def test_without_a_span_a_refusal_is_only_counted(http: RecordingServer, telemetry: Telemetry) -> None:
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
         put_sse_c(client)
-    assert [point.value for point in telescope.points()] == [1]
+    assert [point.value for point in telemetry.points()] == [1]
 
 
-def test_a_thread_without_a_call_site_says_nothing_of_code(http: RecordingServer, telescope: Telescope) -> None:
+def test_a_thread_without_a_call_site_adds_no_code_attributes(http: RecordingServer, telemetry: Telemetry) -> None:
     headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
     with open_client("v2", http) as client, ThreadPoolExecutor(1) as pool:
-        with telescope.tracer.start_as_current_span("order"):
+        with telemetry.tracer.start_as_current_span("order"):
             put = partial(client.putContent, BUCKET, OBJECT, CONTENT, headers=headers)
             refusal = pool.submit(copy_context().run, put).exception(30)
         assert isinstance(refusal, SSETransportError)
-    [event] = telescope.events()
+    [event] = telemetry.events()
     assert event.attributes["server.address"] == "127.0.0.1"
     assert not [name for name in event.attributes if name.startswith("code.")]
 
 
-# ------------------------------------------------------------------------ processes of their own
+# ---------------------------------------------------------------------------- separate processes
 
 _CALL = f"""
     import obs, obs_sse_guard, sys
@@ -182,8 +184,8 @@ def test_the_counter_follows_a_provider_that_is_set_later(first: str) -> None:
     assert out == ["refused", "refused", "1"]
 
 
-def test_it_is_never_imported() -> None:
-    """Nobody would collect; and a process may be forked in the middle of an import."""
+def test_the_guard_never_imports_opentelemetry() -> None:
+    """Without an application that imports it, nothing collects; and a fork during an import can hang."""
     out = _run("""
         put()
         print("opentelemetry" in sys.modules)
@@ -191,7 +193,7 @@ def test_it_is_never_imported() -> None:
     assert out == ["refused", "False"]
 
 
-def test_an_application_that_only_traces_has_its_event() -> None:
+def test_an_application_that_only_traces_gets_the_event() -> None:
     out = _run("""
         from opentelemetry import trace
         sys.modules.pop("opentelemetry.metrics", None)
@@ -206,7 +208,7 @@ def test_an_application_that_only_traces_has_its_event() -> None:
     assert out == ["obs_sse_guard.finding table-1/PutObject", "refused"]
 
 
-def test_where_it_is_absent_nothing_is_missed() -> None:
+def test_the_guard_works_without_opentelemetry() -> None:
     out = _run("""
         sys.modules["opentelemetry"] = None
         put()

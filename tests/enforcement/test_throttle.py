@@ -1,4 +1,4 @@
-"""Throttle control: one full record per place, then counts, ever more rarely, in bounded memory."""
+"""Throttling: one full record per call site, then counts at growing intervals, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ def _warn(monkeypatch: pytest.MonkeyPatch) -> None:
 # ------------------------------------------------------------------------------- the counting
 
 
-def test_a_thing_is_said_at_growing_intervals() -> None:
-    noise = Throttle()
-    said = [count for count in (noise("it") for _ in range(12_345)) if count]
-    assert said == [1, 10, 100, 1000, 10_000]
-    assert noise("something else") == 1
-    noise.forget()
-    assert noise("it") == 1
+def test_repeats_are_reported_at_growing_intervals() -> None:
+    throttle = Throttle()
+    reported = [count for count in (throttle("it") for _ in range(12_345)) if count]
+    assert reported == [1, 10, 100, 1000, 10_000]
+    assert throttle("something else") == 1
+    throttle.forget()
+    assert throttle("it") == 1
 
 
-def test_what_happened_longest_ago_makes_room() -> None:
-    noise = Throttle(limit=3)
-    for what in ("first", "second", "third", "first", "fourth"):  # "first" is the fresher for its second time
-        noise(what)
-    assert len(noise) == 3
-    assert noise("second") == 1, "forgotten, and said anew"
-    assert noise("first") == 0, "known still"
+def test_the_least_recent_key_is_evicted() -> None:
+    throttle = Throttle(limit=3)
+    for what in ("first", "second", "third", "first", "fourth"):  # its repeat makes "first" recent
+        throttle(what)
+    assert len(throttle) == 3
+    assert throttle("second") == 1, "evicted, so reported again"
+    assert throttle("first") == 0, "still known"
 
 
-def test_memory_is_bounded_whatever_comes() -> None:
-    noise = Throttle()
+def test_memory_is_bounded_for_any_number_of_keys() -> None:
+    throttle = Throttle()
     for number in range(20_000):
-        noise(("rule", "operation", f"host-{number}", None))
-    assert len(noise) == 1024
+        throttle(("rule", "operation", f"host-{number}", None))
+    assert len(throttle) == 1024
 
 
 def test_threads_lose_no_count() -> None:
-    noise = Throttle()
+    throttle = Throttle()
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # threads change in the middle of everything
-    said: list[int] = []
+    sys.setswitchinterval(1e-6)  # switch threads as often as possible
+    reported: list[int] = []
 
     def work() -> None:
-        said.extend(filter(None, (noise("it") for _ in range(1250))))
+        reported.extend(filter(None, (throttle("it") for _ in range(1250))))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -68,17 +68,17 @@ def test_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     sys.setswitchinterval(interval)
-    assert sorted(said) == [1, 10, 100, 1000, 10_000]
+    assert sorted(reported) == [1, 10, 100, 1000, 10_000]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
-    noise = Throttle()
+    throttle = Throttle()
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with noise._lock:
+        with throttle._lock:
             held.set()
             done.wait(30)
 
@@ -87,8 +87,8 @@ def test_a_lock_that_another_thread_holds_does_not_stop_a_fork() -> None:
     held.wait(30)
     child = os.fork()
     if child == 0:
-        signal.alarm(20)  # it would wait for ever
-        os._exit(0 if noise("it") == 1 else 1)
+        signal.alarm(20)  # a held lock would wait forever
+        os._exit(0 if throttle("it") == 1 else 1)
     _, status = os.waitpid(child, 0)
     done.set()
     holder.join()
@@ -121,7 +121,7 @@ def test_one_full_record_then_counts(http: RecordingServer, caplog: pytest.LogCa
 
 
 @pytest.mark.usefixtures("_warn")
-def test_each_place_operation_host_and_rule_is_said_in_full(
+def test_each_call_site_operation_host_and_rule_is_logged_in_full(
     http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     kms = obs.PutObjectHeader(sseHeader=obs.SseKmsHeader.getInstance())
@@ -129,13 +129,13 @@ def test_each_place_operation_host_and_rule_is_said_in_full(
         for _ in range(3):
             put_sse_c(client)
             put_sse_c(elsewhere)  # another host
-            client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another rule, another place
-            client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another place
+            client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another rule, another call site
+            client.putContent(BUCKET, OBJECT, CONTENT, headers=kms)  # another call site
     assert len(caplog.records) == 4
     assert all("; fix: " in record.getMessage() for record in caplog.records)
 
 
-def test_a_change_of_the_verdict_is_said_in_full(
+def test_a_change_of_the_outcome_is_logged_in_full(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_client("v2", http) as client:
@@ -146,7 +146,7 @@ def test_a_change_of_the_verdict_is_said_in_full(
     assert [record.getMessage().split()[1] for record in caplog.records] == ["noticed", "would"]
 
 
-def test_a_thread_without_a_call_site_is_counted_too(
+def test_a_thread_without_a_call_site_is_throttled_too(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")

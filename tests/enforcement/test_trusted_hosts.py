@@ -12,7 +12,7 @@ from tests.support.servers import RecordingServer, assert_silent
 
 
 @pytest.mark.parametrize("value", ["127.0.0.1", "10.0.0.1, 127.0.0.0/8 ,", "127.0.0.1.", "::1,127.0.0.1"])
-def test_a_trusted_hop_is_allowed_and_said_once_per_host(
+def test_a_trusted_hop_is_allowed_and_logged_once_per_host(
     value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(TRUSTED, value)
@@ -25,14 +25,18 @@ def test_a_trusted_hop_is_allowed_and_said_once_per_host(
 
 
 @pytest.mark.parametrize("value", ["obs.test", "*.test", "OBS.test."])
-def test_a_trusted_name_is_the_endpoints(value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trusted_name_matches_the_endpoint(
+    value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(TRUSTED, value)
     with open_client("obs", http) as client:
         assert put_sse_c(client).status == 200
 
 
 @pytest.mark.parametrize("value", ["*.obs.test", "bs.test", "obs.test.evil", "obs", "*.est", "127.0.0.1"])
-def test_a_name_is_trusted_whole(value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trusted_name_matches_the_whole_host(
+    value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(TRUSTED, value)
     with open_client("obs", http) as client:
         refusal(client)
@@ -40,7 +44,7 @@ def test_a_name_is_trusted_whole(value: str, http: RecordingServer, monkeypatch:
 
 
 @pytest.mark.parametrize("value", ["127.0.0.2", "127.0.0.10", "128.0.0.0/8", "::1", "*.0.0.1x"])
-def test_an_address_is_trusted_as_an_address(
+def test_an_address_is_compared_as_an_address(
     value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TRUSTED, value)
@@ -49,7 +53,7 @@ def test_an_address_is_trusted_as_an_address(
 
 
 @pytest.mark.parametrize("value", ["http://127.0.0.1", "127.0.0.1:80", "127.0.0.1/33", "*", "a*b", "127.0.0"])
-def test_an_entry_that_is_not_understood_trusts_nothing_and_warns(
+def test_an_invalid_entry_trusts_nothing_and_warns(
     value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TRUSTED, value)
@@ -57,7 +61,7 @@ def test_an_entry_that_is_not_understood_trusts_nothing_and_warns(
         refusal(client)
 
 
-def test_trust_covers_the_transport_alone(
+def test_trust_covers_only_the_transport(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(TRUSTED, "127.0.0.1")

@@ -148,11 +148,11 @@ def main() -> int:
     """Run the matrix or read its results, write the page, and return 0 if every environment passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--read", metavar="JSON", type=Path, help="read this result file of tox and run nothing")
-    asked = parser.parse_args()
-    if not asked.read:
+    arguments = parser.parse_args()
+    if not arguments.read:
         # The page shows the failures.
         subprocess.run([sys.executable, *RUN, "--result-json", str(RESULTS)], check=False)
-    results = json.loads((asked.read or RESULTS).read_text("utf-8"))
+    results = json.loads((arguments.read or RESULTS).read_text("utf-8"))
     found = outcomes(results)
     PAGE.write_text(page(found, today()), "utf-8")
     return 0 if found and all(one.result == "passed" for one in found) else 1

@@ -30,7 +30,8 @@ TIMED_OUT = (24, 36, 152, 255, -24)
 UNTESTED = (5, 33)
 
 _FRAMES = (
-    "`test_a_complaint_points_at_its_place` detects this, but it cannot run under mutmut, which inserts stack frames."
+    "`test_a_warning_points_at_the_callers_line` detects this, but it cannot run under mutmut, "
+    "which inserts stack frames."
 )
 EXPLAINED = {
     "warnings.warn(message, SSEGuardWarning, )": _FRAMES,

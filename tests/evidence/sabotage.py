@@ -200,10 +200,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--group", choices=CLAIMS)
     parser.add_argument("--layer", choices=LAYERS, action="append", help="run this layer instead of those that claim")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = run([asked.group] if asked.group else [*CLAIMS], asked.layer or [], Path(folder))
-    if not (asked.group or asked.layer):
+        found = run([arguments.group] if arguments.group else [*CLAIMS], arguments.layer or [], Path(folder))
+    if not (arguments.group or arguments.layer):
         PAGE.write_text(page(found, today()), "utf-8")
     return any(is_wrong(group, test) for (group, _), test in found.items())
 

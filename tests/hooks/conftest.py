@@ -1,4 +1,4 @@
-"""What the tests of the hooks share."""
+"""Fixtures of the hook tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from tests.support.guard import POLICY
 
 @pytest.fixture(params=["documented", "strict"])
 def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each of the policies, in the environment."""
+    """Set each policy in the environment, and return it."""
     monkeypatch.setenv(POLICY, request.param)
     return str(request.param)

@@ -1,4 +1,4 @@
-"""The SDKs are what the guard was built on, and whoever changes them wakes somebody."""
+"""The SDKs match their record, and a change that affects the guard is reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.canary import SDKS, Record, Sdk
 LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 
 
-# Of the standard library, and of aiohttp, which has a row of its own.
+# Modules of the standard library, and aiohttp, which is recorded separately.
 HOOKED_UNDER_ANOTHER_NAME = {
     "botocore.endpoint.logging.Logger.makeRecord",
     "aiobotocore.httpsession.aiohttp.ClientRequest.__init__",
@@ -29,20 +29,20 @@ HOOKED_UNDER_ANOTHER_NAME = {
 def test_the_installed_release_is_as_recorded(sdk: Sdk) -> None:
     pytest.importorskip(sdk.module)
     record = Record()
-    told = canary.changes(sdk, record)
-    assert not told, "\n\n" + canary.advice(sdk, record, told)
+    changed = canary.changes(sdk, record)
+    assert not changed, "\n\n" + canary.advice(sdk, record, changed)
 
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.distribution)
-def test_what_is_relied_on_is_there_to_be_watched(sdk: Sdk) -> None:
-    """A name with a slip in it would watch nothing."""
+def test_every_watched_name_exists(sdk: Sdk) -> None:
+    """A misspelled name would watch nothing."""
     record = Record()
     known = {name for release in record.releases(sdk.distribution) for name in record.prints(sdk.distribution, release)}
     assert {name.replace(":", ".") for name in sdk.relied_on} <= known
 
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.distribution)
-def test_every_place_that_is_hooked_is_watched(sdk: Sdk) -> None:
+def test_every_hooked_method_is_watched(sdk: Sdk) -> None:
     record = Record()
     prints = record.prints(sdk.distribution, record.releases(sdk.distribution)[-1])
     hooked = {target.name for target in sdk.targets() if target.select is None}
@@ -53,12 +53,12 @@ def test_the_supported_releases_are_recorded() -> None:
     assert Record().releases("esdk-obs-python")[0] == "3.20.11"
 
 
-# ------------------------------------------------------------------- a release that is yet to come
+# --------------------------------------------------------------------------------- a later release
 
 
 @pytest.fixture
 def later(tmp_path: Path) -> Path:
-    """The installed SDK, copied, as a release that nobody has looked at."""
+    """Copy the installed SDK, as a release that is not recorded."""
     sdk = tmp_path / "obs"
     shutil.copytree(Path(str(obs.__file__)).parent, sdk, ignore=shutil.ignore_patterns("__pycache__"))
     _edit(sdk / "const.py", r"(?m)^OBS_SDK_VERSION = .*$", f"OBS_SDK_VERSION = '{LATER}'")
@@ -71,7 +71,7 @@ def _edit(path: Path, pattern: str, replacement: str) -> None:
     path.write_text(text, "utf-8")
 
 
-# Most of it hashes the sources of the SDKs, which takes ten times as long where it is measured.
+# It mostly hashes the sources of the SDKs, which takes ten times as long under coverage.
 _unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
@@ -102,13 +102,13 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "pattern", "replacement", "said"),
+    ("file", "pattern", "replacement", "expected"),
     [
         pytest.param(
             "client.py",
             r"(def _send_request\([^)]*\):)",
             r"\1\n        scheme = 'http'",
-            ["obs.client._BasicClient._send_request", "'the wire gate'"],
+            ["obs.client._BasicClient._send_request", "_hooks/obs/wire.py"],
             id="source",
         ),
         pytest.param(
@@ -116,7 +116,7 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
             r"def _parse_request_connection\(self, server, port,",
             "def _parse_request_connection(self, port, server,",
             ["obs.client._BasicClient._parse_request_connection", "connection_hook", "(self, port, server,"],
-            id="parameters of a place that is hooked",
+            id="parameters of a hooked method",
         ),
         pytest.param(
             "client.py",
@@ -141,12 +141,14 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
         ),
     ],
 )
-def test_a_changed_seam_wakes_somebody(file: str, pattern: str, replacement: str, said: list[str], later: Path) -> None:
+def test_a_changed_seam_is_reported(
+    file: str, pattern: str, replacement: str, expected: list[str], later: Path
+) -> None:
     _edit(later / file, pattern, replacement)
     status, text = _canary(later)
     assert status == 1
     assert f"{LATER} is not what obs_sse_guard was built on: 1 of its seams changed" in text
-    for part in (*said, "What to do", "obs_sse_guard/_hooks/obs", "python -m tests.support.canary --record"):
+    for part in (*expected, "What to do", "obs_sse_guard/_hooks/obs", "python -m tests.support.canary --record"):
         assert part in text
 
 
@@ -161,7 +163,7 @@ def record(tmp_path: Path) -> Record:
     return made
 
 
-def test_a_record_gives_back_what_was_noted(record: Record) -> None:
+def test_a_record_returns_what_was_written(record: Record) -> None:
     again = Record(record._path)
     assert again.releases("sdk") == ["1.2", "1.10"]
     assert again.prints("sdk", "1.2") == {"same": "a", "changes": "old", "goes": "g", "comes": None}
@@ -176,7 +178,7 @@ def test_a_release_is_compared_with_its_neighbours(version: str, neighbours: lis
     assert record.neighbours("sdk", version) == neighbours
 
 
-def test_recording_is_what_makes_a_release_known(
+def test_recording_a_release_makes_it_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(canary.Record.__init__, "__defaults__", (tmp_path / "record.json",))

@@ -1,4 +1,4 @@
-"""Many threads and tasks at once: no decision is wrong, no audit line is lost."""
+"""With many threads and tasks, no outcome is wrong and no audit line is lost."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.support.servers import RecordingServer, leaks
 from tests.support.sse import KEY
 
 
-class _Switch:
-    """What somebody does to the guard meanwhile, and whether it was certain while a call was made."""
+class _Toggle:
+    """Changes the guard while calls run, and records when it changes."""
 
     def __init__(self) -> None:
         self._changes = 0
@@ -34,7 +34,7 @@ class _Switch:
         self._stopping = threading.Event()
 
     def now(self) -> tuple[int, bool]:
-        """A number that is odd during a change, and whether the guard refuses."""
+        """Return a number that is odd during a change, and whether the guard refuses."""
         return self._changes, self._enforces
 
     @contextlib.contextmanager
@@ -45,7 +45,7 @@ class _Switch:
         self._changes += 1
 
     def step(self) -> None:
-        """Disarm, arm, warn, and enforce again."""
+        """Uninstall, install, warn, and enforce again."""
         with self._change(enforces=False):
             obs_sse_guard.uninstall()
         self._stopping.wait(0.02)
@@ -61,7 +61,7 @@ class _Switch:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Switch all the time, in a thread."""
+        """Change the guard continuously, in a thread."""
 
         def run() -> None:
             while not self._stopping.is_set():
@@ -78,21 +78,21 @@ class _Switch:
             os.environ.pop(MODE, None)
 
 
-class _Tally:
-    """What became of every call, and what of it is wrong."""
+class _Results:
+    """The outcome of every call, and which outcomes are wrong."""
 
-    def __init__(self, switch: _Switch) -> None:
-        self._switch = switch
+    def __init__(self, toggle: _Toggle) -> None:
+        self._toggle = toggle
         self.wrong: list[str] = []
         self.outcomes: Counter[str] = Counter()
         self.fates: dict[str, str] = {}
 
     def begin(self) -> tuple[int, bool]:
-        return self._switch.now()
+        return self._toggle.now()
 
     def end(self, case: MixedCall, key: str, before: tuple[int, bool], error: BaseException | None) -> None:
-        """Judge the verdict on a call during which nothing was switched."""
-        certain = before == self._switch.now() and before[0] % 2 == 0
+        """Record the outcome of a call; it is certain if nothing changed meanwhile."""
+        certain = before == self._toggle.now() and before[0] % 2 == 0
         fate = "refused" if isinstance(error, SSETransportError) else "failed" if error else "sent"
         self.fates[key] = fate
         self.outcomes[f"{'certainly ' if certain else ''}{fate}"] += 1
@@ -101,7 +101,7 @@ class _Tally:
             self.wrong.append(f"{key}: {fate} instead of {must}, {error!r}")
 
     def check(self, *servers: RecordingServer) -> None:
-        """No refused call was sent, and every other one was, once."""
+        """Assert that every call was sent exactly once, unless it was refused."""
         assert not self.wrong
         sent = Counter(request.path.rpartition("/")[2] for server in servers for request in server.requests)
         assert {key: sent[key] for key in self.fates} == {key: int(fate == "sent") for key, fate in self.fates.items()}
@@ -113,62 +113,64 @@ def _names(start: str) -> Iterator[str]:
 
 @needs_https
 @pytest.mark.parametrize("sdk", SDKS)
-def test_no_verdict_is_wrong_among_32_threads(
+def test_no_outcome_is_wrong_among_32_threads(
     sdk: str, http: RecordingServer, https: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(tmp_path / "audit"))
     cases, connect = SDKS[sdk]
-    switch = _Switch()
-    tally = _Tally(switch)
+    toggle = _Toggle()
+    results = _Results(toggle)
     until = time.monotonic() + 3
 
     def work(number: int, clients: tuple[Any, Any]) -> None:
-        chance, names = random.Random(number), _names(f"call-{number}")  # noqa: S311  # no secret
+        rng, names = random.Random(number), _names(f"call-{number}")  # noqa: S311  # no secret
         while time.monotonic() < until:
-            case, key = chance.choice(cases), next(names)
-            before, error = tally.begin(), None
+            case, key = rng.choice(cases), next(names)
+            before, error = results.begin(), None
             try:
                 case.call(clients[case.secure], key)
-            except Exception as caught:  # noqa: BLE001  # whatever it is, it is judged
+            except Exception as caught:  # noqa: BLE001  # any error is recorded
                 error = caught
-            tally.end(case, key, before, error)
+            results.end(case, key, before, error)
 
-    with connect(http) as plain, connect(https) as secure, switch.running():
+    with connect(http) as plain, connect(https) as secure, toggle.running():
         workers = [threading.Thread(target=work, args=(number, (plain, secure))) for number in range(32)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join(PATIENCE)
         assert not any(worker.is_alive() for worker in workers)
-    tally.check(http, https)
-    assert tally.outcomes["certainly refused"] > 20
-    assert tally.outcomes["certainly sent"] > 20
+    results.check(http, https)
+    assert results.outcomes["certainly refused"] > 20
+    assert results.outcomes["certainly sent"] > 20
     refused = [line for line in audited(tmp_path / "audit") if line["verdict"] == "refused"]
-    assert len(refused) == sum(fate == "refused" for fate in tally.fates.values()), "none is lost, none told twice"
+    assert len(refused) == sum(fate == "refused" for fate in results.fates.values()), (
+        "no line is lost, none is written twice"
+    )
     assert not leaks((tmp_path / "audit").read_bytes(), KEY)
 
 
-def test_no_verdict_is_wrong_among_1000_tasks(http: RecordingServer, https: RecordingServer) -> None:
+def test_no_outcome_is_wrong_among_1000_tasks(http: RecordingServer, https: RecordingServer) -> None:
     pytest.importorskip("aiobotocore")
     from tests.support import s3_calls
 
-    switch = _Switch()
-    tally = _Tally(switch)
+    toggle = _Toggle()
+    results = _Results(toggle)
 
     async def call(case: MixedCall, key: str, clients: tuple[Any, Any], under_way: asyncio.Semaphore) -> None:
         async with under_way:
-            before, error = tally.begin(), None
+            before, error = results.begin(), None
             try:
                 answer = await case.call(clients[case.secure], key)
                 if "Body" in answer:
                     await answer["Body"].read()
-            except Exception as caught:  # noqa: BLE001  # whatever it is, it is judged
+            except Exception as caught:  # noqa: BLE001  # any error is recorded
                 error = caught
-            tally.end(case, key, before, error)
+            results.end(case, key, before, error)
 
     async def run() -> None:
-        under_way = asyncio.Semaphore(20)  # more at once, and none is done before something is switched
-        # On a busy machine many of the thousand wait for one of the connections.
+        under_way = asyncio.Semaphore(20)  # with more at once, none ends before the next change
+        # On a busy machine, many of the thousand tasks wait for a connection.
         options = {"max_pool_connections": 40, "connect_timeout": 60, "read_timeout": 60}
         async with (
             s3_calls.aio_client(http, **options) as plain,
@@ -178,9 +180,9 @@ def test_no_verdict_is_wrong_among_1000_tasks(http: RecordingServer, https: Reco
             calls = [call(case, key, (plain, secure), under_way) for case, key in zip(cases, _names("task"))]
             await asyncio.wait_for(asyncio.gather(*calls), PATIENCE)
 
-    with switch.running():
+    with toggle.running():
         asyncio.run(run())
-    tally.check(http, https)
-    assert len(tally.fates) == 1000
-    assert tally.outcomes["certainly refused"] > 20
-    assert tally.outcomes["certainly sent"] > 20
+    results.check(http, https)
+    assert len(results.fates) == 1000
+    assert results.outcomes["certainly refused"] > 20
+    assert results.outcomes["certainly sent"] > 20

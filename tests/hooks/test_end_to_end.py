@@ -1,8 +1,8 @@
-"""End to end, against a real S3 server: the guard changes nothing about calls that it allows.
+"""End to end, against a real S3 server: the guard does not change the calls that it allows.
 
 ObsClient and boto3 go through uploads, downloads, copies, signed URLs and forms over HTTPS, with SSE-C,
-with SSE-KMS and without, once guarded and once not. A recorder that ends the TLS in front of MiniStack
-compares the requests byte by byte (dates, signatures and ids aside); the results must be equal as well.
+with SSE-KMS and without, once with the guard and once without. A recorder terminates the TLS in front of
+MiniStack. The requests must be equal byte by byte, except for dates, signatures and ids, and so must the results.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KMS_KEY_ID = "end-to-end-key"
 ENCRYPTIONS = ("none", "SSE-C", "SSE-KMS")
 PART = 5 * 1024 * 1024
 CONTENT = bytes(range(256)) * 16
-LARGE = bytes(PART) + CONTENT  # two parts, the least that S3 takes for more than one
+LARGE = bytes(PART) + CONTENT  # two parts of the minimum size
 
 # ---------------------------------------------------------------------------------- the servers
 
@@ -46,10 +46,10 @@ _BETWEEN_TWO = ("connection", "transfer-encoding", "expect", "keep-alive")
 
 
 class Recorder(TlsRecordingServer):
-    """Ends the TLS, keeps every request, and asks another server for the answer.
+    """Terminates the TLS, records every request, and forwards it to another server.
 
     OBS knows the key of an upload from its parts. MiniStack wants it again to complete it, as S3 does, and
-    ObsClient has no argument for that: what a part said is said once more.
+    ObsClient has no argument for that, so the recorder repeats the headers of a part.
     """
 
     def __init__(self, upstream: int) -> None:
@@ -81,7 +81,7 @@ class Recorder(TlsRecordingServer):
             return Answer(answer.status, tuple(kept), answer.read())
 
     def begin_anew(self) -> int:
-        """Empty the server behind, and tell how many requests there were so far."""
+        """Empty the upstream server, and return the number of requests so far."""
         self._scripts.clear()
         connection = http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=30)
         with contextlib.closing(connection):
@@ -92,7 +92,7 @@ class Recorder(TlsRecordingServer):
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of MiniStack."""
+    """Start MiniStack, and return its port."""
     pytest.importorskip("ministack")
     from obs_sse_guard._cli.demo import isolation, servers
 
@@ -103,7 +103,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def recorder(ministack: int) -> Iterator[Recorder]:
-    """A recorder before MiniStack."""
+    """Start a recorder in front of MiniStack."""
     with Recorder(ministack) as made:
         yield made
 
@@ -112,7 +112,7 @@ def recorder(ministack: int) -> Iterator[Recorder]:
 
 
 class Run(NamedTuple):
-    """One run of a scenario: a client, what it encrypts with, and a folder of its own."""
+    """One run of a scenario: a client, its encryption, and an empty folder."""
 
     client: Any
     encryption: str
@@ -120,7 +120,7 @@ class Run(NamedTuple):
     recorder: Recorder
 
     def file(self, name: str, content: bytes = b"") -> str:
-        """A file to upload, or the name of one to download to."""
+        """Create a file to upload, or one to download to, and return its path."""
         path = self.folder / name
         if content:
             path.write_bytes(content)
@@ -180,7 +180,7 @@ def _obs_multipart(run: Run) -> Iterator[Any]:
 
 
 def _interrupt(run: Run, match: Callable[[Request], bool], call: Callable[[], Any]) -> Any:
-    """Let one request fail: the transfer fails, and keeps its record."""
+    """Let one request fail, so that the transfer fails and keeps its checkpoint."""
     run.recorder.answer(match, 503, times=1)
     with pytest.raises(Exception, match="some parts"):
         call()
@@ -209,7 +209,7 @@ def _obs_transfers(run: Run) -> Iterator[Any]:
 
 
 def _obs_copies(run: Run) -> Iterator[Any]:
-    """From this encryption to every other one, whole and as a part."""
+    """Copy from this encryption to every other, as a whole and as a part."""
     yield _obs_put(run, "source")
     source = _sse("SSE-C") if run.encryption == "SSE-C" else None
     for target in ENCRYPTIONS:
@@ -228,7 +228,7 @@ def _obs_copies(run: Run) -> Iterator[Any]:
 
 
 def _fields(encryption: str) -> dict[str, str]:
-    """What names an encryption by the names of the S3 dialect."""
+    """Return the headers of an encryption in the S3 dialect."""
     name = "x-amz-server-side-encryption"
     key, md5 = KEY.encode(), hashlib.md5(KEY.encode()).digest()  # noqa: S324  # what the protocol sends
     customer = {
@@ -318,7 +318,7 @@ def _boto_transfers(run: Run) -> Iterator[Any]:
     with open(run.file("down"), "wb") as stream:  # noqa: PTH123
         run.client.download_fileobj(BUCKET, "streamed", stream, **reading)
     yield hashlib.sha256(Path(run.file("down")).read_bytes()).hexdigest()
-    if run.encryption != "SSE-C":  # the source's key has no place among the arguments that the HEAD of it takes
+    if run.encryption != "SSE-C":  # the HEAD request for the source takes no CopySource argument
         yield run.client.copy({"Bucket": BUCKET, "Key": "sent"}, BUCKET, "copied", **arguments)
         yield _boto_read(run, "copied")
 
@@ -351,7 +351,7 @@ def _boto_signed(run: Run) -> Iterator[Any]:
     yield _boto_read(run, "posted")
 
 
-# ----------------------------------------------------------------- what others do with signatures
+# -------------------------------------------------------------------- requests with a signed URL
 
 
 def _fetch(run: Run, method: str, url: str, headers: Any, body: bytes = b"") -> Any:
@@ -364,7 +364,7 @@ def _fetch(run: Run, method: str, url: str, headers: Any, body: bytes = b"") -> 
 
 
 def _post(run: Run, url: str, fields: dict[str, str]) -> Any:
-    """Send a form, as a browser would."""
+    """Send a form, as a browser does."""
     boundary = "boundary-of-the-test"
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -406,7 +406,7 @@ def _normal_result(result: Any) -> str:
 
 
 def _plain(result: Any) -> Any:
-    """A result as plain data, without dates and ids."""
+    """Return a result as plain data, without dates and ids."""
     if isinstance(result, dict):
         pairs = {str(name): _plain(value) for name, value in result.items()}
     elif isinstance(result, (list, tuple)):
@@ -414,13 +414,13 @@ def _plain(result: Any) -> Any:
     elif hasattr(result, "__dict__") and type(result).__module__.startswith("obs"):
         pairs = {str(name): _plain(value) for name, value in vars(result).items()}
     elif isinstance(result, bytes) and len(result) > len(CONTENT):
-        return hashlib.sha256(result).hexdigest()  # a body, with nothing in it that varies
+        return hashlib.sha256(result).hexdigest()  # a body does not vary
     else:
         return result
     return {name: value for name, value in sorted(pairs.items()) if name.lower() not in (*_DATED, *_OF_THE_RUN)}
 
 
-# Names of results that tell one run from the other; bodies that hold an open connection.
+# Fields that differ between two runs, and bodies that hold an open connection.
 _OF_THE_RUN = ("uploadid", "requestid", "hostid", "lastmodified", "response", "url", "retryattempts")
 
 
@@ -436,7 +436,7 @@ _BOTO: tuple[Scenario, ...] = (_boto_objects, _boto_multipart, _boto_transfers, 
 @contextlib.contextmanager
 def _obs_client(recorder: Recorder) -> Iterator[Any]:
     options: dict[str, Any] = {"path_style": True, "region": "us-east-1", "max_retry_count": 0, "timeout": 30}
-    options.update(access_key_id="test", secret_access_key="test")  # those that MiniStack checks URLs with
+    options.update(access_key_id="test", secret_access_key="test")  # the credentials that MiniStack checks URLs with
     with obs_calls.open_client("v4", recorder, **options) as client:
         assert client.createBucket(BUCKET).status == 200
         yield client
@@ -463,14 +463,14 @@ def _boto_client(recorder: Recorder) -> Iterator[Any]:
 
 
 def _done(result: Any) -> Any:
-    """A result of ObsClient's, which tells of failures by its status; "gone" is asked for on purpose."""
+    """Return a result of ObsClient after checking its status; a 404 is expected for "gone"."""
     status = result[0] if isinstance(result, tuple) else getattr(result, "status", 200)
     assert status < 300 or status == 404, vars(result) if hasattr(result, "__dict__") else result
     return result
 
 
 def _play(scenario: Scenario, encryption: str, recorder: Recorder, folder: Path) -> tuple[list[Any], list[str]]:
-    """The requests and the results of one run. Workers race, so that the order of requests is none."""
+    """Return the requests and the results of one run. Workers race, so the requests are sorted."""
     folder.mkdir()
     before = recorder.begin_anew()
     with (_obs_client if scenario in _OBS else _boto_client)(recorder) as client:
@@ -482,7 +482,7 @@ def _play(scenario: Scenario, encryption: str, recorder: Recorder, folder: Path)
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("encryption", ENCRYPTIONS)
 @pytest.mark.parametrize("scenario", [*_OBS, *_BOTO], ids=lambda scenario: scenario.__name__.strip("_"))
-def test_guarded_and_unguarded_are_the_same(
+def test_guarded_and_unguarded_runs_are_the_same(
     scenario: Scenario, encryption: str, recorder: Recorder, tmp_path: Path
 ) -> None:
     obs_sse_guard.uninstall()

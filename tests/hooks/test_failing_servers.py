@@ -1,4 +1,4 @@
-"""Servers that fail: the call ends as it does without the guard."""
+"""If a server fails, a call ends as it does without the guard."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tests.support.mixed_calls import PATIENCE, SDKS, put_object
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, needs_https, open_client
 from tests.support.servers import LOOPBACK, Answer, RecordingServer, assert_silent
 
-# Each of these clients is used up by a fault; the SDK closes no socket that it does not know of.
+# After a fault, the SDK does not close the sockets that it has lost track of.
 leaves_sockets = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
 
 
 class _Garbage(Answer):
-    """Something that is no answer."""
+    """Bytes that are not an HTTP response."""
 
     def encode(self, method: str, *, close: bool) -> bytes:
         return b"\x00\xff this is no HTTP\r\n\r\n" * 3
 
 
 class _Truncated(Answer):
-    """An answer that promises more than it gives."""
+    """A response whose Content-Length is too large."""
 
     def encode(self, method: str, *, close: bool) -> bytes:
         return b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\nshort"
@@ -50,7 +50,7 @@ def _dropped(server: RecordingServer) -> None:
     server.drop(lambda _: True)
 
 
-def _in_circles(server: RecordingServer) -> None:
+def _redirect_loop(server: RecordingServer) -> None:
     server.answer(lambda _: True, 307, {"Location": f"{server.url}/{BUCKET}/{OBJECT}"})
 
 
@@ -58,14 +58,20 @@ def _failing(server: RecordingServer) -> None:
     server.answer(lambda _: True, 503)
 
 
-_FAULTS = {"garbage": _garbage, "cut short": _truncated, "dropped": _dropped, "circles": _in_circles, "503": _failing}
+_FAULTS = {
+    "garbage": _garbage,
+    "cut short": _truncated,
+    "dropped": _dropped,
+    "circles": _redirect_loop,
+    "503": _failing,
+}
 
 
 def _outcome(call: Callable[[], Any]) -> str:
-    """What became of a call, in words that say nothing of this very server."""
+    """Return the outcome of a call as text, without the server's port."""
     try:
         result = call()
-    except Exception as error:  # noqa: BLE001  # it must be the same with the guard as without
+    except Exception as error:  # noqa: BLE001  # compared with the error without the guard
         return _name(error)
     if isinstance(result, dict) and "ResponseMetadata" in result:
         return repr(result["ResponseMetadata"])
@@ -73,7 +79,7 @@ def _outcome(call: Callable[[], Any]) -> str:
 
 
 def _name(error: BaseException | None) -> str:
-    """The name of an error. Which of its callers wraps a full stack depends on where the stack is full."""
+    """Return the name of an error. Which caller wraps a RecursionError depends on where the stack overflows."""
     name = type(error).__name__
     while error is not None:
         if isinstance(error, RecursionError):
@@ -83,7 +89,7 @@ def _name(error: BaseException | None) -> str:
 
 
 def _both(play: Callable[[], tuple[str, int]]) -> tuple[tuple[str, int], tuple[str, int]]:
-    """The same without the guard and with it."""
+    """Run without the guard and with it, and return both results."""
     obs_sse_guard.uninstall()
     unguarded = play()
     obs_sse_guard.install()
@@ -107,14 +113,14 @@ def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
     unguarded, guarded = _both(play)
     assert guarded[0] == unguarded[0]
     assert guarded[1] >= 1
-    # Sent in circles, botocore looks for the bucket's region until its stack is full, on which the guard stands too.
+    # In a redirect loop, botocore looks up the region until its stack overflows, and the guard adds frames to it.
     assert guarded[1] == unguarded[1] or "RecursionError" in guarded
 
 
 @leaves_sockets
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("sdk", SDKS)
-def test_a_refused_call_meets_no_fault(sdk: str, fault: str, http: RecordingServer) -> None:
+def test_a_refused_call_never_reaches_the_fault(sdk: str, fault: str, http: RecordingServer) -> None:
     _FAULTS[fault](http)
     with SDKS[sdk][1](http) as client:
         for case in SDKS[sdk][0]:
@@ -125,8 +131,8 @@ def test_a_refused_call_meets_no_fault(sdk: str, fault: str, http: RecordingServ
 
 
 @needs_https
-def test_a_circle_ends_where_it_turns_to_plaintext(https: RecordingServer, http: RecordingServer) -> None:
-    """https, https, http: the third hop is refused, and nothing goes there."""
+def test_a_redirect_loop_ends_where_it_turns_to_plaintext(https: RecordingServer, http: RecordingServer) -> None:
+    """https, https, http: the third hop is refused, and nothing is sent there."""
     https.answer(lambda _: True, 307, {"Location": f"{https.url}/{BUCKET}/{OBJECT}"}, times=2)
     https.answer(lambda _: True, 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     http.answer(lambda _: True, 307, {"Location": f"{https.url}/{BUCKET}/{OBJECT}"})
@@ -136,8 +142,8 @@ def test_a_circle_ends_where_it_turns_to_plaintext(https: RecordingServer, http:
     assert_silent(http)
 
 
-class _Rude:
-    """A server below HTTP: it resets every connection, or says nothing at all."""
+class _BrokenServer:
+    """A server that resets every connection, or closes it without a response."""
 
     def __init__(self, *, resets: bool) -> None:
         self._resets = resets
@@ -170,9 +176,9 @@ class _Rude:
 @leaves_sockets
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 @pytest.mark.parametrize("resets", [True, False])
-def test_a_rude_server_is_the_same_with_the_guard(resets: bool, scheme: str, http: RecordingServer) -> None:
+def test_a_broken_server_is_the_same_with_the_guard(resets: bool, scheme: str, http: RecordingServer) -> None:
     def play() -> tuple[str, int]:
-        with contextlib.closing(_Rude(resets=resets)) as server:
+        with contextlib.closing(_BrokenServer(resets=resets)) as server:
             options: dict[str, Any] = {
                 "server": f"{scheme}://{LOOPBACK}:{server.port}",
                 "timeout": 0.3,

@@ -1,4 +1,4 @@
-"""Wrappers of other libraries above and below the hooks, and hooks that they strip."""
+"""Wrappers of other libraries above and below the hooks, and hooks that they remove."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def _by_functools(function: Any) -> Any:
 
 
 def _by_closure(function: Any) -> Any:
-    """As Sentry does it: nothing but the closure, which holds other things as well, knows what is underneath."""
+    """Wrap as Sentry does: only the closure, among other values, holds the wrapped function."""
     unset: Any
 
     def foreign(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs) if args or kwargs else (foreign, unset)  # noqa: F821  # a cell that stays empty
 
-    foreign.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # stands for spelt parameters
+    foreign.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # as if the parameters were written out
     return foreign
 
 
 @pytest.fixture(params=[_by_wrapt, _by_functools, _by_closure], ids=["wrapt", "functools", "closure"])
 def foreign(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A neighbour's way to wrap, undone at the end whatever happened."""
+    """Wrap a method as another library does, and undo it at the end."""
     original = vars(obs.ObsClient)["putContent"].__wrapped__
     yield request.param
     obs.ObsClient.putContent = original
 
 
-def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: RecordingServer) -> None:
+def test_a_wrapper_above_the_hook_stays_and_the_hook_becomes_inactive(foreign: Any, http: RecordingServer) -> None:
     obs.ObsClient.putContent = above = foreign(vars(obs.ObsClient)["putContent"])
     with open_client("v2", http) as client:
         assert is_guarded(client)
@@ -69,7 +69,7 @@ def test_a_wrapper_above_ours_stays_and_ours_goes_inert(foreign: Any, http: Reco
         assert is_guarded(client)
 
 
-def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> None:
+def test_a_wrapper_below_the_hook_is_kept(foreign: Any, http: RecordingServer) -> None:
     obs_sse_guard.uninstall()
     obs.ObsClient.putContent = below = foreign(vars(obs.ObsClient)["putContent"])
     obs_sse_guard.install()
@@ -81,17 +81,17 @@ def test_a_wrapper_below_ours_is_kept(foreign: Any, http: RecordingServer) -> No
         assert put_sse_c(client).status == 200
 
 
-def test_a_hook_that_somebody_strips_shows_and_is_placed_again(http: RecordingServer) -> None:
+def test_a_removed_hook_is_reported_off_and_can_be_placed_again(http: RecordingServer) -> None:
     obs.ObsClient.putContent = vars(obs.ObsClient)["putContent"].__wrapped__
     assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "off"
     with open_client("v2", http) as client:
-        assert is_guarded(client), "the wire gate holds"
+        assert is_guarded(client), "the wire hook still refuses"
     obs_sse_guard.install()
     assert obs_sse_guard.status()["obs.client.ObsClient.putContent"] == "active"
 
 
-def _strip() -> None:
-    """Take the outermost wrapper for one's own, as ddtrace's unpatch() does."""
+def _remove_outermost() -> None:
+    """Remove the outermost wrapper without a check, as ddtrace's unpatch() does."""
     obs.ObsClient.putContent = vars(obs.ObsClient)["putContent"].__wrapped__
 
 
@@ -102,18 +102,18 @@ def _missed(caplog: pytest.LogCaptureFixture) -> list[Any]:
 _PLACE = "obs.client.ObsClient.putContent"
 
 
-def test_a_stripped_hook_is_told_once_by_the_next_report(
+def test_a_removed_hook_is_logged_once_by_the_next_report(
     http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_client("v2", http) as client:
         assert is_guarded(client)
         assert _missed(caplog) == []
         for times in (1, 2):
-            _strip()
-            assert is_guarded(client), "the wire gate holds"
+            _remove_outermost()
+            assert is_guarded(client), "the wire hook still refuses"
             assert is_guarded(client)
             assert _missed(caplog) == [(_PLACE,)] * times
-            assert obs_sse_guard.status()[_PLACE] == "off", "nothing is placed again unasked"
+            assert obs_sse_guard.status()[_PLACE] == "off", "no hook is placed again automatically"
             obs_sse_guard.install()
             assert is_guarded(client)
 
@@ -123,13 +123,13 @@ def test_an_allowed_call_does_not_check_for_removed_hooks(
 ) -> None:
     row = next(row for row in ROWS if (row.operation, row.source, row.target) == ("UploadPartCopy", "none", "SSE-KMS"))
     with open_client("v2", http) as client:
-        _strip()
+        _remove_outermost()
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
-        assert drive(client, row).status == 200, "a finding, and one that is allowed"
+        assert drive(client, row).status == 200, "the row allows the call"
         assert _missed(caplog) == []
 
 
-def test_a_wrapper_above_ours_is_not_reported_as_a_removed_hook(
+def test_a_wrapper_above_the_hook_is_not_reported_as_a_removed_hook(
     foreign: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     obs.ObsClient.putContent = foreign(vars(obs.ObsClient)["putContent"])
@@ -145,7 +145,7 @@ def test_a_wrapper_above_ours_is_not_reported_as_a_removed_hook(
 
 
 def test_a_check_for_removed_hooks_never_waits(caplog: pytest.LogCaptureFixture) -> None:
-    _strip()
+    _remove_outermost()
     with installer._lock:
         elsewhere = threading.Thread(target=installer.report_removed_hooks)
         elsewhere.start()
@@ -158,7 +158,7 @@ def test_a_check_for_removed_hooks_never_waits(caplog: pytest.LogCaptureFixture)
 
 def test_what_uninstall_removes_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     obs_sse_guard.uninstall()
-    installer.report_removed_hooks()  # of a call that was under way
+    installer.report_removed_hooks()  # as a call in progress does
     assert _missed(caplog) == []
 
 
@@ -178,10 +178,10 @@ def test_self_as_a_keyword_is_left_to_the_sdk(http: RecordingServer, foreign: An
         obs_sse_guard.uninstall()
 
 
-def test_a_wrapper_below_ours_is_given_what_the_caller_gives(
+def test_a_wrapper_below_the_hook_gets_the_callers_arguments(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may look for an argument where the caller would put it."""
+    """A wrapper may look for an argument by position or by keyword."""
     given: list[Any] = []
 
     @functools.wraps(inspect.unwrap(vars(obs.ObsClient)["putContent"]))

@@ -1,4 +1,4 @@
-"""Forked children are guarded and never wait for a lock."""
+"""Forked children are guarded, and never wait for a lock."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tests.support.servers import (
 from tests.support.sse import KEY
 
 
-def test_a_platform_without_fork_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_platform_without_fork_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.register_at_fork", raising=False)
     fork.after_fork_in_child(lambda: None)
-    assert OncePerKey()("said")
+    assert OncePerKey()("key")
 
 
 def _in_a_child(work: Callable[[], bool]) -> int:
-    """Fork, work, and tell the child; it leaves without a trace of the tests that it is a copy of."""
+    """Run the work in a forked child, and return its id. The child exits without the cleanup of pytest."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -61,8 +61,8 @@ def _status_of(child: int) -> int:
     raise AssertionError("a forked child hangs")
 
 
-def fork_in_the_middle() -> None:
-    """Ten children, while eight threads make calls that are refused; in a process of its own."""
+def fork_during_calls() -> None:
+    """Fork ten children while eight threads make refused calls. Runs in a separate process."""
     stop = threading.Event()
 
     def keep_busy() -> None:
@@ -97,20 +97,20 @@ def fork_in_the_middle() -> None:
         assert_no_key(http, KEY)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_forked_in_the_middle_is_guarded() -> None:
-    # Not measured: coverage.py has a lock of its own, which another thread may hold and a child then waits for.
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_during_calls_is_guarded() -> None:
+    # Without coverage: coverage.py has a lock that another thread may hold, and a child would wait for it.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    command = "from tests.hooks.test_forks import fork_in_the_middle; fork_in_the_middle(); print('done')"
+    command = "from tests.hooks.test_forks import fork_during_calls; fork_during_calls(); print('done')"
     done = subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stdout == "done\n", done.stderr[-2_000:]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_child_forked_while_others_hold_every_lock_goes_on(
+def test_a_child_forked_while_every_lock_is_held_does_not_hang(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, stop = threading.Event(), threading.Event()

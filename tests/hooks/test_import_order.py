@@ -1,4 +1,4 @@
-"""Import the guard before, after, or in the middle of the SDK."""
+"""The guard is imported before, after, or during the import of an SDK."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except obs_sse_guard.SSETransportError:
 
 
 @pytest.mark.parametrize("first", ["import obs, obs_sse_guard", "import obs_sse_guard, obs"])
-def test_an_sdk_that_is_imported_anew_is_guarded(first: str) -> None:
+def test_an_sdk_that_is_imported_again_is_guarded(first: str) -> None:
     purge = "import sys\nfor name in [n for n in sys.modules if n.split('.')[0] == 'obs']: del sys.modules[name]"
     status = "print(set(obs_sse_guard.status().values()) - {'active', 'unsupported', 'pending'})"
     assert run(f"{first}\n{purge}\n{purge}\n{_PUT_IS_REFUSED}\n{purge}\n{_PUT_IS_REFUSED}\n{status}").split() == [
@@ -30,7 +30,7 @@ def test_an_sdk_that_is_imported_anew_is_guarded(first: str) -> None:
     ]
 
 
-def test_a_guard_imported_in_the_middle_of_the_sdks_import_is_placed_later(tmp_path: Path) -> None:
+def test_hooks_are_placed_after_an_sdk_import_that_is_in_progress(tmp_path: Path) -> None:
     code = f"""
     import sys, builtins
     real = builtins.__import__
@@ -86,12 +86,12 @@ _ORDERS = {
 
 
 @pytest.mark.parametrize("order", _ORDERS)
-def test_any_order_of_imports_is_guarded(order: str) -> None:
+def test_the_guard_works_in_any_import_order(order: str) -> None:
     lines = "\n".join(_ORDERS[order])
     assert run(f"{lines}\n{REFUSES}\nprint(refuses(client))") == "True"
 
 
-def test_the_import_loads_no_sdk_and_everything_is_pending() -> None:
+def test_importing_the_guard_imports_no_sdk_and_every_hook_is_pending() -> None:
     code = """
     import sys, obs_sse_guard
     print(sorted({name.partition('.')[0] for name in sys.modules} & {'obs', 'botocore', 'requests'}))
@@ -100,7 +100,7 @@ def test_the_import_loads_no_sdk_and_everything_is_pending() -> None:
     assert run(code).splitlines() == ["[]", "{'pending'}"]
 
 
-def test_off_at_import_touches_nothing() -> None:
+def test_off_at_import_changes_nothing() -> None:
     code = f"""
     import sys
     import obs_sse_guard
@@ -112,7 +112,7 @@ def test_off_at_import_touches_nothing() -> None:
     assert run(code, OBS_SSE_GUARD=" Off ").splitlines() == ["False False", "function", "{'off'}"]
 
 
-def test_off_at_import_can_be_installed_by_hand_and_switched_on() -> None:
+def test_off_at_import_can_be_installed_and_enabled_later() -> None:
     code = f"""
     import os, obs_sse_guard
     {IMPORT_SDK}
@@ -131,7 +131,7 @@ def test_off_at_import_can_be_installed_by_hand_and_switched_on() -> None:
     assert run(code, OBS_SSE_GUARD="off").splitlines() == ["ConnectionRefusedError", "SSETransportError"]
 
 
-def test_a_typo_at_import_warns_and_arms() -> None:
+def test_a_typo_at_import_warns_and_enables_the_guard() -> None:
     code = """
     import warnings
     with warnings.catch_warnings(record=True) as caught:
@@ -149,7 +149,7 @@ def test_warnings_as_errors_do_not_break_the_import() -> None:
     assert run(code, OBS_SSE_GUARD="enforced") == "True"
 
 
-def test_reloaded_classes_show_and_are_hooked_by_hand() -> None:
+def test_reloaded_classes_are_reported_off_and_can_be_hooked_again() -> None:
     code = """
     import importlib, obs_sse_guard, obs.client
     importlib.reload(obs.client)

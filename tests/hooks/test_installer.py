@@ -1,4 +1,4 @@
-"""Place and remove the hooks, from any thread, and tell where each stands."""
+"""The hooks are placed and removed from any thread, and their status is reported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
 
-def test_a_callable_without_a_signature_is_no_method() -> None:
+def test_a_callable_without_a_signature_is_not_hooked() -> None:
     obs.ObsClient.mapping_factory = dict
     try:
         obs_sse_guard.install()
@@ -48,7 +48,7 @@ def test_a_callable_without_a_signature_is_no_method() -> None:
         obs_sse_guard.install()
 
 
-def test_a_place_that_failed_may_be_hooked_later() -> None:
+def test_a_failed_hook_can_be_placed_later() -> None:
     original = vars(obs.ObsClient)["putContent"].__wrapped__
     obs_sse_guard.uninstall()
     obs.ObsClient.putContent = mock.MagicMock()
@@ -67,14 +67,14 @@ SDKS = (obs_targets, botocore_targets, aiobotocore_hooks, crt_hooks)
 OPTIONAL = {target.name for target in obs_targets.TARGETS if target.optional}
 
 
-def test_status_tells_every_place() -> None:
+def test_status_lists_every_hook() -> None:
     status = obs_sse_guard.status()
     assert set(status) == {target.name for sdk in SDKS for target in sdk.TARGETS}
     assert {name for name, state in status.items() if name.startswith("obs.") and state != "active"} <= OPTIONAL
     assert "obs.client.ObsClient.putContent" in status
 
 
-def test_uninstall_restores_what_was_there(http: RecordingServer) -> None:
+def test_uninstall_restores_the_original_methods(http: RecordingServer) -> None:
     obs_sse_guard.uninstall()
     obs_sse_guard.uninstall()
     assert set(obs_sse_guard.status().values()) == {"off"}
@@ -95,7 +95,7 @@ def test_install_is_idempotent() -> None:
     assert not is_hook(before.__wrapped__)
 
 
-def test_threads_install_and_remove_while_calls_run(http: RecordingServer) -> None:
+def test_threads_install_and_uninstall_during_calls(http: RecordingServer) -> None:
     stop = threading.Event()
     wrong: list[BaseException] = []
 
@@ -110,7 +110,7 @@ def test_threads_install_and_remove_while_calls_run(http: RecordingServer) -> No
                 for _ in range(20):
                     assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200
                     is_guarded(client)
-        except BaseException as error:  # noqa: BLE001  # shown by the assertion below
+        except BaseException as error:  # noqa: BLE001  # the assertion below shows it
             wrong.append(error)
 
     togglers = [threading.Thread(target=toggle) for _ in range(3)]
@@ -131,7 +131,7 @@ def test_threads_install_and_remove_while_calls_run(http: RecordingServer) -> No
 
 @pytest.fixture
 def module() -> Iterator[types.ModuleType]:
-    """A module that looks like an SDK's."""
+    """Create a module like that of an SDK."""
     made = types.ModuleType("made_up_sdk")
 
     class Client:
@@ -149,10 +149,10 @@ def module() -> Iterator[types.ModuleType]:
 
 def _hook(_name: str, function: Any) -> Any:
     expect_parameters(function, "self headers")
-    return lambda instance, *args, **kwargs: "judged " + function(instance, *args, **kwargs)
+    return lambda instance, *args, **kwargs: "checked " + function(instance, *args, **kwargs)
 
 
-def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
+def test_a_missing_method_warns_once_and_is_reported_missing(module: types.ModuleType) -> None:
     targets = [
         Target(module.__name__, "Client.call", _hook),
         Target(module.__name__, "Client.gone", _hook),
@@ -165,7 +165,7 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
         other.install()
     other.install()
     assert list(other.status().values()) == ["active", "unsupported", "unsupported", "unsupported", "pending"]
-    assert module.Client().call() == "judged called"
+    assert module.Client().call() == "checked called"
     del module.Client.call
     other.report_removed_hooks()
     assert other.status()["made_up_sdk.Client.call"] == "unsupported"
@@ -173,8 +173,8 @@ def test_a_missing_place_warns_once_and_shows(module: types.ModuleType) -> None:
     obs_sse_guard.install()
 
 
-def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.ModuleType) -> None:
-    """A foreign wrapper without ``functools.wraps``: positions are unknown, and silence would be a lie."""
+def test_a_method_with_hidden_parameters_is_not_hooked(module: types.ModuleType) -> None:
+    """A wrapper without ``functools.wraps`` hides the positions of the arguments, so no hook is placed."""
     other = HookInstaller([Target(module.__name__, "Client.hidden", _hook)])
     with pytest.warns(SSEGuardWarning, match="hidden"):
         other.install()
@@ -182,7 +182,7 @@ def test_a_place_whose_parameters_are_hidden_is_not_trusted(module: types.Module
     assert module.Client().hidden() == "hidden"
 
 
-def test_an_import_after_uninstall_is_left_alone() -> None:
+def test_an_import_after_uninstall_places_no_hooks() -> None:
     other = HookInstaller([Target("made_up_later", "Client.call", _hook)])
     other.install()
     other.uninstall()
@@ -193,7 +193,7 @@ def test_an_import_after_uninstall_is_left_alone() -> None:
         obs_sse_guard.install()
 
 
-def test_half_an_import_is_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_wait_until_an_import_has_finished(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "made_up_slow.py").write_text(
         "import threading\nbegun, go_on = threading.Event(), threading.Event()\n"
         "begun.set()\ngo_on.wait(10)\nclass Client:\n    def call(self, headers=None): return 'called'\n"
@@ -212,12 +212,12 @@ def test_half_an_import_is_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyP
     for thread in (importer, installer):
         thread.join(10)
     assert list(other.status().values()) == ["active"]
-    assert slow.Client().call() == "judged called"
+    assert slow.Client().call() == "checked called"
     del sys.modules["made_up_slow"]
 
 
 @pytest.mark.parametrize("name", ["putContent", "downloadFile", "uploadPart"])
-def test_a_hook_tells_the_parameters_of_its_method(name: str) -> None:
+def test_a_hook_has_the_signature_of_its_method(name: str) -> None:
     hooked = inspect.getfullargspec(getattr(obs.ObsClient, name)), inspect.signature(getattr(obs.ObsClient, name))
     obs_sse_guard.uninstall()
     method = inspect.unwrap(getattr(obs.ObsClient, name))

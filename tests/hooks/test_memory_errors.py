@@ -1,4 +1,4 @@
-"""Out of memory while an upload is recorded: the call goes on, and the log says so."""
+"""If memory runs out while an upload is recorded, the call proceeds and the error is logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Full(dict[Any, Any]):
-    """A dict for which there is no room."""
+    """A dict that cannot grow."""
 
     def _refuse(self, *_: object, **__: object) -> Any:
         raise MemoryError
@@ -26,15 +26,15 @@ class _Full(dict[Any, Any]):
 
 
 @pytest.fixture
-def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ledger cannot hold anything."""
+def out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the memory of uploads raise MemoryError."""
     monkeypatch.setattr(kms_uploads.kms_uploads, "_uploads", _Full())
     monkeypatch.setattr(kms_uploads.kms_uploads, "clear", lambda: None)
 
 
 @needs_https
-def test_a_ledger_without_room_breaks_no_call(
-    no_room: None, https: RecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+def test_no_memory_for_an_upload_breaks_no_call(
+    out_of_memory: None, https: RecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_client("v2", https) as client, open_client("v2", http) as plain:
         begun = client.initiateMultipartUpload(BUCKET, OBJECT, sseHeader=obs.SseKmsHeader.getInstance())
@@ -45,12 +45,12 @@ def test_a_ledger_without_room_breaks_no_call(
         assert client.abortMultipartUpload(BUCKET, OBJECT, upload).status == 204
         with pytest.raises(SSETransportError):
             put_object(plain, OBJECT)
-    assert "MemoryError" in caplog.text, "and not in silence"
+    assert "MemoryError" in caplog.text, "the error is logged"
 
 
 @needs_https
-def test_a_ledger_without_room_breaks_no_call_of_botocore(
-    no_room: None, https: RecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+def test_no_memory_for_an_upload_breaks_no_call_of_botocore(
+    out_of_memory: None, https: RecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with s3_client(https) as client, s3_client(http) as plain:
         known = {"Bucket": BUCKET, "Key": OBJECT}

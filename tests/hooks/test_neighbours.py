@@ -1,6 +1,6 @@
-"""Beside others that hook botocore: each does its work, in any order, and whoever goes takes nobody along unseen.
+"""The guard works beside other libraries that patch botocore, installed and removed in any order.
 
-OpenTelemetry and moto are here in every run; ``tox -e neighbours`` has them all.
+OpenTelemetry and moto are part of every run; ``tox -e neighbours`` installs them all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.neighbours import KEY, METHOD_GATE, NEIGHBOURS
+from tests.support.neighbours import KEY, METHOD_HOOK, NEIGHBOURS
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
 
 _COMINGS = {
@@ -35,7 +35,7 @@ _QUIET = {
 
 
 def _play(http: RecordingServer, https: TlsRecordingServer, neighbour: str, *steps: str) -> list[dict[str, Any]]:
-    """What the calls among the steps saw, in a process of its own."""
+    """Run the steps in a separate process, and return what each call observed."""
     task = {"neighbour": neighbour, "steps": steps, "http": http.url, "https": https.url, "ca": https.ca}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.support.neighbours", json.dumps(task)],
@@ -53,24 +53,24 @@ def _play(http: RecordingServer, https: TlsRecordingServer, neighbour: str, *ste
 
 @pytest.fixture(params=NEIGHBOURS)
 def neighbour(request: pytest.FixtureRequest) -> str:
-    """Those of the neighbours that are installed here."""
+    """Return the name of each library; skip those that are not installed."""
     name: str = request.param
     try:
         metadata.version(NEIGHBOURS[name].distribution)
     except metadata.PackageNotFoundError:
-        pytest.skip(f"{name} is not installed; tox -e neighbours has them all")
+        pytest.skip(f"{name} is not installed; tox -e neighbours installs them all")
     return name
 
 
-def _told(log: list[str]) -> list[str]:
-    """The places that the guard says it misses; it says nothing else here."""
+def _reported(log: list[str]) -> list[str]:
+    """Return the methods that the log reports as removed; nothing else is logged here."""
     return [line.partition("the hook on ")[2].partition(" is gone: ")[0] for line in log]
 
 
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("going", _GOINGS)
 @pytest.mark.parametrize("coming", _COMINGS)
-def test_both_do_their_work_and_go(
+def test_both_work_and_can_be_removed(
     neighbour: str, coming: str, going: str, http: RecordingServer, https: TlsRecordingServer
 ) -> None:
     steps = (*_COMINGS[coming], "call", *_GOINGS[going], "call", "guard in", "call")
@@ -79,12 +79,12 @@ def test_both_do_their_work_and_go(
     assert [stage["status"] for stage in stages] == [200] * 4
     assert (together["seen"], together["off"], together["log"]) == (1, [], [])
     if going == "guard first":
-        assert alone["seen"] == 1, "the neighbour goes on"
+        assert alone["seen"] == 1, "the neighbour still works"
     else:
-        assert set(alone["refused"]) == {_RULE}, "the guard goes on"
-        assert alone["off"] == _told(alone["log"]), "status() and the log agree"
-        assert set(alone["off"]) <= {METHOD_GATE}
-    assert set(neither["off"]) >= {METHOD_GATE}
+        assert set(alone["refused"]) == {_RULE}, "the guard still works"
+        assert alone["off"] == _reported(alone["log"]), "status() and the log agree"
+        assert set(alone["off"]) <= {METHOD_HOOK}
+    assert set(neither["off"]) >= {METHOD_HOOK}
     assert set(together["refused"]) == set(again["refused"]) == {_RULE}
     assert (again["off"], again["log"]) == ([], [])
     assert_silent(http)

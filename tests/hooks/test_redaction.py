@@ -1,4 +1,4 @@
-"""Redaction of keys in log arguments, and nothing else."""
+"""Keys in log arguments are redacted, and nothing else is."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.support.sse import ENCODED, MD5, OBS_KEY_HEADER, S3_KEY_HEADER
         "meta-a",
     ],
 )
-def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
+def test_masking_takes_linear_time(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.process_time()
     redacted((text,))
-    assert time.process_time() - start < 5  # half a minute and growing by the square, once
+    assert time.process_time() - start < 5  # a quadratic pattern takes half a minute
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_masking_takes_no_time_to_speak_of(piece: str) -> None:
         '{{"{name}": "{value}',
     ],
 )
-def test_masking_finds_the_value(line: str) -> None:
+def test_masking_finds_every_value(line: str) -> None:
     [shown] = redacted((line.format(name=S3_KEY_HEADER, value=ENCODED),))
     assert ENCODED not in shown
     assert "******" in shown
@@ -67,7 +67,7 @@ def test_masking_finds_the_value(line: str) -> None:
         '{{\\"{name}\\": \\"{value}\\"}}',
     ],
 )
-def test_the_value_goes_and_the_rest_stays(name: str, value: str, line: str) -> None:
+def test_only_the_value_is_masked(name: str, value: str, line: str) -> None:
     text = line.format(name=name, value=value)
     [shown] = redacted((text,))
     assert shown == text.replace(value, "******")
@@ -83,6 +83,6 @@ def test_a_dict_is_masked_in_a_copy() -> None:
 @pytest.mark.parametrize(
     "value", [1, 1.5, None, {"a": "b"}, "plain", [1], f"SignedHeaders=host;{OBS_KEY_HEADER};range"]
 )
-def test_what_holds_no_key_is_the_same_object(value: Any) -> None:
+def test_an_argument_without_a_key_is_returned_unchanged(value: Any) -> None:
     [shown] = redacted((value,))
     assert shown is value or shown == value

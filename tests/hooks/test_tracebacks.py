@@ -1,4 +1,4 @@
-"""The traceback of a refusal: the application's line, a few frames of ours as they are, and the error."""
+"""The traceback of a refusal has the application's line and at most three frames of the guard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.servers import RecordingServer, TlsRecordingServer
 
 OURS = str(Path(str(obs_sse_guard.__file__)).parent)
-MOST = 3  # frames
+MOST = 3  # frames of the guard
 
 
 def _obs_method(http: RecordingServer, _: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def _boto3_request(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("call", [_obs_method, _obs_request, _boto3_method, _boto3_request])
-def test_a_refusal_shows_the_application_and_three_frames_of_ours_at_most(
+def test_a_refusal_shows_the_application_and_at_most_three_frames_of_the_guard(
     call: Callable[[RecordingServer, pytest.MonkeyPatch], None], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SSETransportError) as caught:

@@ -1,4 +1,4 @@
-"""The trip of a refused call through the package is short: few modules, few transitions between them."""
+"""A refused call enters few modules of the package, with few transitions between them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.support.s3_calls import PUT_SSE_C, boto3_client
 if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
-# Modules entered, and times that one module gives control back to another of the package.
+# The number of modules entered, and of returns from one module of the package to another.
 LIMITS = {"ObsClient.putContent": (16, 37), "boto3 put_object": (18, 73)}
 
 
 class Trip:
-    """The modules of the package that a call enters, in order, with the returns from one to another."""
+    """The modules of the package that a call enters, in order, and the number of returns between them."""
 
     def __init__(self) -> None:
         self.modules: list[str] = []
         self.returns = 0
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
-        """Note a call or a return, as `sys.setprofile` tells of it."""
+        """Record a call or a return. This is the callback of `sys.setprofile`."""
         module = _module(frame)
         if not module:
             return
@@ -54,7 +54,7 @@ def _modules_above(frame: FrameType) -> Iterator[str]:
 
 def _trip_of(call: Callable[[], Any]) -> Trip:
     with pytest.raises(SSETransportError):
-        call()  # what is built once is built now
+        call()  # warm the caches
     trip = Trip()
     profile = sys.getprofile()
     sys.setprofile(trip)
@@ -67,10 +67,10 @@ def _trip_of(call: Callable[[], Any]) -> Trip:
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_a_refused_call_passes_few_modules(
+def test_a_refused_call_enters_few_modules(
     name: str, http: RecordingServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "opentelemetry", raising=False)  # another test may have loaded it
+    monkeypatch.delitem(sys.modules, "opentelemetry", raising=False)  # another test may have imported it
     with open_client("v2", http) as obs_client, boto3_client(http) as s3_client:
         calls = {
             "ObsClient.putContent": lambda: put_sse_c(obs_client),
@@ -79,7 +79,7 @@ def test_a_refused_call_passes_few_modules(
         trip = _trip_of(calls[name])
     with capsys.disabled():
         print(f"\n{name}: {len(trip.modules)} modules, {trip.returns} returns: {', '.join(trip.modules)}")  # noqa: T201
-    assert trip.modules, "the call is seen"
+    assert trip.modules, "the call was profiled"
     modules, returns = LIMITS[name]
     assert len(trip.modules) <= modules
     assert trip.returns <= returns

@@ -1,4 +1,4 @@
-"""Reading header names and values: any dialect, letter case, type and order."""
+"""Header names and values are read in any dialect, letter case, type and order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KEY = "server-side-encryption-customer-key"
         ("server-side-encryption-aws-kms-key-id", "id", (SSE_KMS, NONE, False)),
     ],
 )
-def test_a_header_names_its_encryption(
+def test_an_encryption_header_is_recognized(
     prefix: str, name: str, value: object, expected: tuple[Encryption, Encryption, bool]
 ) -> None:
     for spelled in (prefix + name, (prefix + name).encode(), f" {prefix}{name} "):
@@ -62,7 +62,7 @@ def test_a_header_names_its_encryption(
         "x-obs-server-side-encryption\nx",
     ],
 )
-def test_another_name_names_nothing(name: str) -> None:
+def test_other_header_names_are_ignored(name: str) -> None:
     assert parse_headers([(name, "kms")]) == SSEHeaders()
 
 
@@ -74,12 +74,12 @@ def test_another_name_names_nothing(name: str) -> None:
         "X-Amz-Meta-X-Obs-Copy-Source-Server-Side-Encryption-Customer-Key",
     ],
 )
-def test_a_key_under_a_metadata_name_is_seen(name: str) -> None:
+def test_a_key_under_a_metadata_name_is_detected(name: str) -> None:
     named = parse_headers([(name, "k")])
     assert (named.target, named.key, named.key_in_metadata) == (NONE, False, True)
 
 
-def test_the_most_demanding_counts_in_any_order() -> None:
+def test_the_strictest_encryption_wins_in_any_order() -> None:
     headers = [
         ("x-obs-server-side-encryption", "AES256"),
         ("x-obs-server-side-encryption-kms-key-id", "id"),
@@ -90,23 +90,23 @@ def test_the_most_demanding_counts_in_any_order() -> None:
         named = parse_headers(order)
         assert (named.target, named.source, named.key) == (SSE_C, SSE_C, True)
     for order in itertools.permutations(headers[:2]):
-        assert parse_headers(order).target is SSE_OBS, "the algorithm decides, and not the id of a key"
+        assert parse_headers(order).target is SSE_OBS, "the algorithm decides, not the key id"
     for order in itertools.permutations([*headers[:2], ("x-amz-server-side-encryption", "aws:kms")]):
         assert parse_headers(order).target is SSE_KMS
 
 
 @pytest.mark.parametrize("value", ["kms", "aws:kms", "aws:kms:dsse", "KMS"])
-def test_kms_has_several_spellings(value: str) -> None:
+def test_every_spelling_of_kms_is_recognized(value: str) -> None:
     assert encryption_of(value) is SSE_KMS
 
 
 @pytest.mark.parametrize("value", ["AES256", "aws:AES256", "obs", "", None])
-def test_everything_else_leaves_the_keys_to_the_service(value: object) -> None:
+def test_any_other_algorithm_is_sse_obs(value: object) -> None:
     assert encryption_of(value) is SSE_OBS
 
 
-def test_what_is_shown_is_what_would_be_sent() -> None:
+def test_sse_headers_of_an_encryption_parse_to_it() -> None:
     for target, source in itertools.product(Encryption, Encryption):
         named = parse_headers((name, "kms") for name in header_names(target, source, "x-obs-"))
-        expected_target = SSE_KMS if target is SSE_OBS else target  # one header, told apart by its value
+        expected_target = SSE_KMS if target is SSE_OBS else target  # one header; its value decides
         assert (named.target, named.source) == (expected_target, SSE_C if source is SSE_C else NONE)

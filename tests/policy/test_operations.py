@@ -17,7 +17,7 @@ from tests.support import oracle
         ("GET", True, "GET bucket"),
     ],
 )
-def test_a_request_about_a_bucket(method: str, has_parameters: bool, expected: str) -> None:
+def test_the_operation_of_a_bucket_request(method: str, has_parameters: bool, expected: str) -> None:
     assert bucket_operation(method, has_parameters=has_parameters) == expected
 
 
@@ -26,8 +26,8 @@ _PARAMETERS = ["", "append", "modify", "uploads", "uploadId", "partNumber", "acl
 
 @pytest.mark.parametrize("copy", ["", "x-obs-copy-source", "X-Amz-Copy-Source", b" x-amz-copy-source", "copy-source"])
 @pytest.mark.parametrize("method", ["PUT", "POST", "GET", "HEAD", "DELETE"])
-def test_a_request_about_an_object(method: str, copy: str | bytes) -> None:
-    """The same as the oracle says, which was written anew from the API reference."""
+def test_the_operation_of_an_object_request(method: str, copy: str | bytes) -> None:
+    """The oracle agrees, which is written independently from the API reference."""
     name = copy.decode().strip() if isinstance(copy, bytes) else copy
     for one in _PARAMETERS:
         for other in _PARAMETERS:
@@ -37,7 +37,7 @@ def test_a_request_about_an_object(method: str, copy: str | bytes) -> None:
             assert found == expected or (not expected and found.startswith(f"{method} object"))
 
 
-def test_an_operation_of_no_table_tells_what_it_is() -> None:
+def test_an_operation_outside_the_tables_is_described() -> None:
     assert object_operation("PUT", ["tagging", "acl", "x"], []) == "PUT object?acl&tagging"
     assert object_operation("DELETE", [b"x"], []) == "DELETE object"
     assert object_operation("PUT", [b"partNumber", "uploadId"], []) == "UploadPart"

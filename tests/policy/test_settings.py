@@ -1,4 +1,4 @@
-"""The settings as they are read from the environment, and the warnings about values that are not valid."""
+"""The settings are read from the environment, with a warning for every invalid value."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.support.guard import MODE, POLICY, TRUSTED
 
 
 def _trusts(value: str, host: str) -> bool:
-    trusted, complaints = settings._parse_trusted_hosts(value)
-    assert complaints == ()
+    trusted, problems = settings._parse_trusted_hosts(value)
+    assert problems == ()
     return trusted.trusts(host)
 
 
 @pytest.mark.parametrize(
     ("value", "host"),
     [
-        ("10.1.2.3/8", "10.9.9.9"),  # a network by one of its addresses
+        ("10.1.2.3/8", "10.9.9.9"),  # a network, written as one of its addresses
         ("10.0.0.0/8", "10.9.9.9"),
         ("::1", "[::1]"),
         ("fd00::/8", "fd00::7"),
@@ -50,15 +50,15 @@ def test_a_host_is_trusted(value: str, host: str) -> None:
         ("a.test,b.test", "a.test,b.test"),
     ],
 )
-def test_another_host_is_not(value: str, host: str) -> None:
+def test_another_host_is_not_trusted(value: str, host: str) -> None:
     assert not _trusts(value, host)
 
 
 @pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
 def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
-    trusted, [complaint] = settings._parse_trusted_hosts(f"a.test,{entry}")
-    assert complaint.variable == TRUSTED
-    assert complaint.message == (
+    trusted, [problem] = settings._parse_trusted_hosts(f"a.test,{entry}")
+    assert problem.variable == TRUSTED
+    assert problem.message == (
         f"{TRUSTED}: unknown entry {entry!r}; it trusts nothing. Valid entries: "
         "host names, *.suffix, IP addresses and networks, without scheme, port or path."
     )
@@ -68,17 +68,17 @@ def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
 def test_an_unknown_value_is_reported_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, " Loud ")
     monkeypatch.setenv(POLICY, "loud")
-    understood, complaints = settings.parse_settings()
+    understood, problems = settings.parse_settings()
     assert (understood.mode, understood.policy) == (Mode.ENFORCE, Policy.DOCUMENTED)
-    assert [complaint.variable for complaint in complaints] == [MODE, POLICY]
-    assert complaints[0].message == (
+    assert [problem.variable for problem in problems] == [MODE, POLICY]
+    assert problems[0].message == (
         f"{MODE}: unknown value 'loud'; using \"enforce\". "
         "Valid values: enforce, warn, off, 1, true, yes, on, 0, false, no."
     )
-    assert complaints[1].message.endswith("Valid values: documented, strict.")
+    assert problems[1].message.endswith("Valid values: documented, strict.")
 
 
-def test_each_complaint_is_made_once() -> None:
+def test_each_warning_is_issued_once() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for what in ("one", "one", "another"):
@@ -86,13 +86,13 @@ def test_each_complaint_is_made_once() -> None:
     assert [str(warning.message) for warning in caught] == ["one", "another"]
 
 
-def test_a_complaint_points_at_its_place() -> None:
+def test_a_warning_points_at_the_callers_line() -> None:
     with pytest.warns(SSEGuardWarning) as caught:
         warn_once("here")
     assert caught[0].filename == __file__
 
 
-def test_a_complaint_that_would_raise_is_logged_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_turned_into_an_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", SSEGuardWarning)
         warn_once("100 %s of it")

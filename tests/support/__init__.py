@@ -1,6 +1,6 @@
-"""What the tests share: servers that record, calls of each SDK, the independent copy of the rules, and the oracle."""
+"""Helpers of the tests: recording servers, calls of each SDK, an independent copy of the rules, and the oracle."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""The project's root."""
+"""The root of the project."""

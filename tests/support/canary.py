@@ -1,13 +1,13 @@
-"""A canary for the SDKs: it notices when a release changes what the guard builds upon.
+"""A canary for the SDKs: it reports when a release changes something that the guard depends on.
 
-The guard hooks and reads parts of the SDKs that nobody promised to keep. ``canary.json`` holds what
-each of these *seams* looked like in every supported release: its parameters, and a hash of its source
-where more than the parameters matters. A release that nobody has looked at yet passes as long as its
-seams are those of its recorded neighbours; where one differs, somebody has to look.
+The guard hooks and reads parts of the SDKs that are not public API. ``canary.json`` records each of
+these *seams* for every supported release: its parameters, and a hash of its source if more than the
+parameters matters. A new release passes if its seams match those of the nearest recorded releases.
+A seam that differs needs a review.
 
-    python -m tests.support.canary            tells what the installed releases changed, and what to look at
-    python -m tests.support.canary --record   notes them as reviewed; once per release, with it installed.
-                                      Name distributions after it to note these alone.
+    python -m tests.support.canary            reports what the installed releases changed, and what to review
+    python -m tests.support.canary --record   records them as reviewed; once per release, with it installed.
+                                      Names of distributions limit it to these.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 RECORD = Path(__file__).with_name("canary.json")
 
 Prints = dict[str, Optional[str]]
-"""What seams look like, by name; nothing where a release has no such seam."""
+"""The fingerprint of each seam by name; None if a release has no such seam."""
 
 
 class Seam(NamedTuple):
-    """Something of an SDK that the guard builds upon.
+    """A part of an SDK that the guard depends on.
 
     Attributes:
         name: its dotted name.
-        print: what it looks like.
-        look_at: what of the guard builds on it, for the person who is woken.
+        print: its fingerprint.
+        look_at: the part of the guard that depends on it, for the reviewer.
     """
 
     name: str
@@ -56,16 +56,16 @@ class Seam(NamedTuple):
 
 
 class Sdk(NamedTuple):
-    """An SDK that is watched.
+    """A watched SDK.
 
     Attributes:
         distribution: the name to install it by.
-        module: to be imported for it.
-        version: the dotted name of what tells the release.
-        guard: the guard's modules that know it.
-        relied_on: what the guard presumes and does not hook, each with what to look at.
-        surface: finds what may let encryption pass that nobody knows of yet.
-        source: whether more than the parameters of its seams matters.
+        module: the module to import.
+        version: the dotted name of its version.
+        guard: the modules of the guard for it.
+        relied_on: what the guard depends on without a hook, each with what to review.
+        surface: finds the parts that may carry encryption, including new ones.
+        source: whether the source of its seams matters, not only their parameters.
     """
 
     distribution: str
@@ -77,11 +77,11 @@ class Sdk(NamedTuple):
     source: bool = True
 
     def installed(self) -> str:
-        """The release that is installed."""
+        """Return the installed release."""
         return str(_found(self.version))
 
     def targets(self) -> list[Target]:
-        """What the guard hooks in it."""
+        """Return the methods that the guard hooks in it."""
         return [
             target
             for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
@@ -94,7 +94,7 @@ class Sdk(NamedTuple):
 
 
 def fingerprint(thing: Any, *, source: bool = True) -> str:
-    """Parameters, and a hash of the source that comments, docstrings and layout do not change."""
+    """Return the parameters, and a hash of the source without comments, docstrings and layout."""
     node = _node(thing)
     parameters = "class" if isinstance(node, ast.ClassDef) else f"({ast.unparse(_without_types(node.args))})"
     return f"{parameters} {hashlib.sha256(_shape(node).encode()).hexdigest()[:16]}" if source else parameters
@@ -109,7 +109,7 @@ def _without_types(parameters: ast.arguments) -> ast.arguments:
 
 
 def _node(thing: Any) -> Any:
-    function = inspect.unwrap(getattr(thing, "__func__", thing))  # a staticmethod; a hook of ours or of others
+    function = inspect.unwrap(getattr(thing, "__func__", thing))  # unwrap a staticmethod, and any hook
     return _definitions(function.__module__)[function.__qualname__]
 
 
@@ -120,7 +120,7 @@ def _home(thing: Any) -> str:
 @functools.cache
 def _definitions(module: str) -> dict[str, ast.AST]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the compiler thinks of an SDK's string escapes
+        warnings.simplefilter("ignore")  # invalid escapes in the strings of an SDK
         tree = ast.parse(inspect.getsource(sys.modules[module]))
     return dict(_named(tree, ""))
 
@@ -136,12 +136,12 @@ def _named(parent: ast.AST, prefix: str) -> Iterator[tuple[str, ast.AST]]:
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-# What differs among Python's releases for one and the same source.
+# The fields that differ among releases of Python for the same source.
 _NO_MATTER = ("ctx", "kind", "type_comment", "type_params")
 
 
 def _shape(value: Any) -> str:
-    """The syntax as text that is the same under every Python, which `ast.dump` is not."""
+    """Return the syntax as text. Unlike `ast.dump`, it is the same under every Python."""
     if isinstance(value, list):
         return f"[{','.join(map(_shape, value))}]"
     if not isinstance(value, ast.AST):
@@ -152,15 +152,15 @@ def _shape(value: Any) -> str:
         and ast.get_docstring(value) is not None
     ):
         fields["body"] = value.body[1:]
-    said = [f"{name}={_shape(field)}" for name, field in fields.items() if field and name not in _NO_MATTER]
-    return f"{type(value).__name__}({','.join(said)})"
+    fields_as_text = [f"{name}={_shape(field)}" for name, field in fields.items() if field and name not in _NO_MATTER]
+    return f"{type(value).__name__}({','.join(fields_as_text)})"
 
 
 # ------------------------------------------------------------------------ finding the seams
 
 
 def _hooked(sdk: Sdk) -> Iterator[Seam]:
-    """What the guard hooks."""
+    """Return the seams that the guard hooks."""
     for target in sdk.targets():
         if _imported(target.module) is None:
             continue
@@ -168,9 +168,9 @@ def _hooked(sdk: Sdk) -> Iterator[Seam]:
         look_at = f"{maker}, which makes its hook (row {target.name} of TARGETS)"
         for owner, name in target.places():
             function = vars(owner)[name]
-            if _home(function).partition(".")[0] != sdk.module:  # hooked under this name, and none of its own
+            if _home(function).partition(".")[0] != sdk.module:  # the SDK only imports it from elsewhere
                 continue
-            # Of the many methods that merely take headers, the parameters are all that matters.
+            # For the many methods that only take headers, only the parameters matter.
             yield Seam(_name(target, name), fingerprint(function, source=sdk.source and target.select is None), look_at)
 
 
@@ -179,7 +179,7 @@ def _name(target: Target, attribute: str) -> str:
 
 
 def _relied_on(sdk: Sdk) -> Iterator[Seam]:
-    """What the guard does not hook, yet presumes."""
+    """Return the seams that the guard depends on without a hook."""
     for name, look_at in sdk.relied_on.items():
         found = _found(name)
         if found is not None:
@@ -206,16 +206,12 @@ def _imported(module: str) -> Any:
 
 # -------------------------------------------------------------------------- esdk-obs-python
 
-_WIRE = (
-    "obs_sse_guard._hooks.obs, 'the wire gate' and 'the connection': what is judged must be what is sent, every time"
-)
-_WORDS = "obs_sse_guard._hooks.obs._intent, _carried and _quick_test: which argument means what, and what the SDK drops"
-_NAMES = (
-    "obs_sse_guard._policy.request and obs_hooks._needs_a_look: which names and values become headers, which metadata"
-)
-_ANSWERS = "obs_sse_guard._hooks.obs._learn: what an answer tells of the kind of an upload or an object"
-_THREADS = "obs_sse_guard._hooks.obs, 'worker threads': a refusal must come out of them, once and unchanged"
-_ATTRIBUTES = "obs_sse_guard._hooks.obs._facts, _proxy and _tls_gap: the client's attributes that they read"
+_WIRE = "_hooks/obs/wire.py: the checked request must be the sent request, every time"
+_WORDS = "_hooks/obs/arguments.py and methods.py: what each argument means, and what the SDK drops"
+_NAMES = "_policy/headers.py and _hooks/obs/arguments.py: which names and values become headers or metadata"
+_ANSWERS = "_hooks/obs/responses.py: what a response shows about the encryption of an upload or an object"
+_THREADS = "_hooks/obs/transfers.py: a refusal must leave the worker threads once and unchanged"
+_ATTRIBUTES = "_hooks/obs/client.py and _hooks/tls_gaps.py: the attributes of the client that they read"
 _LOG = "_hooks/redaction.py and _hooks/obs/logs.py: no key in the SDK's own log"
 
 _ESDK_RELIED_ON = {
@@ -255,15 +251,15 @@ def _esdk_surface() -> Iterator[Seam]:
 
 
 def _methods() -> Iterator[Seam]:
-    """Every public method of every client: a new one, or a new parameter, may carry encryption."""
+    """Return every public method of every client. A new one, or a new parameter, may carry encryption."""
     look_at = (
-        "_hooks/obs/methods.py, METHODS: can it carry an SSE object, a header or metadata? Then it needs a row "
-        "there, or its operation a name; tests/hooks/obs/test_completeness.py tries every parameter"
+        "_hooks/obs/methods.py, METHODS: can it carry an SSE object, a header or metadata? Then it needs an "
+        "entry there, or its operation a name; tests/hooks/obs/test_completeness.py tries every parameter"
     )
     for name in _ESDK_CLIENTS:
         client = _found(name)
         for method, function in vars(client).items() if client else ():
-            # Asked of the class: Python 3.9 cannot call a staticmethod as it stands there.
+            # Python 3.9 cannot call the staticmethod object in vars().
             if callable(getattr(client, method)) and not method.startswith("_"):
                 yield Seam(f"{name.replace(':', '.')}.{method}", fingerprint(function, source=False), look_at)
     bucket: Any = _imported("obs.bucket")
@@ -272,7 +268,7 @@ def _methods() -> Iterator[Seam]:
 
 
 def _converting() -> Iterator[Seam]:
-    """Where the SDK turns SSE objects into headers, or drops them."""
+    """Return the functions in which the SDK converts SSE objects into headers, or drops them."""
     convertor: Any = _imported("obs.convertor")
     for name, function in vars(convertor.Convertor).items():
         if inspect.isfunction(function) and name.startswith(("trans_", "_set")) and _SSE.search(_source(function)):
@@ -284,27 +280,27 @@ def _source(function: Any) -> str:
 
 
 def _carriers() -> Iterator[Seam]:
-    """The classes whose objects hold encryption."""
+    """Return the classes whose objects hold encryption."""
     model: Any = _imported("obs.model")
     for name, found in vars(model).items():
         fields = sorted(getattr(found, "allowedAttr", ()) if inspect.isclass(found) else ())
         if _SSE.search(" ".join(fields)):
-            look_at = "obs_sse_guard._hooks.obs._SSE_ARGUMENTS and _METHODS: which argument takes such an object"
+            look_at = "_hooks/obs/methods.py, METHODS, and arguments.py: which argument takes such an object"
             yield Seam(f"obs.model.{name}.allowedAttr", " ".join(fields), look_at)
 
 
 # ------------------------------------------------------------------------ the botocore family
 
-_CALL = "obs_sse_guard._hooks.botocore.methods: what it reads of a client, and what it leaves to botocore to refuse"
-_SEND = "obs_sse_guard._hooks.botocore.wire: what is judged must be what is sent, at every attempt"
-_SIGN = "obs_sse_guard._hooks.botocore.signing: every signer must pass a hook, with the key's place known"
-_HOP = "obs_sse_guard._hooks.aiobotocore._hop_hook: every hop of a redirect must be checked before it is sent"
-_CRT = "obs_sse_guard._hooks.crt: the transport is what the CRT's own client was made with"
+_CALL = "_hooks/botocore/methods.py: what it reads from a client, and what it leaves to botocore's validation"
+_SEND = "_hooks/botocore/wire.py: the checked request must be the sent request, at every attempt"
+_SIGN = "_hooks/botocore/signing.py: every signer must pass a hook that knows where the key is written"
+_HOP = "_hooks/aiobotocore.py: every hop of a redirect must be checked before it is sent"
+_CRT = "_hooks/crt.py: the CRT client decides the transport"
 
 _BOTOCORE_RELIED_ON = {
     "botocore.client:BaseClient._convert_to_request_dict": _CALL,
-    "botocore.handlers:sse_md5": "obs_sse_guard._hooks.botocore._becomes_text: when a key is made text",
-    "botocore.handlers:copy_source_sse_md5": "obs_sse_guard._hooks.botocore._becomes_text: when a key is made text",
+    "botocore.handlers:sse_md5": "_hooks/botocore/methods.py: when a key becomes text",
+    "botocore.handlers:copy_source_sse_md5": "_hooks/botocore/methods.py: when a key becomes text",
     "botocore.handlers:validate_bucket_name": _CALL,
     "botocore.utils:S3ArnParamHandler.handle_arn": _CALL,
     "botocore.validate:ParamValidator.validate": _CALL,
@@ -315,7 +311,7 @@ _BOTOCORE_RELIED_ON = {
     "botocore.endpoint:Endpoint._do_get_response": _SEND,
     "botocore.httpsession:URLLib3Session.__init__": _SEND,
     "botocore.httpsession:URLLib3Session.send": _SEND,
-    "botocore.httpsession:ProxyConfiguration.proxy_url_for": "obs_sse_guard._hooks.botocore._proxy: a proxy is a hop",
+    "botocore.httpsession:ProxyConfiguration.proxy_url_for": "_hooks/botocore/client.py: a proxy is a hop",
     "botocore.signers:generate_presigned_url": _SIGN,
     "botocore.signers:generate_presigned_post": _SIGN,
     "botocore.auth:HmacV1QueryAuth": _SIGN,
@@ -339,12 +335,10 @@ _S3TRANSFER_RELIED_ON = {
 
 
 def _botocore_surface() -> Iterator[Seam]:
-    """Every operation that carries encryption by the service model, and every signer of what others send."""
+    """Return every operation with encryption in the service model, and every signer of URLs and forms."""
     session: Any = importlib.import_module("botocore.session")
     model = session.Session().get_service_model("s3")
-    look_at = (
-        "obs_sse_guard._hooks.botocore: has the operation a row of the law, and if so by which name (_OPERATIONS)?"
-    )
+    look_at = "_hooks/botocore: does the operation have a row in the tables, and under which name?"
     for operation in model.operation_names:
         carried = sorted(_carried(model.operation_model(operation).input_shape))
         if carried:
@@ -386,7 +380,7 @@ SDKS: tuple[Sdk, ...] = (
         "obs_sse_guard/_hooks/aiobotocore.py",
         _AIOBOTOCORE_RELIED_ON,
     ),
-    # Of these three little is used, and what is inside changes with every release.
+    # The guard uses little of these three, and their source changes with every release.
     Sdk(
         "aiohttp",
         "aiohttp",
@@ -415,9 +409,9 @@ def _order(version: str) -> tuple[int, ...]:
 
 
 class Record:
-    """What every release that somebody has looked at was like.
+    """The seams of every reviewed release.
 
-    On disk a seam has an entry for each release that changed it, so that the file reads as its history.
+    In the file, a seam has an entry for each release that changed it.
     """
 
     def __init__(self, path: Path = RECORD) -> None:
@@ -425,16 +419,16 @@ class Record:
         self._data: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
 
     def releases(self, distribution: str) -> list[str]:
-        """The releases that are recorded, in order."""
+        """Return the recorded releases, in order."""
         return sorted(self._data.get(distribution, {}).get("releases", ()), key=_order)
 
     def prints(self, distribution: str, release: str) -> Prints:
-        """What the seams of a recorded release look like."""
+        """Return the fingerprints of the seams of a recorded release."""
         seams: dict[str, Prints] = self._data.get(distribution, {}).get("seams", {})
         return {name: _as_of(history, release) for name, history in seams.items()}
 
     def neighbours(self, distribution: str, version: str) -> list[str]:
-        """The recorded releases that one is compared with: itself, or the nearest on both sides."""
+        """Return the recorded releases to compare a release with: itself, or the nearest on both sides."""
         releases = self.releases(distribution)
         if version in releases:
             return [version]
@@ -442,7 +436,7 @@ class Record:
         return older[-1:] + releases[len(older) :][:1]
 
     def note(self, distribution: str, version: str, prints: Prints) -> None:
-        """Write a release down."""
+        """Write a release to the record."""
         known = {release: self.prints(distribution, release) for release in self.releases(distribution)}
         known[version] = prints
         releases = sorted(known, key=_order)
@@ -466,45 +460,47 @@ def _history(prints: list[tuple[str, str | None]]) -> Prints:
     return history
 
 
-# ------------------------------------------------------------------------------ the verdict
+# ------------------------------------------------------------------------------ the comparison
 
 
 def seams_of(sdk: Sdk) -> dict[str, Seam]:
-    """The seams of the installed release by name; what hooks one counts before what merely knows it."""
+    """Return the seams of the installed release by name; a hooked seam takes precedence."""
     importlib.import_module(sdk.module)
     return {seam.name: seam for seam in (*sdk.surface(), *_relied_on(sdk), *_hooked(sdk))}
 
 
-def _out_of_sight(sdk: Sdk) -> tuple[str, ...]:
-    """Parts of the release that cannot be imported here, for what they need is not installed."""
+def _unimportable(sdk: Sdk) -> tuple[str, ...]:
+    """Return the modules whose dependencies are not installed."""
     modules = {target.module for target in sdk.targets()} | {name.partition(":")[0] for name in sdk.relied_on}
-    return tuple(f"{module}." for module in modules if _imported(module) is None and _is_there(module))
+    return tuple(f"{module}." for module in modules if _imported(module) is None and _exists(module))
 
 
-def _is_there(module: str) -> bool:
+def _exists(module: str) -> bool:
     parent = module.rpartition(".")[0]
     return _imported(parent) is not None and importlib.util.find_spec(module) is not None
 
 
 def changes(sdk: Sdk, record: Record) -> list[str]:
-    """What the installed release changed, each with what to look at. Nothing: it is as the guard presumes."""
+    """Return what the installed release changed, each with what to review; empty if nothing relevant changed."""
     version = sdk.installed()
     found = seams_of(sdk)
     known = [record.prints(sdk.distribution, release) for release in record.neighbours(sdk.distribution, version)]
     names = {*found, *(name for prints in known for name in prints)}
-    out_of_sight = _out_of_sight(sdk)
-    told = []
-    for name in sorted(name for name in names if not out_of_sight or not name.startswith(out_of_sight)):
+    unimportable = _unimportable(sdk)
+    changed = []
+    for name in sorted(name for name in names if not unimportable or not name.startswith(unimportable)):
         was = [prints.get(name) for prints in known]
         now = found[name].print if name in found else None
         if now not in was:
-            told.append(_change(name, was[-1] if was else None, now, found[name].look_at if name in found else ""))
-    return told
+            changed.append(_change(name, was[-1] if was else None, now, found[name].look_at if name in found else ""))
+    return changed
 
 
 def _change(name: str, was: str | None, now: str | None, look_at: str) -> str:
     lines = [name, f"  was: {was or 'not there'}", f"  is:  {now or 'gone'}"]
-    return "\n".join([*lines, f"  look at {look_at or 'whoever hooks or reads it: search the guard for its name'}"])
+    return "\n".join(
+        [*lines, f"  look at {look_at or 'the code that hooks or reads it: search the guard for its name'}"]
+    )
 
 
 _ADVICE = """\
@@ -514,29 +510,29 @@ _ADVICE = """\
 
 What to do:
  1. Read the change: pip download --no-deps {distribution}=={base}, the same of {version}, unpack and diff them.
- 2. For each seam above ask what it says to look at in {guard}: does the guard still see
-    the call, in time, and with the right facts? obs_sse_guard.status() must say 'active' for its row.
- 3. Run the tests against this release, first of all test_completeness.py, test_wire.py and test_ways.py.
- 4. Mend the guard, if need be, with a test of its own. Then note the release as looked at, with it installed:
+ 2. For each seam above, review the named part of {guard}: does the guard still check
+    the call before it is sent, with the right values? obs_sse_guard.status() must return 'active' for it.
+ 3. Run the tests against this release, test_completeness.py, test_low_level_requests.py and test_rows.py first.
+ 4. Fix the guard if necessary, with a test. Then record the release as reviewed, with it installed:
     python -m tests.support.canary --record"""
 
 
-def advice(sdk: Sdk, record: Record, told: list[str]) -> str:
-    """What to tell the person who is woken: what happened, what it means, what to do."""
+def advice(sdk: Sdk, record: Record, changed: list[str]) -> str:
+    """Return the report for the reviewer: what changed, what it affects, and what to do."""
     version = sdk.installed()
     base = (record.neighbours(sdk.distribution, version) or ["none"])[0]
     return _ADVICE.format(
         distribution=sdk.distribution,
         version=version,
         base=base,
-        count=len(told),
-        changes="\n".join(told),
+        count=len(changed),
+        changes="\n".join(changed),
         guard=sdk.guard,
     )
 
 
 def main(words: list[str]) -> int:
-    """Compare what is installed with the record, or extend the record by it."""
+    """Compare the installed releases with the record, or add them to it."""
     status = 0
     record = Record()
     for sdk in SDKS:
@@ -546,9 +542,9 @@ def main(words: list[str]) -> int:
             prints: Prints = {name: seam.print for name, seam in seams_of(sdk).items()}
             record.note(sdk.distribution, sdk.installed(), prints)
             sys.stdout.write(f"{sdk.distribution} {sdk.installed()}: {len(prints)} seams recorded\n")
-        elif told := changes(sdk, record):
+        elif changed := changes(sdk, record):
             status = 1
-            sys.stdout.write(advice(sdk, record, told) + "\n")
+            sys.stdout.write(advice(sdk, record, changed) + "\n")
         else:
             sys.stdout.write(f"{sdk.distribution} {sdk.installed()}: as recorded\n")
     return status

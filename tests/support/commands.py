@@ -1,4 +1,4 @@
-"""The command line as its users have it: a process of its own."""
+"""Run the command line in a separate process, as its users do."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SOURCES = Path(obs_sse_guard.__file__).parent.parent
-"""Where the package under test is imported from."""
+"""The folder from which the package under test is imported."""
 
 
 def command(
     *words: str, python: Sequence[str] = ("-m", "obs_sse_guard"), environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``obs-sse-guard`` with these words, in the test's own environment but for what is given."""
+    """Run ``obs-sse-guard`` with these arguments, in the environment of the test plus the given variables."""
     paths = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, *python, *words],

@@ -1,9 +1,8 @@
-"""Reading the documentation and running its examples.
+"""Read the documentation, and run its examples.
 
-A page's Python blocks run one after the other in one namespace, as a reader would type them. A
-statement with ``# refused: ID`` behind it must be refused by that rule or finding, one with
-``# logged: ID`` must log it, and a statement without must do neither. Names under example.com
-lead to the tests' own servers, so that the examples can say what a reader would write.
+The Python blocks of a page run in order in one namespace. A statement with the comment
+``# refused: ID`` must be refused by that rule or finding. One with ``# logged: ID`` must log it.
+A statement without either must do neither. Names under example.com lead to local test servers.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class Block(NamedTuple):
 
     Attributes:
         page: the file.
-        line: the number of the line before its first one.
-        language: what the fence names.
-        text: what is inside.
+        line: the number of the line before its first.
+        language: the language of the fence.
+        text: the content.
     """
 
     page: Path
@@ -51,7 +50,7 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The name of the file that it shows, if it is one: its first line says so."""
+        """Return the name of the file that the block shows, from its first line; empty if none."""
         match = _FILE.match(self.text)
         return match[1] if match else ""
 
@@ -61,19 +60,19 @@ def read(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[Block]:
-    """The fenced blocks of a language, in order."""
+    """Return the fenced blocks of a language, in order."""
     text = read(page)
     found = (Block(page, text.count("\n", 0, match.start()) + 1, match[1], match[2]) for match in _FENCE.finditer(text))
     return [block for block in found if block.language == language]
 
 
 def prose(page: Path) -> str:
-    """A page without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     return _FENCE.sub("", read(page))
 
 
 def modules(block: Block) -> set[str]:
-    """The top-level modules that a block of Python imports."""
+    """Return the top-level modules that a block of Python imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(block.text)):
         if isinstance(node, ast.Import):
@@ -87,7 +86,7 @@ def modules(block: Block) -> set[str]:
 
 
 def run(page: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Run the page's Python, and hold each statement to what is said behind it."""
+    """Run the Python of a page, and check each statement against its comment."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         if not block.file:
@@ -108,7 +107,7 @@ def _outcome(code: Any, namespace: dict[str, Any], caplog: pytest.LogCaptureFixt
     refused = []
     try:
         with caplog.at_level(logging.WARNING, "obs_sse_guard"):
-            exec(code, namespace)  # noqa: S102  # our own pages
+            exec(code, namespace)  # noqa: S102  # the project's own pages
     except SSETransportError as error:
         refused.append(("refused", error.rule))
     return [*(("logged", record.__dict__["rule"]) for record in _records(caplog)), *refused]
@@ -122,7 +121,7 @@ def _records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 
 class Command(NamedTuple):
-    """A command of a console block, with what it prints; ``…`` stands for anything."""
+    """A command of a console block, with its output; ``…`` stands for anything."""
 
     block: Block
     text: str
@@ -130,7 +129,7 @@ class Command(NamedTuple):
 
 
 def commands(page: Path) -> list[Command]:
-    """What the page types at a prompt, ``$``, in order."""
+    """Return the commands after a ``$`` prompt, in order."""
     found = []
     for block in blocks(page, "console"):
         for session in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
@@ -140,7 +139,7 @@ def commands(page: Path) -> list[Command]:
 
 
 def is_as_shown(printed: str, shown: str) -> bool:
-    """Whether the output of a command is what the page shows, but for the time."""
+    """Return whether the output of a command is what the page shows, except for times."""
     printed, shown = (_MOMENT.sub("<a time>", text.strip()) for text in (printed, shown))
     pattern = ".*?".join(re.escape(part) for part in shown.split(_ANYTHING))
     return re.fullmatch(pattern, printed, re.DOTALL) is not None
@@ -150,7 +149,7 @@ def is_as_shown(printed: str, shown: str) -> bool:
 
 
 class ExampleServers(NamedTuple):
-    """What answers under the names of the examples, by http and by https."""
+    """The servers behind the names of the examples, for http and https."""
 
     http: RecordingServer
     https: TlsRecordingServer
@@ -158,7 +157,7 @@ class ExampleServers(NamedTuple):
 
 @contextlib.contextmanager
 def example_servers() -> Iterator[ExampleServers]:
-    """Object stores that know the objects of the examples: what they are called tells what happens."""
+    """Start object stores with the objects of the examples; the name of an object decides the response."""
     with RecordingServer() as http, TlsRecordingServer() as https:
         for server, moved in ((http, "http"), (https, "https")):
             server.answer(
@@ -176,7 +175,7 @@ def example_servers() -> Iterator[ExampleServers]:
 
 @contextlib.contextmanager
 def example_names(servers: ExampleServers) -> Iterator[None]:
-    """Let the examples' names and ports lead to these servers, and no other name anywhere."""
+    """Resolve the names and ports of the examples to these servers, and no other name."""
     real = socket.getaddrinfo
     ports = {443: servers.https, 80: servers.http, 9000: servers.http}
 
@@ -204,4 +203,4 @@ def getaddrinfo(host, port, *args, **kwargs):
 
 socket.getaddrinfo = getaddrinfo
 """
-"""A ``sitecustomize`` that does the same in a process of its own, for http."""
+"""A ``sitecustomize`` that does the same in a separate process, for http."""

@@ -1,4 +1,4 @@
-"""Event handlers of boto3 clients that add a customer key or rewrite the URL, and clients that have them."""
+"""Event handlers of boto3 clients that add a customer key or rewrite the URL, and calls with them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADDERS: dict[str, Callable[..., Any]] = {
 
 
 def with_handler(event: str, handler: Callable[..., Any], call: Call = PUT) -> Call:
-    """The call on a client that has this handler."""
+    """Return the call on a client with this handler."""
 
     def register_and_call(client: Any) -> Any:
         client.meta.events.register(event, handler)

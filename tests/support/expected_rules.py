@@ -1,9 +1,9 @@
-"""The law, transcribed a second time, by hand, from the page itself.
+"""The rules, transcribed a second time, by hand, from the page itself.
 
-The package derives everything from its own copy of the rules, so a slip made there would be
-consistent everywhere and no test of the package against itself could see it. This module is the
-second opinion: written from the page ``obs_04_0108``, never from the package, and importing
-nothing of it. Keep it plain. Do not generate one table from another here: repetition is the point.
+The package derives everything from its own copy of the rules, so a test of the package against
+itself cannot detect a typo there. This module is independent: it is written from the page
+``obs_04_0108``, never from the package, and imports nothing of it. Do not generate one table from
+another here: the repetition is intended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EITHER = frozenset({"http", "https"})
 
 
 class Row(NamedTuple):
-    """One line of one table: what may carry the request."""
+    """One line of one table, with the transports that it allows."""
 
     table: int
     operation: str
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The name by which the package, its messages and its documentation call this row."""
+        """Return the id of the row, as messages and documentation show it."""
         if self.table in (1, 2):
             return f"table-{self.table}/{self.operation}"
         return f"table-{self.table}/{self.source}-to-{self.target}"
@@ -70,8 +70,8 @@ ROWS: tuple[Row, ...] = (
     Row(4, "UploadPartCopy", "SSE-C", "none", EITHER),
 )
 
-# The edition of 2025-04-27 speaks of SSE-OBS too, in tables 3 and 4 only. As a target it has a
-# verdict of its own; as a source it never changes the verdict that the target has.
+# The edition of 2025-04-27 adds SSE-OBS, in tables 3 and 4 only. As a target it has rows of its
+# own; as a source it never changes the transports of the target.
 ROWS_OF_2025: tuple[Row, ...] = (
     Row(3, "CopyObject", "none", "SSE-OBS", HTTPS),
     Row(3, "CopyObject", "SSE-KMS", "SSE-OBS", HTTPS),

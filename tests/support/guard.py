@@ -1,4 +1,4 @@
-"""The guard as the tests set it up: its environment variables, its memory, and its absence."""
+"""Set up the guard for a test: its environment variables, its memory, and its absence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reset() -> None:
 
 @contextlib.contextmanager
 def unguarded() -> Iterator[None]:
-    """Remove the hooks for a while: what would happen, and what must not change."""
+    """Remove the hooks temporarily, to observe the SDK without the guard."""
     obs_sse_guard.uninstall()
     try:
         yield
@@ -41,7 +41,7 @@ def unguarded() -> Iterator[None]:
 
 
 def locks() -> list[Any]:
-    """Return every lock of the guard's: those of its modules, and those of the objects that its modules hold."""
+    """Return every lock of the guard: those of its modules, and those of the objects in them."""
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "obs_sse_guard"]
     values = [value for module in modules for value in vars(module).values()]
     ours = [value for value in values if type(value).__module__.partition(".")[0] == "obs_sse_guard"]

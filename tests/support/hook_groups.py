@@ -1,4 +1,4 @@
-"""The gates by name, and how to leave one open: what stands behind it then has to hold alone."""
+"""Groups of hooks by name. Disable some to test that the others refuse alone."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "CRT: requests": ("s3transfer.crt.*", "awscrt.s3.S3Client.make_request"),
     "CRT: clients": ("awscrt.io.*", "awscrt.s3.S3Client.__init__"),
 }
-"""Each with its hooks, by patterns of their names in ``status()``."""
+"""The hooks of each group, as patterns of their names in ``status()``."""
 
 
-def hooks(gate: str, names: Iterable[str]) -> list[str]:
-    """Those of the hooks that are a gate's."""
-    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in HOOK_GROUPS[gate])]
+def hooks(group: str, names: Iterable[str]) -> list[str]:
+    """Return the hooks of a group."""
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in HOOK_GROUPS[group])]
 
 
-def disable_hooks(monkeypatch: pytest.MonkeyPatch, *gates: str) -> None:
-    """Put hooks that only call on in the place of the guard's own."""
+def disable_hooks(monkeypatch: pytest.MonkeyPatch, *groups: str) -> None:
+    """Replace the hooks of these groups by hooks that only call the original function."""
     targets = {target.name: target for target in installer.targets}
-    for gate in gates:
-        for name in hooks(gate, targets):
+    for group in groups:
+        for name in hooks(group, targets):
             for owner, attribute in targets[name].places():
                 function = vars(owner)[attribute].__wrapped__
-                monkeypatch.setattr(owner, attribute, mark(_calls_on(function), function))
+                monkeypatch.setattr(owner, attribute, mark(_pass_through(function), function))
 
 
-def _calls_on(function: Callable[..., Any]) -> Callable[..., Any]:
-    def gate(*args: Any, **kwargs: Any) -> Any:  # a function of its own, for a hook is marked
+def _pass_through(function: Callable[..., Any]) -> Callable[..., Any]:
+    def hook(*args: Any, **kwargs: Any) -> Any:  # a new function, because it is marked as a hook
         return function(*args, **kwargs)
 
-    return gate
+    return hook

@@ -1,4 +1,4 @@
-"""Calls of both SDK families, some of which are refused: what many threads make at once, and failing servers answer."""
+"""Calls of both SDK families, some of which are refused, for tests with many threads or failing servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 30.0
 
 
 class MixedCall(NamedTuple):
-    """A call, and whether it is refused while the guard is armed and enforces."""
+    """A call, and whether the guard refuses it in ``enforce`` mode."""
 
     refused: bool
     secure: bool

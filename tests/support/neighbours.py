@@ -1,8 +1,7 @@
-"""One process with the guard and a neighbour on botocore: both come, both go, and calls in between show who is there.
+"""Run the guard and another library that patches botocore in one process, with calls in between.
 
 ``python -m tests.support.neighbours '{"neighbour": "Moto", "steps": ["guard in", "call", ...], ...}'`` prints as JSON
-what every ``call`` saw. Neither the guard nor the SDK nor the neighbour is imported before a step asks for
-it, for who comes first is what is tested.
+what every ``call`` observed. Nothing is imported before its step, because the order of imports is what is tested.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from tests.support.servers import loopback_names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KEY", "METHOD_GATE", "NEIGHBOURS"]
+__all__ = ["KEY", "METHOD_HOOK", "NEIGHBOURS"]
 
 KEY = "a-key-that-a-neighbour-may-see-1"
-METHOD_GATE = "botocore.client.BaseClient._make_api_call"
+METHOD_HOOK = "botocore.client.BaseClient._make_api_call"
 
 
 class Neighbour:
-    """One that watches the calls of botocore, or answers them."""
+    """A library that observes the calls of botocore, or responds to them."""
 
     distribution = ""
 
@@ -33,29 +32,29 @@ class Neighbour:
         self._seen = 0
 
     def install(self) -> None:
-        """Come, as applications have it come."""
+        """Install it, as applications do."""
         raise NotImplementedError
 
     def remove(self) -> None:
-        """Go, by its own means as far as it has any."""
+        """Remove it, by its own API if it has one."""
         raise NotImplementedError
 
     def address(self, url: str) -> str:
-        """Where to call, instead of a server that hears everything."""
+        """Return the address to call, instead of a recording server."""
         return url
 
     def call(self, client: Any, **arguments: Any) -> int:
-        """Make a call, within whatever the neighbour wants around it; returns the HTTP status."""
+        """Make a call, within the context that the library needs, and return the HTTP status."""
         answer = client.put_object(Bucket="bucket", Key="object", Body=b"x", **arguments)
         return int(answer["ResponseMetadata"]["HTTPStatusCode"])
 
     def seen(self) -> int:
-        """How many calls it has seen by now."""
+        """Return the number of calls that it has observed."""
         return self._seen
 
 
 class OpenTelemetry(Neighbour):
-    """Spans."""
+    """OpenTelemetry records spans."""
 
     distribution = "opentelemetry-instrumentation-botocore"
 
@@ -68,7 +67,7 @@ class OpenTelemetry(Neighbour):
         self._spans = InMemorySpanExporter()
         tracers = TracerProvider()
         tracers.add_span_processor(SimpleSpanProcessor(self._spans))
-        self._instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call,unused-ignore]  # of some releases
+        self._instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call,unused-ignore]  # only in some releases
         self._instrumentor.instrument(tracer_provider=tracers)
 
     def remove(self) -> None:
@@ -79,7 +78,7 @@ class OpenTelemetry(Neighbour):
 
 
 class XRay(Neighbour):
-    """Subsegments. It never leaves botocore of itself, but has the tool with which it leaves other libraries."""
+    """X-Ray records subsegments. It has no API to unpatch botocore, but the function that unpatches other libraries."""
 
     distribution = "aws-xray-sdk"
 
@@ -91,7 +90,7 @@ class XRay(Neighbour):
         patch(("botocore",))
 
     def send_entity(self, segment: Any) -> None:
-        """Be its emitter."""
+        """Act as its emitter."""
         self._seen += sum(part.aws["operation"] == "PutObject" for part in segment.subsegments)
 
     def call(self, client: Any, **arguments: Any) -> int:
@@ -108,7 +107,7 @@ class XRay(Neighbour):
 
 
 class Datadog(Neighbour):
-    """Spans again."""
+    """Datadog records spans."""
 
     distribution = "ddtrace"
 
@@ -119,7 +118,7 @@ class Datadog(Neighbour):
         ddtrace.patch(botocore=True)
 
     def process_trace(self, trace: Any) -> None:
-        """Be its filter, which keeps everything back."""
+        """Act as its filter, and drop everything."""
         self._seen += sum(span.name == "s3.command" for span in trace)
 
     def remove(self) -> None:
@@ -129,7 +128,7 @@ class Datadog(Neighbour):
 
 
 class Sentry(Neighbour):
-    """Transactions. It has no way out but the end of its client: what it placed stays, and lets pass."""
+    """Sentry records transactions. Closing its client is its only removal: its wrappers stay, without effect."""
 
     distribution = "sentry-sdk"
 
@@ -139,12 +138,12 @@ class Sentry(Neighbour):
         sentry_sdk.init(
             dsn="http://key@127.0.0.1:9/1",
             traces_sample_rate=1.0,
-            before_send_transaction=self._hear,
+            before_send_transaction=self._count_event,
             send_client_reports=False,
         )
         self._sdk = sentry_sdk
 
-    def _hear(self, event: Any, _hint: Any) -> None:
+    def _count_event(self, event: Any, _hint: Any) -> None:
         self._seen += sum("PutObject" in span["description"] for span in event["spans"])
 
     def call(self, client: Any, **arguments: Any) -> int:
@@ -157,7 +156,7 @@ class Sentry(Neighbour):
 
 
 class Moto(Neighbour):
-    """Answers in the place of AWS, without a socket."""
+    """Moto responds instead of AWS, without a socket."""
 
     distribution = "moto"
     _mock: Any = None
@@ -187,7 +186,7 @@ NEIGHBOURS = {kind.__name__: kind for kind in (OpenTelemetry, XRay, Datadog, Sen
 
 
 def make_client(url: str, **options: Any) -> Any:
-    """A client of boto3."""
+    """Create a client of boto3."""
     import boto3
 
     credentials = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -195,7 +194,7 @@ def make_client(url: str, **options: Any) -> Any:
 
 
 class Stage:
-    """Where the guard and its neighbour meet."""
+    """The guard and the other library in one process."""
 
     def __init__(self, neighbour: str, *, http: str, https: str, ca: str) -> None:
         self._neighbour: Neighbour = NEIGHBOURS[neighbour]()
@@ -214,7 +213,7 @@ class Stage:
         }
 
     def play(self, steps: list[str]) -> list[dict[str, Any]]:
-        """Take the steps, and tell what every call saw."""
+        """Run the steps, and return what every call observed."""
         results = [(step, self._steps[step]()) for step in steps]
         return [result for step, result in results if step == "call"]
 
@@ -228,7 +227,7 @@ class Stage:
         self._is_guarded = False
 
     def _call(self) -> dict[str, Any]:
-        """A legal call, and while the guard is there illegal ones as well."""
+        """Make an allowed call, and refused ones as well while the guard is installed."""
         before = self._neighbour.seen()
         status = self._neighbour.call(self._client(self._neighbour.address(self._https)), **_SSE)
         seen = self._neighbour.seen() - before
@@ -248,7 +247,7 @@ class Stage:
             return str(refusal.rule)
 
     def _client(self, url: str) -> Any:
-        """One client for each address: made when first needed, and good for all that happens later."""
+        """Return the client of an address. It is created once, and used for all later steps."""
         if url not in self._clients:
             self._clients[url] = make_client(url, verify=self._ca)
         return self._clients[url]
@@ -258,12 +257,12 @@ _SSE = {"SSECustomerKey": KEY, "SSECustomerAlgorithm": "AES256"}
 
 
 def _listen() -> list[str]:
-    """What the guard logs from now on."""
-    heard: list[str] = []
+    """Collect the messages that the guard logs from now on."""
+    messages: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("obs_sse_guard").addHandler(handler)
-    return heard
+    return messages
 
 
 if __name__ == "__main__":

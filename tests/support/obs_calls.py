@@ -1,10 +1,10 @@
-"""Every way an application can say "server-side encryption" to ObsClient.
+"""Every call of ObsClient with server-side encryption.
 
-`drive` says each row of the law in the plainest variant. `ALTERNATIVES` say the same rows in all the
-other variants: other methods, raw headers, user metadata that turns into headers, signed URLs, and
-other spellings of the same argument. A guard that knows only the plain way knows little.
+`drive` makes the plainest call for each row of the tables. `ALTERNATIVES` are all the other variants:
+other methods, raw headers, user metadata that becomes headers, signed URLs, and other types of the
+same argument.
 
-Old releases lack some methods: ask `CallVariant.available` before driving.
+Old releases lack some methods: check `CallVariant.available` first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OBJECT = "folder/object"
 SOURCE_BUCKET = "source"
 SOURCE_OBJECT = "folder/source"
 UPLOAD_ID = "begun-elsewhere"
-"""An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
+"""An upload that no test server began, so the guard remembers nothing about it."""
 CONTENT = "what is stored"
 KMS_KEY_ID = "region:domain:key/0c6e1f1e"
 ACCESS_KEY = "ACCESSKEYOFTHETEST"
@@ -64,13 +64,13 @@ TRANSPORTS: dict[str, dict[str, bool]] = {
 
 
 def has_transport(name: str) -> bool:
-    """Whether this release knows the transport's option."""
+    """Return whether this release has the option for the transport."""
     known = inspect.signature(obs.client._BasicClient.__init__).parameters
     return all(option in known for option in TRANSPORTS[name])
 
 
 def https_works() -> bool:
-    """Releases before 3.24 hand http.client an argument that Python 3.12 took away."""
+    """Return whether HTTPS works: releases before 3.24 use an argument that Python 3.12 removed."""
     release = tuple(int(part) for part in const.OBS_SDK_VERSION.split("."))
     return release >= (3, 24) or sys.version_info < (3, 12)
 
@@ -81,9 +81,9 @@ each_transport = pytest.mark.parametrize("transport", ["http.client", pytest.par
 
 
 def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any) -> Any:
-    """An ObsClient for this server.
+    """Create an ObsClient for this server.
 
-    ``"obs"`` needs an endpoint with a name, else ObsClient falls back to v2: it negotiates, uses
+    ``"obs"`` needs an endpoint with a name, or ObsClient falls back to v2: it negotiates, uses
     virtual hosting, and must be used inside `tests.support.servers.loopback_names`. ``"v2"`` and ``"v4"``
     take the address and path style. Certificates are verified if the server has any.
     """
@@ -97,13 +97,13 @@ def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http
         **TRANSPORTS[transport],
         **options,
     }
-    with warnings.catch_warnings():  # it builds its TLS context in variants that are deprecated
+    with warnings.catch_warnings():  # it builds its TLS context with deprecated functions
         warnings.simplefilter("ignore", DeprecationWarning)
         return obs.ObsClient(**settings)
 
 
 def close_client(client: Any) -> None:
-    """Close what `ObsClient.close` closes, and the session of the requests transport as well."""
+    """Close a client, and the session of its requests transport, which `ObsClient.close` leaves open."""
     client.close()
     session = getattr(client, "session", None)
     if session is not None:
@@ -114,7 +114,7 @@ def close_client(client: Any) -> None:
 def open_client(
     kind: str, server: RecordingServer, /, *, transport: str = "http.client", **options: Any
 ) -> Iterator[Any]:
-    """`make_client` for a ``with`` statement."""
+    """Open a client for a ``with`` statement; see `make_client`."""
     client = make_client(kind, server, transport=transport, **options)
     try:
         yield client
@@ -124,25 +124,25 @@ def open_client(
 
 @contextlib.contextmanager
 def without_backoff() -> Iterator[list[float]]:
-    """Let the SDK retry and follow redirects without sleeping; gives the sleeps it asked for."""
-    asked: list[float] = []
-    clock = SimpleNamespace(time=time.time, sleep=asked.append)
+    """Let the SDK retry and follow redirects without sleeping; yield the requested sleeps."""
+    sleeps: list[float] = []
+    clock = SimpleNamespace(time=time.time, sleep=sleeps.append)
     with mock.patch.object(obs.client, "time", clock):
-        yield asked
+        yield sleeps
 
 
 def sse_c() -> Any:
-    """The SDK's object for SSE-C with the tests' key."""
+    """Return the SDK's object for SSE-C with the key of the tests."""
     return obs.SseCHeader.getInstance(KEY)
 
 
 def put_sse_c(client: Any, bucket: str = BUCKET, key: str = OBJECT, **arguments: Any) -> Any:
-    """Put an object with SSE-C: what the guard refuses over plaintext."""
+    """Put an object with SSE-C, which the guard refuses over plaintext."""
     return client.putContent(bucket, key, CONTENT, headers=obs.PutObjectHeader(sseHeader=sse_c()), **arguments)
 
 
 def refused_at_once(call: Callable[..., Any], *args: Any, redirects: int = 0) -> SSETransportError:
-    """Make a call and return its refusal: raised as it is, and never retried.
+    """Make a call, and return its refusal: raised unwrapped, and never retried.
 
     The SDK sleeps before each retry, and once before it follows a redirect.
     """
@@ -154,14 +154,14 @@ def refused_at_once(call: Callable[..., Any], *args: Any, redirects: int = 0) ->
 
 
 def refusal(client: Any) -> SSETransportError:
-    """Put an object with SSE-C and return the refusal."""
+    """Put an object with SSE-C, and return the refusal."""
     with pytest.raises(SSETransportError) as caught:
         put_sse_c(client)
     return caught.value
 
 
 def is_guarded(client: Any) -> bool:
-    """Whether putting an object with SSE-C is refused."""
+    """Return whether putting an object with SSE-C is refused."""
     try:
         put_sse_c(client)
     except SSETransportError:
@@ -170,17 +170,17 @@ def is_guarded(client: Any) -> bool:
 
 
 def point_at(client: Any, server: RecordingServer) -> None:
-    """Lead a client to another server, with that server's scheme."""
+    """Point a client at another server, with that server's scheme."""
     client.is_secure, client.port = server.scheme == "https", server.port
 
 
 def plaintext_connection(server: RecordingServer) -> http.client.HTTPConnection:
-    """A connection to put into a client's pool."""
+    """Return a connection to put into a client's pool."""
     return http.client.HTTPConnection("127.0.0.1", server.port)
 
 
 def prefix_of(client: Any) -> str:
-    """``x-obs-`` or ``x-amz-``: the dialect of the client's signature."""
+    """Return ``x-obs-`` or ``x-amz-``, by the client's signature."""
     return str(client.ha._get_header_prefix())
 
 
@@ -190,7 +190,7 @@ Make = Callable[[str, Key], Any]
 
 
 def sse(encryption: str, key: Key) -> Any:
-    """The SDK's object for an encryption; SSE-OBS is the KMS class with another algorithm."""
+    """Return the SDK's object for an encryption; SSE-OBS is the KMS class with another algorithm."""
     if encryption == "SSE-C":
         return obs.SseCHeader(encryption="AES256", key=key)
     if encryption == "SSE-KMS":
@@ -201,11 +201,11 @@ def sse(encryption: str, key: Key) -> Any:
 
 
 class OwnSseCHeader(obs.SseCHeader):  # type: ignore[misc,name-defined,unused-ignore]
-    """An application's own class."""
+    """A subclass of the application."""
 
 
 class OwnSseKmsHeader(obs.SseKmsHeader):  # type: ignore[misc,name-defined,unused-ignore]
-    """An application's own class."""
+    """A subclass of the application."""
 
 
 def _subclassed(encryption: str, key: Key) -> Any:
@@ -268,7 +268,7 @@ def _set_items(cls: Any, **values: Any) -> Any:
 
 
 class OwnHeaders(dict[str, Any]):
-    """No class of the SDK's, yet good enough for it."""
+    """A dict of the application, which the SDK accepts as headers."""
 
     range = None
 
@@ -308,7 +308,7 @@ def _customer_headers(stem: str, key: Key) -> dict[str, str]:
 
 
 def raw_headers(row: Row, key: Key, prefix: str = "x-obs-") -> dict[str, str]:
-    """The headers that say a row. A source under SSE-KMS has none: the service knows it."""
+    """Return the headers of a row. A source under SSE-KMS has none: the service knows its encryption."""
     headers: dict[str, str] = {}
     if row.target == "SSE-C":
         headers.update(_customer_headers(prefix, key))
@@ -324,12 +324,12 @@ def raw_headers(row: Row, key: Key, prefix: str = "x-obs-") -> dict[str, str]:
 
 
 def spelled_headers(row: Row, key: Key, spelling: str) -> dict[str, str]:
-    """`raw_headers` in one of the `SPELLINGS`."""
+    """Return `raw_headers` in one of the `SPELLINGS`."""
     prefix, spell = SPELLINGS[spelling]
     return {spell(name): value for name, value in raw_headers(row, key, prefix).items()}
 
 
-# ------------------------------------------------------------------------------------- ways
+# ---------------------------------------------------------------------------------- variants
 
 ALL = frozenset({"none", "SSE-C", "SSE-KMS"})
 CUSTOMER = frozenset({"SSE-C"})
@@ -338,17 +338,17 @@ NAMED_BY_HEADERS = frozenset({"none", "SSE-C"})
 
 @dataclass(frozen=True)
 class CallVariant:
-    """One way to say an operation with encryption.
+    """One call of an operation with encryption.
 
     Attributes:
-        name: for test ids.
-        operation: the law's operation whose rows it says.
-        call: does it: ``call(client, row, key, folder)``, ``folder`` being an empty one.
-        targets: the encryptions of the target that it can say.
+        name: its name in test ids.
+        operation: the operation of the tables whose rows it can express.
+        call: makes the call: ``call(client, row, key, folder)``, with an empty ``folder``.
+        targets: the encryptions of the target that it can express.
         sources: the same for the source of a copy.
-        requests: the operations that are sent, in order; ``""`` for one that has no name in
-            the law. Empty if the way only signs: then the key is in what ``call`` returns.
-        drops: encryptions of the target that the SDK is told of, but never sends.
+        requests: the operations that are sent, in order; ``""`` for one outside the tables.
+            Empty if the variant only signs: then the result of ``call`` contains the key.
+        drops: encryptions of the target that the SDK accepts, but never sends.
         misplaces: the SDK sends the key as user metadata.
         needs: methods that the release must have.
         raw: needs a release that passes on any ``extensionHeaders``.
@@ -367,29 +367,29 @@ class CallVariant:
 
     @property
     def id(self) -> str:
-        """Name for pytest."""
+        """Return the test id."""
         return f"{self.operation}:{self.name}" if self.operation else self.name
 
     @property
     def only_signs(self) -> bool:
-        """Nothing is sent: somebody else will send what was signed."""
+        """Return whether nothing is sent, because the result is a signature."""
         return not self.requests
 
-    def says(self, row: Row) -> bool:
-        """Whether it can say this row."""
+    def can_express(self, row: Row) -> bool:
+        """Return whether it can express this row."""
         return row.operation == self.operation and row.target in self.targets and row.source in self.sources
 
     def available(self, client: Any) -> bool:
-        """Whether the SDK's release is able to do it."""
+        """Return whether this release of the SDK supports it."""
         return all(hasattr(client, name) for name in self.needs) and (not self.raw or passes_raw_headers(client))
 
 
 def passes_raw_headers(client: Any) -> bool:
-    """Releases before 3.23.5 drop every name from ``extensionHeaders`` but two of their own."""
+    """Return whether any ``extensionHeaders`` are sent. Releases before 3.23.5 send only two of their own."""
     return bool(client.convertor.trans_get_extension_headers({"x-obs-any": "1"}))
 
 
-# ---------------------------------------------------------------------------- the plain ways
+# ---------------------------------------------------------------------------- plain variants
 
 
 def _put(client: Any, row: Row, key: Key, make: Make = sse, fill: Fill = _construct) -> Any:
@@ -425,7 +425,7 @@ def _parts() -> Any:
 
 
 def _complete(client: Any, row: Row, key: Key) -> Any:
-    """The method has no argument for encryption, so the headers are given raw."""
+    """Pass raw headers, because the method has no argument for encryption."""
     headers = raw_headers(row, key, prefix_of(client))
     return client.completeMultipartUpload(BUCKET, OBJECT, UPLOAD_ID, _parts(), extensionHeaders=headers)
 
@@ -464,7 +464,7 @@ _DROPS_KMS = ("HeadObject", "GetObject", "UploadPart")
 
 
 def drive(client: Any, row: Row, key: Key = KEY) -> Any:
-    """Say a row in the plainest way and return what the SDK returns."""
+    """Make the plain call for a row, and return the result of the SDK."""
     return _PLAIN_CALLS[row.operation](client, row, key)
 
 
@@ -473,7 +473,7 @@ def _ignoring_folder(call: Callable[..., Any], **fixed: Any) -> Callable[..., An
 
 
 def _plain_variant(operation: str, name: str = "plain", **fixed: Any) -> CallVariant:
-    """The plain variant, perhaps with another shape of the object or of what holds it."""
+    """Return the plain variant, optionally with another type of SSE object or of its container."""
     return CallVariant(
         name,
         operation,
@@ -487,7 +487,7 @@ def _plain_variant(operation: str, name: str = "plain", **fixed: Any) -> CallVar
 PLAIN: dict[str, CallVariant] = {operation: _plain_variant(operation) for operation in OPERATIONS}
 
 
-# ----------------------------------------------------------- other shapes of the same argument
+# ----------------------------------------------------------- other types of the same argument
 
 _WITH_OBJECT = tuple(o for o in OPERATIONS if o not in ("PostObject", "CompleteMultipartUpload"))
 _WITH_HEADERS = ("PutObject", "GetObject", "CopyObject")
@@ -508,7 +508,7 @@ def _shape_variants() -> Iterator[CallVariant]:
 
 
 def _raw_callers() -> dict[str, dict[str, Callable[[Any, dict[str, str]], Any]]]:
-    """Per operation the methods that can be handed ``extensionHeaders``."""
+    """Return the methods that accept ``extensionHeaders``, by operation."""
     return {
         "PutObject": {
             "putContent": lambda c, h: c.putContent(BUCKET, OBJECT, CONTENT, extensionHeaders=h),
@@ -570,7 +570,7 @@ def _send_raw(
 
 
 def _active_metadata(client: Any, row: Row, key: Key) -> dict[str, str]:
-    """Metadata under the client's own prefix is sent as it is: the SDK takes it for headers."""
+    """Return metadata with the client's own prefix, which the SDK sends as headers."""
     return {name.title(): value for name, value in raw_headers(row, key, prefix_of(client)).items()}
 
 
@@ -628,7 +628,7 @@ def _sign_headers(signer: str, client: Any, row: Row, key: Key, _folder: Path) -
 
 
 def _sign_query(signer: str, client: Any, row: Row, key: Key, _folder: Path) -> Any:
-    """The key in the URL itself: no header to hide it in."""
+    """Sign a URL that contains the key."""
     method, special, query = _SIGNED[row.operation]
     prefix = prefix_of(client)
     params = {**query, **raw_headers(row, key, prefix)}
@@ -922,7 +922,7 @@ def _alternatives() -> dict[str, tuple[CallVariant, ...]]:
 ALTERNATIVES: dict[str, tuple[CallVariant, ...]] = _alternatives()
 
 
-# ---------------------------------------------------------------- requests that no row speaks of
+# ---------------------------------------------------------------- requests outside the tables
 
 
 def _rowless_variants() -> Iterator[CallVariant]:
@@ -955,4 +955,4 @@ def _rename(client: Any, row: Row, key: Key, _: Path) -> Any:
 
 ROWLESS: tuple[CallVariant, ...] = tuple(_rowless_variants())
 ROWLESS_ROW = Row(0, "", "none", "SSE-C", frozenset())
-"""What to hand to a way of `ROWLESS` as its row."""
+"""The row to pass to a variant of `ROWLESS`."""

@@ -1,4 +1,4 @@
-"""What must happen to a request, told from the law alone: an oracle that shares no code with the package."""
+"""The expected outcome of a request, from the tables alone: an oracle that shares no code with the package."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOGGED = "logged"
 SILENT = "silent"
 
 
-def verdict(row: Row, scheme: str, policy: str = "documented") -> str:
-    """The reaction to a request of this row in ``enforce`` mode."""
+def outcome(row: Row, scheme: str, policy: str = "documented") -> str:
+    """Return the outcome of a request of this row in ``enforce`` mode."""
     if scheme == "https":
         return SILENT
     if scheme not in row.allowed:
@@ -28,26 +28,26 @@ def verdict(row: Row, scheme: str, policy: str = "documented") -> str:
 
 
 def carries_key(row: Row) -> bool:
-    """Whether a customer key travels in a header of the request."""
+    """Return whether a header of the request contains a customer key."""
     return "SSE-C" in (row.source, row.target)
 
 
 def row_of(operation: str, source: str, target: str) -> Row | None:
-    """The document's row for what is sent, if it has one."""
+    """Return the row for a request; None if the tables have none."""
     return next((row for row in ROWS if row[1:4] == (operation, source, target)), None)
 
 
-# --------------------------------------------------------------- what a request says, read anew
+# -------------------------------------------------------------- the encryption of a request
 
 
-class Said(NamedTuple):
-    """What a request says of encryption.
+class RequestSSE(NamedTuple):
+    """The encryption of a request.
 
     Attributes:
-        operation: the operation by the law's name; empty if no table names it.
-        source: encryption of a copy's source.
-        target: encryption of the object.
-        key: where a customer key stands: ``header``, ``url``, ``policy``, ``metadata``, or nowhere.
+        operation: the operation by its name in the tables; empty if they have none.
+        source: the encryption of a copy's source.
+        target: the encryption of the object.
+        key: the place of a customer key: ``header``, ``url``, ``policy``, ``metadata``, or empty.
     """
 
     operation: str
@@ -56,7 +56,7 @@ class Said(NamedTuple):
     key: str = ""
 
 
-# Written from the API reference, operation by operation. A parameter that is not here changes nothing.
+# From the API reference, operation by operation. Other parameters do not change the operation.
 _OTHER_OPERATIONS = frozenset({
     "acl", "append", "attributes", "callback", "legal-hold", "metadata", "modify", "object-lock", "partNumber",
     "rename", "renameObject", "restore", "retention", "select", "select-type", "storageClass", "storagePolicy",
@@ -78,7 +78,7 @@ _OF_A_COPY = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 
 
 def operation_of(method: str, key: str, parameters: Iterable[str], headers: Iterable[str]) -> str:
-    """The operation of a request, by what it consists of; empty if no table names it."""
+    """Return the operation of a request; empty if no table has it."""
     if not key:
         return "PostObject" if method == "POST" and not [*parameters] else ""
     choice = sorted(name for name in parameters if name in _OTHER_OPERATIONS)
@@ -91,7 +91,7 @@ _WEAKEST_FIRST = ("none", "SSE-OBS", "SSE-KMS", "SSE-C")
 
 
 def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
-    """Encryption of the source and of the target, and whether a customer key is there, by header names."""
+    """Return the encryption of source and target, and whether the headers contain a customer key."""
     target, source, key, key_id = ["none"], "none", False, False
     for given, value in headers:
         name = given.lower()
@@ -115,27 +115,27 @@ def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
     return source, max(target, key=_WEAKEST_FIRST.index), key
 
 
-def said_by(request: Request) -> Said:
-    """What a request said that has arrived."""
+def sse_of(request: Request) -> RequestSSE:
+    """Return the encryption of a received request."""
     query = list(request.query.items())
     operation = operation_of(request.method, request.key, request.query, [name for name, _ in request.headers])
     source, target, key = sides([*request.headers, *query])
     place = "url" if sides(query)[2] else "header"
-    return Said(operation, source, target, place if key else "")
+    return RequestSSE(operation, source, target, place if key else "")
 
 
 def may_carry_key(request: Request) -> bool:
-    """Whether a row allows this request over plaintext although a key travels in it."""
-    return set(judge(said_by(request), secure=False, policy="documented").values()) == {LOGGED}
+    """Return whether a row allows this request over plaintext although it contains a key."""
+    return set(evaluate(sse_of(request), secure=False, policy="documented").values()) == {LOGGED}
 
 
-def judge(
-    said: Said, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
+def evaluate(
+    sse: RequestSSE, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
 ) -> dict[str, str]:
-    """Every finding about a request and the reaction to it, as the contract's table has them.
+    """Return every finding about a request, with its outcome.
 
     Args:
-        said: the request.
+        sse: the request.
         secure: whether its transport is TLS, or a plaintext hop that is trusted.
         policy: ``documented`` or ``strict``.
         tls_gap: the name of the finding about its TLS, if there is one.
@@ -144,32 +144,32 @@ def judge(
     """
     strict = policy == "strict"
     usual = REFUSED if strict else LOGGED
-    found: dict[str, str] = {} if secure else _in_clear(said, strict=strict)
-    named = said.key or not {said.source, said.target}.isdisjoint({"SSE-C", "SSE-KMS"})
+    found: dict[str, str] = {} if secure else _in_clear(sse, strict=strict)
+    named = sse.key or not {sse.source, sse.target}.isdisjoint({"SSE-C", "SSE-KMS"})
     if redirected and not secure and named and REFUSED not in found.values():
         found = {"downgraded-redirect": REFUSED}
-    if said.key == "metadata":
+    if sse.key == "metadata":
         found["key-misplaced"] = REFUSED
-    if secure and said.key in ("url", "policy"):
+    if secure and sse.key in ("url", "policy"):
         found["key-in-url"] = usual
-    if secure and said.key and tls_gap:
+    if secure and sse.key and tls_gap:
         found[tls_gap] = LOGGED if tls_gap == "unverified-host" else usual
     if dropped:
         found["sse-dropped"] = usual
     return found
 
 
-def _in_clear(said: Said, *, strict: bool) -> dict[str, str]:
-    row = row_of(said.operation, "none" if said.source == "SSE-OBS" else said.source, said.target)
-    later = next((row for row in ROWS_OF_2025 if row[1:4] == (said.operation, said.source, said.target)), None)
+def _in_clear(sse: RequestSSE, *, strict: bool) -> dict[str, str]:
+    row = row_of(sse.operation, "none" if sse.source == "SSE-OBS" else sse.source, sse.target)
+    later = next((row for row in ROWS_OF_2025 if row[1:4] == (sse.operation, sse.source, sse.target)), None)
     if row and "http" not in row.allowed:
         return {row.id: REFUSED}
-    if row and said.key:
+    if row and sse.key:
         return {row.id: REFUSED if strict else LOGGED}
-    if said.key and said.key != "metadata":
+    if sse.key and sse.key != "metadata":
         return {"key-in-clear": REFUSED}
     if row and {row.source, row.target} != {"none"}:
         return {row.id: REFUSED} if strict else {}
-    if said.target == "SSE-KMS":
+    if sse.target == "SSE-KMS":
         return {"kms-in-clear": REFUSED if strict else LOGGED}
     return {later.id: REFUSED} if strict and later and "http" not in later.allowed else {}

@@ -1,4 +1,4 @@
-"""Programs that the tests run in a process of their own, and the lines they are made of."""
+"""Programs that the tests run in separate processes, and snippets for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what the guard said: in the log, and in the audit file."""
+"""Read the log records and the audit file of the guard."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def rules(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The rule or finding of every record, in order."""
+    """Return the rule or finding of every record, in order."""
     return [fields["rule"] for fields in fields_of(caplog)]
 
 
 def fields_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """Everything that the records carry, the structured fields among it."""
+    """Return all attributes of every record, including the structured fields."""
     return [vars(record) for record in caplog.records]
 
 
 def audited(path: Path) -> list[dict[str, Any]]:
-    """Every line of an audit file, in order; none where there is no file."""
+    """Return every line of an audit file, in order; empty if there is no file."""
     lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]

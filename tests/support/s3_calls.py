@@ -1,11 +1,11 @@
-"""Every row of the law as the botocore family says it: boto3, and aiobotocore over its own transport.
+"""Every row of the tables as calls of the botocore family: boto3, and aiobotocore over its own transport.
 
-The family shares one service model, so one table of parameters serves both; what differs is how a
-client is made and that aiobotocore's calls are awaited. `outcomes` hides that: it opens a client,
-makes the calls in order, and tells what each returned or raised.
+Both share one service model, so one table of parameters serves both. They differ in how a client is
+created, and in that calls of aiobotocore are awaited. `outcomes` hides that: it opens a client, makes
+the calls in order, and returns what each returned or raised.
 
-Nothing leaves the loopback: the endpoints are the tests' own servers, credentials are given and made
-up, and `session` is made while the environment names no configuration (see conftest).
+Nothing leaves the loopback: the endpoints are test servers, the credentials are invented, and `session`
+is created while the environment names no configuration (see conftest).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BUCKET = "bucket"
 OBJECT = "folder/object"
 SOURCE = {"Bucket": "source", "Key": "folder/source"}
 UPLOAD_ID = "begun-elsewhere"
-"""An upload that no server of ours began, so that nothing learnt about uploads applies to it."""
+"""An upload that no test server began, so the guard remembers nothing about it."""
 CONTENT = b"what is stored"
 KMS_KEY_ID = "0c6e1f1e-0000-4000-8000-000000000000"
 ACCESS_KEY = "ACCESSKEYOFTHETEST"
@@ -47,7 +47,7 @@ SECRET_KEY = "secret-key-of-the-test"
 REGION = "us-east-1"
 
 Call = Callable[[Any], Any]
-"""A call on a client. On aiobotocore's it returns something to await."""
+"""A call on a client. With aiobotocore it returns an awaitable."""
 
 SDKS = tuple(name for name in ("boto3", "aiobotocore") if find_spec(name))
 each_sdk = pytest.mark.parametrize(
@@ -61,18 +61,18 @@ each_sdk = pytest.mark.parametrize(
     ],
 )
 NAMES = {"boto3": "botocore", "aiobotocore": "aiobotocore"}
-"""By test id, what the guard calls the SDK."""
+"""The guard's name of the SDK, by test id."""
 STYLES = {"path": "s3v4", "virtual": "s3"}
-"""The addressing styles, each with one of the signatures: they do not meet in botocore's code."""
+"""The addressing styles, each with one of the signatures: botocore handles them independently."""
 
 
-# -------------------------------------------------------------------------- what is asked for
+# ------------------------------------------------------------------------------------- calls
 
 
 def customer(encryption: str = "SSE-C", key: str = KEY, *, prefix: str = "") -> dict[str, str]:
-    """The parameters for an encryption; ``prefix`` is ``"CopySource"`` for a copy's source.
+    """Return the parameters for an encryption; ``prefix`` is ``"CopySource"`` for a copy's source.
 
-    The service knows by itself that a source is encrypted with SSE-KMS: nothing says so.
+    No parameter names SSE-KMS for a source, because the service knows its encryption.
     """
     if encryption == "SSE-C":
         return {f"{prefix}SSECustomerAlgorithm": "AES256", f"{prefix}SSECustomerKey": key}
@@ -82,7 +82,7 @@ def customer(encryption: str = "SSE-C", key: str = KEY, *, prefix: str = "") -> 
 
 
 def raw_headers(encryption: str, stem: str = "x-amz-") -> dict[str, str]:
-    """The headers for an encryption, as an application's own code would write them."""
+    """Return the headers for an encryption, as an application would write them."""
     if encryption == "SSE-C":
         start = f"{stem}server-side-encryption-customer-"
         return {f"{start}algorithm": "AES256", f"{start}key": ENCODED, f"{start}key-MD5": MD5}
@@ -105,16 +105,16 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "CopyObject": ("copy_object", {**_OBJECT, "CopySource": SOURCE}),
     "UploadPartCopy": ("upload_part_copy", {**_PART, "CopySource": SOURCE}),
 }
-"""By the law's name of the operation, the client's method and what it needs besides encryption."""
+"""The client's method and its other arguments, by the operation's name in the tables."""
 
 
 def parameters(row: Row) -> dict[str, str]:
-    """The parameters that say a row's encryptions."""
+    """Return the parameters for the encryptions of a row."""
     return {**customer(row.target), **(customer(row.source, prefix="CopySource") if row.source == "SSE-C" else {})}
 
 
-def saying(row: Row, **more: Any) -> Call:
-    """The call that says a row."""
+def call_for(row: Row, **more: Any) -> Call:
+    """Return the call for a row."""
     if row.operation == "PostObject":
         return posting(raw_headers(row.target))
     method, needed = METHODS[row.operation]
@@ -122,26 +122,26 @@ def saying(row: Row, **more: Any) -> Call:
 
 
 def posting(fields: dict[str, str]) -> Call:
-    """The call that signs a form with these fields."""
+    """Return the call that signs a form with these fields."""
     conditions = [{name: value} for name, value in fields.items()]
     return lambda client: client.generate_presigned_post(BUCKET, OBJECT, Fields=fields, Conditions=conditions)
 
 
 def asking(operation: str, target: str = "none", source: str = "none", **more: Any) -> Call:
-    """The call for an operation with encryption, be there a row for it or not."""
-    return saying(Row(0, operation, source, target, frozenset()), **more)
+    """Return the call for an operation with encryption, whether or not it has a row."""
+    return call_for(Row(0, operation, source, target, frozenset()), **more)
 
 
 PUT = asking("PutObject")
 PUT_SSE_C = asking("PutObject", "SSE-C")
 KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
-"""The header of an answer about an object under SSE-KMS."""
+"""The header of a response about an object under SSE-KMS."""
 
 
-def can_say(row: Row) -> bool:
-    """Whether the service model has parameters for all that the row names.
+def can_express(row: Row) -> bool:
+    """Return whether the service model has parameters for both encryptions of the row.
 
-    Free form fields say anything. Of a copy's source no parameter says more than its customer key.
+    Form fields can express any row. For a copy's source there is only the customer key.
     """
     if row.source in ("SSE-KMS", "SSE-OBS"):
         return False
@@ -152,12 +152,12 @@ def can_say(row: Row) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def service_model() -> Any:
-    """The S3 model of the installed botocore, read without any configuration."""
+    """Return the S3 model of the installed botocore, read without any configuration."""
     return ServiceModel(Loader().load_service_model("s3", "service-2"), "s3")
 
 
 def members(method: str) -> set[str]:
-    """The parameters that a client's method knows."""
+    """Return the parameters of a client's method."""
     operation = next(name for name in service_model().operation_names if xform_name(name) == method)
     return set(service_model().operation_model(operation).input_shape.members)
 
@@ -169,26 +169,26 @@ SERVERS: dict[str, type[RecordingServer]] = {"http": RecordingServer, "https": T
 
 @functools.lru_cache(maxsize=1)
 def session() -> Any:
-    """One session for all clients of boto3: it reads the service model, which takes a while."""
+    """Return one session for all clients: reading the service model is slow."""
     return botocore.session.Session()
 
 
 @functools.lru_cache(maxsize=1)
 def boto3_session() -> Any:
-    """The same as boto3 has it."""
+    """Return the same as a session of boto3."""
     return boto3.session.Session(botocore_session=session())
 
 
 @functools.lru_cache(maxsize=1)
 def aio_session() -> Any:
-    """The same for aiobotocore."""
+    """Return the same for aiobotocore."""
     from aiobotocore.session import AioSession
 
     return AioSession()
 
 
 def new_session(sdk: str) -> Any:
-    """A new session: one that has read its configuration keeps it."""
+    """Return a new session: a used session caches its configuration."""
     if sdk == "aiobotocore":
         from aiobotocore.session import AioSession
 
@@ -198,7 +198,7 @@ def new_session(sdk: str) -> Any:
 
 @contextlib.contextmanager
 def own_session(sdk: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the clients come from a session that reads its configuration now."""
+    """Create the clients from a new session, which reads its configuration now."""
     session = new_session(sdk)
     with monkeypatch.context() as patch:
         patch.setattr(__name__ + "." + ("aio_session" if sdk == "aiobotocore" else "boto3_session"), lambda: session)
@@ -211,22 +211,22 @@ class _Raw(io.BytesIO):
 
 
 class OwnTransport:
-    """A transport of the application's own, in place of botocore's. It says nothing of certificates."""
+    """A transport of the application instead of botocore's, without certificate settings."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
 
     def send(self, request: Any) -> AWSResponse:
-        """Remember a request and answer that all is well."""
+        """Record a request, and return a successful response."""
         self.sent.append(request)
         return AWSResponse(request.url, 200, {"content-length": "0"}, _Raw())
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 def options_for(server: RecordingServer, *, style: str = "path", **options: Any) -> dict[str, Any]:
-    """What a client for this server is made with; options of botocore's `Config` are told apart by name."""
+    """Return the arguments of a client for this server; options of botocore's `Config` are recognized by name."""
     settings = {
         "signature_version": STYLES[style],
         "s3": {"addressing_style": style},
@@ -248,14 +248,14 @@ def options_for(server: RecordingServer, *, style: str = "path", **options: Any)
 
 @contextlib.contextmanager
 def boto3_client(server: RecordingServer, **options: Any) -> Iterator[Any]:
-    """A client of boto3 for this server."""
+    """Open a client of boto3 for this server."""
     with contextlib.closing(boto3_session().client("s3", **options_for(server, **options))) as client:
         yield client
 
 
 @contextlib.contextmanager
 def boto3_resource(server: RecordingServer, **options: Any) -> Iterator[Any]:
-    """A resource of boto3 for this server."""
+    """Open a resource of boto3 for this server."""
     resource = boto3_session().resource("s3", **options_for(server, **options))
     with contextlib.closing(resource.meta.client):
         yield resource
@@ -263,22 +263,22 @@ def boto3_resource(server: RecordingServer, **options: Any) -> Iterator[Any]:
 
 @contextlib.asynccontextmanager
 async def aio_client(server: RecordingServer, **options: Any) -> AsyncIterator[Any]:
-    """A client of aiobotocore for this server."""
+    """Open a client of aiobotocore for this server."""
     async with aio_session().create_client("s3", **options_for(server, **options)) as client:
         yield client
 
 
 def supported(options: dict[str, Any]) -> dict[str, Any]:
-    """Those of the options that this release's `Config` knows."""
+    """Return the options that the `Config` of this release supports."""
     return {name: value for name, value in options.items() if name in Config.OPTION_DEFAULTS}
 
 
 RESENDS = supported({"request_checksum_calculation": "when_required"})
-"""Without a checksum the body is sent as it is, and aiohttp is able to send it again."""
+"""Without a checksum the body is sent unchanged, and aiohttp can send it again."""
 
 
 def refused(error: Any, rule: str) -> SSETransportError:
-    """The refusal, once it is sure that it is one: itself, for this reason, and without the key."""
+    """Return the refusal after checking it: unwrapped, by this rule, and without the key."""
     assert isinstance(error, SSETransportError), repr(error)
     assert error.rule == rule
     assert error.__cause__ is None
@@ -287,15 +287,15 @@ def refused(error: Any, rule: str) -> SSETransportError:
 
 
 def succeeded(result: Any) -> bool:
-    """Whether a call went through."""
+    """Return whether a call succeeded."""
     assert isinstance(result, dict), repr(result)
     return bool(result["ResponseMetadata"]["HTTPStatusCode"] < 300)
 
 
 def outcomes(sdk: str, server: RecordingServer, *calls: Call, **options: Any) -> list[Any]:
-    """Make the calls with one client and tell what each returned, or the exception that it raised.
+    """Make the calls with one client, and return the result or the exception of each.
 
-    Bodies are read to their end, so that the connection is free for the next call.
+    Bodies are read completely, so that the connection is free for the next call.
     """
     if sdk == "boto3":
         with boto3_client(server, **options) as client:
@@ -304,7 +304,7 @@ def outcomes(sdk: str, server: RecordingServer, *calls: Call, **options: Any) ->
 
 
 def outcome(sdk: str, server: RecordingServer, call: Call, **options: Any) -> Any:
-    """What one call with a client of its own returned, or the exception that it raised."""
+    """Make one call with a new client, and return its result or its exception."""
     [result] = outcomes(sdk, server, call, **options)
     return result
 
@@ -315,13 +315,13 @@ def _outcome(call: Call, client: Any) -> Any:
         if isinstance(result, dict) and hasattr(result.get("Body"), "read"):
             result["Body"] = result["Body"].read()
         _close_events(result)
-    except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
+    except Exception as error:  # noqa: BLE001  # the test checks it
         return error
     return result
 
 
 def _close_events(result: Any) -> None:
-    """Close the stream of events that SelectObjectContent answers with; nobody is going to read it."""
+    """Close the event stream of SelectObjectContent, which no test reads."""
     if isinstance(result, dict) and "Payload" in result:
         result["Payload"].close()
 
@@ -332,7 +332,7 @@ async def _outcomes(server: RecordingServer, calls: tuple[Call, ...], options: d
 
 
 async def aio_outcome(call: Call, client: Any) -> Any:
-    """What a call of aiobotocore returned, or the exception that it raised."""
+    """Make a call of aiobotocore, and return its result or its exception."""
     try:
         result = call(client)
         if inspect.isawaitable(result):
@@ -341,24 +341,24 @@ async def aio_outcome(call: Call, client: Any) -> Any:
             async with result["Body"] as body:
                 result["Body"] = await body.read()
         _close_events(result)
-    except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
+    except Exception as error:  # noqa: BLE001  # the test checks it
         return error
     return result
 
 
-# ----------------------------------------------------------------------------- what was heard
+# -------------------------------------------------------------------------- recorded requests
 
 _VARIES = re.compile(r"(?i)authorization|date|x-amz-date|amz-sdk-invocation-id|expires")
 _IN_TARGET = re.compile(r"(?i)(?<=signature=)[^&]+|(?<=expires=)\d{9,}|(?<=date=)[^&]+|(?<=credential=)[^&]+")
 
 
 def steady(url: str) -> str:
-    """A signed URL without what depends on the time."""
+    """Return a signed URL without the parts that depend on time."""
     return _IN_TARGET.sub("", url)
 
 
 def normal(server: RecordingServer) -> list[str]:
-    """The requests without what depends on the time or on chance, in an order of their own: workers race."""
+    """Return the requests without times and random values, sorted because workers race."""
     requests = []
     for call in server.requests:
         headers = [(name, value) for name, value in call.headers if not _VARIES.fullmatch(name)]

@@ -1,6 +1,6 @@
-"""What of the tests runs by default: products of parameters are thinned, and what is marked ``full`` is left out.
+"""Select the tests of a default run: combinations of parameters are thinned, and tests marked ``full`` are deselected.
 
-``pytest --full`` runs everything. The choice depends only on the tests' names, so that each worker makes the same.
+``pytest --full`` runs everything. The selection depends only on the test names, so every worker makes the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return the tests that only a full run has."""
+    """Return the tests that only a full run includes."""
     products: dict[str, list[Any]] = defaultdict(list)
     for item in items:
         if item.get_closest_marker("thinned"):
@@ -25,7 +25,7 @@ def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
 
 
 def _repetitions(product: list[Any]) -> Iterator[Any]:
-    """The cases of one test that combine nothing which a case before them has not combined."""
+    """Return the cases of one test whose pairs of values all occur in earlier cases."""
     seen: set[Any] = set()
     for item in sorted(product, key=lambda item: item.nodeid):
         strength = item.get_closest_marker("thinned").kwargs.get("strength", 2)

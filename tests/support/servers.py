@@ -1,11 +1,11 @@
-"""Loopback servers that remember every byte they are given.
+"""Loopback servers that record every byte they receive.
 
-What a guard against leaks is worth shows only on the wire, so the tests ask a socket, never a
-mock: how many connections came, which bytes, which requests. One thread serves one server; it
-reads whatever is there, answers as an object store would, and lets a test script other answers.
+A leak is only visible on the wire, so the tests check sockets, never mocks: the number of connections,
+the bytes, the requests. One thread runs one server. It responds as an object store would, and a test
+can script other responses.
 
-Nothing here sleeps. Before a record is read, `settle` makes the server work off everything that
-clients had sent until then, so "no bytes" means that there were none, not that they were late.
+Nothing here sleeps. Before a record is read, `settle` lets the server process everything that clients
+have sent. "No bytes" therefore means that none were sent, not that they were late.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 DOMAIN = "obs.test"
-"""Host names under this domain are ours: see `loopback_names`."""
+"""Host names under this domain resolve to the loopback: see `loopback_names`."""
 
 OBJECT = b"what the server keeps under every name"
 ETAG = '"0cc175b9c0f1b6a831c399e269772661"'
@@ -55,7 +55,7 @@ _SETTLE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it was received: nothing normalised, header order and letter case kept."""
+    """One request as received: not normalized, with the original header order and letter case."""
 
     method: str
     target: str
@@ -65,28 +65,28 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target without query, and without scheme and host if it came in absolute form."""
+        """Return the target without query, and without scheme and host if it is in absolute form."""
         return urlsplit(self.target).path or "/"
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; a bare ``?uploads`` has the value ``""``."""
+        """Return the query parameters; a bare ``?uploads`` has the value ``""``."""
         pairs = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
         return {name: values[-1] for name, values in pairs.items()}
 
     def header(self, name: str, default: str = "") -> str:
-        """The last value under this name, whatever its letter case."""
+        """Return the last value of a header; the name is case-insensitive."""
         found = [value for key, value in self.headers if key.lower() == name.lower()]
         return found[-1] if found else default
 
     @property
     def host(self) -> str:
-        """The Host header without its port."""
+        """Return the Host header without its port."""
         return self.header("Host").rpartition(":")[0] or self.header("Host")
 
     @property
     def key(self) -> str:
-        """The object's name, in virtual-hosted and in path style; empty for a bucket."""
+        """Return the object key, in virtual-hosted or path style; empty for a bucket."""
         path = self.path.lstrip("/")
         if self.host.endswith("." + DOMAIN):
             return path
@@ -95,18 +95,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to reply: with ``status`` 0 nothing at all, the connection is dropped."""
+    """A response. With ``status`` 0 there is none, and the connection is dropped."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
     def plus(self, headers: Iterable[tuple[str, str]]) -> Answer:
-        """The same answer with more headers."""
+        """Return the same response with more headers."""
         return Answer(self.status, (*self.headers, *headers), self.body)
 
     def encode(self, method: str, *, close: bool) -> bytes:
-        """The answer's bytes: HEAD and 204 have no body, but HEAD tells the body's length."""
+        """Return the bytes of the response: HEAD and 204 have no body, but HEAD has its Content-Length."""
         lines = [f"HTTP/1.1 {self.status} Scripted"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.status != 204 and not any(n.lower() == "content-length" for n, _ in self.headers):
@@ -127,7 +127,7 @@ def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
 
 
 def _predicate(match: Match) -> Callable[[Request], bool]:
-    """A predicate from ``"PUT"``, ``"/bucket/key"``, ``"PUT /bucket/key"``, or one ready made."""
+    """Return a predicate for ``"PUT"``, ``"/bucket/key"``, ``"PUT /bucket/key"``, or the given predicate."""
     if callable(match):
         return match
     method, _, path = match.partition(" ") if match[:1] != "/" else ("", "", match)
@@ -140,7 +140,7 @@ def _predicate(match: Match) -> Callable[[Request], bool]:
 
 @dataclass
 class _Script:
-    """One scripted answer and how often it is still to be given (``None``: always)."""
+    """One scripted response, and how often it is still to be sent (``None``: always)."""
 
     matches: Callable[[Request], bool]
     answer: Answer | None
@@ -160,7 +160,7 @@ class _Script:
 
 @dataclass(frozen=True)
 class _Head:
-    """The first lines of a request and where its body begins."""
+    """The request line and headers, and the offset of the body."""
 
     method: str
     target: str
@@ -172,7 +172,7 @@ class _Head:
 
 
 def _parse_head(data: bytearray) -> _Head | None:
-    """The request's head, or nothing while it is incomplete."""
+    """Return the head of a request; None while it is incomplete."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return None
@@ -184,7 +184,7 @@ def _parse_head(data: bytearray) -> _Head | None:
 
 
 def _parse_chunks(data: bytearray, start: int) -> tuple[bytes, int] | None:
-    """A chunked body and its end, or nothing while it is incomplete."""
+    """Return a chunked body and its end; None while it is incomplete."""
     parts: list[bytes] = []
     at = start
     while (line_end := data.find(b"\r\n", at)) >= 0:
@@ -201,7 +201,7 @@ def _parse_chunks(data: bytearray, start: int) -> tuple[bytes, int] | None:
 
 
 def _parse_body(head: _Head, data: bytearray) -> tuple[bytes, int] | None:
-    """The body and its end, or nothing while it is incomplete."""
+    """Return the body and its end; None while it is incomplete."""
     if head.header("transfer-encoding").lower() == "chunked":
         return _parse_chunks(data, head.size)
     end = head.size + int(head.header("content-length") or 0)
@@ -212,7 +212,7 @@ def _parse_body(head: _Head, data: bytearray) -> tuple[bytes, int] | None:
 
 
 class Authority:
-    """A certificate authority for the loopback, as file for clients and as context for servers."""
+    """A certificate authority for the loopback: a file for clients, and contexts for servers."""
 
     def __init__(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="loopback-ca-")
@@ -233,7 +233,7 @@ class Authority:
 
 @functools.lru_cache(maxsize=1)
 def authority() -> Authority:
-    """The authority of this process: keys are made once, for hundreds of servers."""
+    """Return the authority of this process: its keys are generated once, for hundreds of servers."""
     return Authority()
 
 
@@ -241,10 +241,10 @@ def authority() -> Authority:
 
 
 class _Clear:
-    """Bytes on the wire are the bytes meant."""
+    """Plaintext: the bytes on the wire are the content."""
 
     def open(self, wire: bytes) -> tuple[bytes, bytes]:
-        """What the peer says, and what must be sent back before we say anything."""
+        """Return the received content, and the bytes to send back first."""
         return wire, b""
 
     def seal(self, data: bytes) -> bytes:
@@ -255,7 +255,7 @@ class _Clear:
 
 
 class _Tls(_Clear):
-    """TLS without a socket, so that one thread can serve every connection."""
+    """TLS in memory, so that one thread can serve every connection."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -264,14 +264,14 @@ class _Tls(_Clear):
 
     def open(self, wire: bytes) -> tuple[bytes, bytes]:
         self._in.write(wire)
-        said = bytearray()
+        content = bytearray()
         with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             if not self._established:
                 self._tls.do_handshake()
                 self._established = True
             while chunk := self._tls.read(_READ):
-                said += chunk
-        return bytes(said), self._out.read()
+                content += chunk
+        return bytes(content), self._out.read()
 
     def seal(self, data: bytes) -> bytes:
         self._tls.write(data)
@@ -287,7 +287,7 @@ class _Tls(_Clear):
 
 
 class _Channel:
-    """One connection: a non-blocking socket and what is still to be written to it."""
+    """One connection: a non-blocking socket, and the bytes still to write."""
 
     def __init__(self, sock: socket.socket, number: int) -> None:
         self.sock = sock
@@ -298,18 +298,17 @@ class _Channel:
         self.closed = False
 
     def receive(self, wire: bytes) -> None:
-        """Bytes came."""
+        """Process received bytes."""
 
     def ended(self) -> None:
-        """The peer will send no more, or is gone."""
+        """Process the end of the connection."""
         self.last = True
 
 
 class _Listener:
     """Accept, read, write and record, in one thread that ends by itself.
 
-    The limits are fuses against a test that went wild, not features: a server never outlives
-    ``lifetime`` seconds, whoever forgot to close it.
+    A server ends after ``lifetime`` seconds, even if a test does not close it.
     """
 
     def __init__(self, *, lifetime: float = 120.0) -> None:
@@ -318,8 +317,8 @@ class _Listener:
         self.port: int = self._socket.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
-        self._waker, woken = socket.socketpair()
-        self._selector.register(woken, selectors.EVENT_READ)
+        self._waker, wake_up = socket.socketpair()
+        self._selector.register(wake_up, selectors.EVENT_READ)
         self._deadline = time.monotonic() + lifetime
         self._stopping = False
         self._markers: set[int] = set()
@@ -338,19 +337,19 @@ class _Listener:
         self.close()
 
     def close(self) -> None:
-        """Stop. Records stay readable. Closing again does nothing."""
+        """Stop the server. Its records stay readable. Closing again does nothing."""
         self.settle()
         self._stopping = True
-        # Not by a marker: one that comes while the thread closes its socket may wait for ever.
+        # Not with a marker: one that connects while the thread closes its socket may wait forever.
         with contextlib.suppress(OSError):  # the thread has ended already
             self._waker.send(b".")
         self._thread.join(_SETTLE_SECONDS)
 
     def settle(self) -> None:
-        """Return when the server has read and answered all that was sent before this call.
+        """Return when the server has processed everything that was sent before this call.
 
-        A marker connection queues up behind the connections of the clients. The server closes
-        it as soon as no socket of its own has anything left to read, and we wait for that.
+        A marker connection queues up behind the connections of the clients. The server closes it when
+        none of its sockets has anything left to read.
         """
         if threading.current_thread() is self._thread or not self._thread.is_alive():
             return
@@ -358,19 +357,19 @@ class _Listener:
             marker.settimeout(_SETTLE_SECONDS)
             marker.bind((LOOPBACK, 0))
             self._markers.add(marker.getsockname()[1])
-            with contextlib.suppress(ConnectionError):  # it stopped meanwhile: settled for good
+            with contextlib.suppress(ConnectionError):  # the server has stopped
                 marker.connect((LOOPBACK, self.port))
                 marker.recv(1)
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted."""
+        """Return the number of accepted TCP connections."""
         self.settle()
         return len(self._wire)
 
     @property
     def wire(self) -> bytes:
-        """Every byte that clients sent, as it crossed the wire, connection by connection."""
+        """Return every byte that clients sent, as on the wire, connection by connection."""
         self.settle()
         return b"".join(bytes(data) for data in self._wire)
 
@@ -391,7 +390,7 @@ class _Listener:
             self._release_markers()
 
     def _turn(self) -> None:
-        """Serve whoever is ready. When nobody is, whoever waits for that may go on."""
+        """Serve the ready sockets. If there are none, release the markers."""
         ready = self._selector.select(0 if self._marked else 1.0)
         for key, events in ready:
             if key.data is None:
@@ -406,11 +405,11 @@ class _Listener:
             self._marked.pop().close()
 
     def _accept(self) -> None:
-        # Also asked when woken up, with nobody to accept.
+        # A wake-up also leads here, without a connection to accept.
         with contextlib.suppress(BlockingIOError, ConnectionError):
             sock, (_, port) = self._socket.accept()
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a second small write would wait 40 ms
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # otherwise a second small write waits 40 ms
             if port in self._markers:
                 self._markers.remove(port)
                 self._marked.append(sock)
@@ -422,7 +421,7 @@ class _Listener:
                 self._selector.register(sock, selectors.EVENT_READ, channel)
 
     def _serve(self, channel: _Channel, events: int) -> None:
-        if channel.closed:  # by another event of the same turn
+        if channel.closed:  # by another event of this iteration
             return
         try:
             if events & selectors.EVENT_READ:
@@ -446,7 +445,7 @@ class _Listener:
         self._wire[channel.number] += data
 
     def _write(self, channel: _Channel) -> None:
-        """Write what can be written, and ask to be called again for the rest."""
+        """Write as much as possible, and register for the rest."""
         with contextlib.suppress(BlockingIOError):
             while channel.out:
                 del channel.out[: channel.sock.send(channel.out)]
@@ -470,9 +469,9 @@ class _Listener:
 
 
 class RecordingServer(_Listener):
-    """An object store on plain HTTP that believes everything and remembers everything.
+    """An object store on plain HTTP that accepts and records every request.
 
-    ``signature`` is what the negotiation of ObsClient is told: ``"obs"`` or ``"v2"``.
+    ``signature`` is the result of ObsClient's negotiation: ``"obs"`` or ``"v2"``.
     """
 
     scheme = "http"
@@ -489,29 +488,29 @@ class RecordingServer(_Listener):
 
     @property
     def url(self) -> str:
-        """The endpoint by address, which makes ObsClient use path style."""
+        """Return the endpoint by address, with which ObsClient uses path style."""
         return f"{self.scheme}://{LOOPBACK}:{self.port}"
 
     @property
     def named_url(self) -> str:
-        """The endpoint by name, which makes ObsClient use virtual hosting; see `loopback_names`."""
+        """Return the endpoint by name, with which ObsClient uses virtual hosting; see `loopback_names`."""
         return f"{self.scheme}://{DOMAIN}:{self.port}"
 
     @property
     def received(self) -> bytes:
-        """Every byte that clients said: with TLS, what was inside."""
+        """Return every byte that clients sent, decrypted for TLS."""
         self.settle()
         return b"".join(bytes(data) for data in self._received)
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Every complete request in order of arrival, the signature negotiation among them."""
+        """Return every complete request in order of arrival, including the signature negotiation."""
         self.settle()
         return tuple(self._requests)
 
     @property
     def calls(self) -> tuple[Request, ...]:
-        """The requests without those of the signature negotiation."""
+        """Return the requests without those of the signature negotiation."""
         return tuple(r for r in self.requests if "apiversion" not in r.query)
 
     # -- scripting
@@ -525,11 +524,11 @@ class RecordingServer(_Listener):
         *,
         times: int | None = None,
     ) -> None:
-        """Answer matching requests so, from now on, or only the next ``times`` of them.
+        """Script the response to all matching requests, or to the next ``times`` of them.
 
         ``match`` is a predicate or ``"PUT"``, ``"/bucket/key"``, ``"PUT /bucket/key"``. Without a
-        status the usual answer is given and ``headers`` are added to it. Among several scripts
-        that match, the one that was written first and is not used up speaks.
+        status the usual response is sent, with ``headers`` added. Among several matching scripts,
+        the first that is not used up applies.
         """
         pairs = _pairs(headers)
         data = body.encode() if isinstance(body, str) else body
@@ -537,7 +536,7 @@ class RecordingServer(_Listener):
         self._scripts.append(_Script(_predicate(match), answer, pairs, times))
 
     def drop(self, match: Match, *, times: int | None = None) -> None:
-        """Read matching requests whole, then close the connection without a word."""
+        """Read matching requests completely, then close the connection without a response."""
         self._scripts.append(_Script(_predicate(match), DROPPED, (), times))
 
     def _answer_to(self, request: Request) -> Answer:
@@ -546,7 +545,7 @@ class RecordingServer(_Listener):
                 return script.answer or self._usual(request).plus(script.extra)
         return self._usual(request)
 
-    # -- what an object store answers
+    # -- the usual responses
 
     def _usual(self, request: Request) -> Answer:
         usual: dict[str, Callable[[Request], Answer]] = {
@@ -571,10 +570,10 @@ class RecordingServer(_Listener):
             return _xml(_BUCKET_ANSWERS.get(next(iter(request.query), ""), _listing(self.object)))
         if "uploadId" in request.query:
             return _xml("<ListPartsResult><Part><PartNumber>1</PartNumber></Part></ListPartsResult>")
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.header("Range"))
-        if not asked:
+        parsed = re.fullmatch(r"bytes=(\d+)-(\d+)", request.header("Range"))
+        if not parsed:
             return Answer(200, self._object_headers(), self.object)
-        first, last = int(asked[1]), min(int(asked[2]), len(self.object) - 1)
+        first, last = int(parsed[1]), min(int(parsed[2]), len(self.object) - 1)
         span = ("Content-Range", f"bytes {first}-{last}/{len(self.object)}")
         return Answer(206, (*self._object_headers(), span), self.object[first : last + 1])
 
@@ -614,7 +613,7 @@ class RecordingServer(_Listener):
     def _transport(self) -> _Clear:
         return _Clear()
 
-    def _hear(self, number: int, data: bytes) -> None:
+    def _record_content(self, number: int, data: bytes) -> None:
         self._received[number] += data
 
     def _reply(self, request: Request) -> Answer:
@@ -640,7 +639,7 @@ class TlsRecordingServer(RecordingServer):
 
 
 class _Exchange(_Channel):
-    """One client of a `RecordingServer`: request, answer, and again while it is kept alive."""
+    """One connection of a `RecordingServer`: requests and responses while it is kept alive."""
 
     def __init__(self, sock: socket.socket, number: int, server: RecordingServer, transport: _Clear) -> None:
         super().__init__(sock, number)
@@ -650,22 +649,22 @@ class _Exchange(_Channel):
         self._continued = False
 
     def receive(self, wire: bytes) -> None:
-        said, back = self._transport.open(wire)
+        content, back = self._transport.open(wire)
         self.out += back
-        self._server._hear(self.number, said)
-        self._data += said
+        self._server._record_content(self.number, content)
+        self._data += content
         while not self.last and self._step():
             pass
 
     def _step(self) -> bool:
-        """Answer one request, if one is complete."""
+        """Respond to one request, if it is complete."""
         head = _parse_head(self._data)
         if head is None:
-            self.last = not (self._data[:1] or b"A").isalpha()  # a TLS hello: it would wait forever
+            self.last = not (self._data[:1] or b"A").isalpha()  # a TLS hello would wait forever
             return False
         try:
             parsed = _parse_body(head, self._data)
-        except ValueError:  # a length that is none
+        except ValueError:  # an invalid length
             self.last = True
             return False
         if parsed is None:
@@ -678,7 +677,7 @@ class _Exchange(_Channel):
         return True
 
     def _go_on(self, head: _Head) -> None:
-        """Tell a client that asked so that its body is welcome: it may be waiting for that."""
+        """Send 100 Continue to a client that expects it."""
         if not self._continued and head.header("expect").lower() == "100-continue":
             self._continued = True
             self.out += self._transport.seal(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -699,7 +698,7 @@ def _xml(text: str) -> Answer:
 
 
 def _listing(content: bytes) -> str:
-    """A bucket with one object, as small as OBS lets it be."""
+    """Return the smallest listing of a bucket with one object."""
     entry = (
         "<Contents><Key>folder/object</Key><LastModified>2025-01-06T10:00:00.000Z</LastModified>"
         f"<ETag>{ETAG}</ETag><Size>{len(content)}</Size></Contents>"
@@ -724,9 +723,9 @@ _BUCKET_ANSWERS = {
 
 
 class ConnectProxy(_Listener):
-    """A forward proxy: CONNECT tunnels, and requests in absolute form. It reads all it carries.
+    """A forward proxy: CONNECT tunnels, and requests in absolute form. It records all traffic.
 
-    Whatever host it is asked for, it dials the loopback.
+    It connects to the loopback for any host.
     """
 
     def __init__(self, *, lifetime: float = 120.0) -> None:
@@ -735,18 +734,18 @@ class ConnectProxy(_Listener):
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Heads of what it was asked for: ``CONNECT host:port``, ``GET http://host:port/path``."""
+        """Return the heads of the requests: ``CONNECT host:port``, ``GET http://host:port/path``."""
         self.settle()
         return tuple(self._requests)
 
     @property
     def received(self) -> bytes:
-        """Every byte from the clients; inside a tunnel as it crossed the wire."""
+        """Return every byte from the clients; inside a tunnel, as on the wire."""
         return self.wire
 
     @property
     def url(self) -> str:
-        """The proxy as clients' settings want it."""
+        """Return the URL of the proxy for the settings of a client."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def _channel(self, sock: socket.socket, number: int) -> _Channel:
@@ -757,7 +756,7 @@ class ConnectProxy(_Listener):
             super()._record(channel, data)
 
     def _dial(self, channel: _Relay, port: int) -> _Far:
-        """The other end of a relay, served by the same thread."""
+        """Connect to the origin; the same thread serves both ends."""
         sock = socket.create_connection((LOOPBACK, port), timeout=_SETTLE_SECONDS)
         sock.setblocking(False)
         far = _Far(sock, channel.number, channel, self)
@@ -795,7 +794,7 @@ class _Relay(_Channel):
             self.last = True
 
     def _open(self, head: _Head) -> None:
-        """Dial, and tell the client (CONNECT) or the origin (absolute form) about it."""
+        """Connect to the origin, then confirm the tunnel to the client or forward the request."""
         if head.method == "CONNECT":
             self._far = self._proxy._dial(self, int(head.target.rpartition(":")[2]))
             self.out += b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -845,10 +844,10 @@ class _Far(_Channel):
 
 @contextlib.contextmanager
 def loopback_names() -> Iterator[None]:
-    """Let every name under `DOMAIN` lead to the loopback, and no other name lead anywhere.
+    """Resolve every name under `DOMAIN` to the loopback, and no other name.
 
     ObsClient puts the bucket into the host name and negotiates its signature only if its
-    endpoint is a name, not an address. Resolving for real would leave the machine.
+    endpoint is a name, not an address. A real lookup would leave the machine.
     """
     real = socket.getaddrinfo
 
@@ -871,7 +870,7 @@ def loopback_names() -> Iterator[None]:
 
 
 def _inside_base64(data: bytes) -> list[bytes]:
-    """What of ``data`` shows in any base64 text whose plaintext contains it, whatever is around."""
+    """Return the parts of ``data`` that appear in any base64 text whose plaintext contains it."""
     shown = []
     for shift in range(3):
         text = base64.b64encode(bytes(shift) + data)
@@ -882,10 +881,10 @@ def _inside_base64(data: bytes) -> list[bytes]:
 
 
 def key_forms(key: str | bytes) -> dict[str, list[bytes]]:
-    """The shapes in which a customer key, or its MD5, can be read by whoever sees the bytes."""
+    """Return the forms in which bytes can contain a customer key or its MD5, by name."""
     raw = key.encode() if isinstance(key, str) else key
     text = base64.b64encode(raw)
-    digest = hashlib.md5(raw).digest()  # noqa: S324  # it is what the protocol sends
+    digest = hashlib.md5(raw).digest()  # noqa: S324  # required by the protocol
     return {
         "the key": [raw],
         "the key in base64": [text, *_inside_base64(raw)],
@@ -897,7 +896,7 @@ def key_forms(key: str | bytes) -> dict[str, list[bytes]]:
 
 
 def leaks(data: str | bytes, key: str | bytes) -> list[str]:
-    """Names of the shapes of the key that occur in ``data``, url-quoted ones included."""
+    """Return the names of the forms of the key in ``data``, including URL-quoted ones."""
     plain = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     once = unquote_to_bytes(plain)
     views = (plain, once, unquote_to_bytes(plain.replace(b"+", b" ")), unquote_to_bytes(once))
@@ -905,17 +904,17 @@ def leaks(data: str | bytes, key: str | bytes) -> list[str]:
 
 
 def redirect_everything(server: RecordingServer, status: int, url: str, times: int | None = None) -> None:
-    """Answer every request with a redirect to this URL."""
+    """Respond to every request with a redirect to this URL."""
     server.answer(lambda request: True, status, {"Location": url}, times=times)
 
 
 def assert_silent(server: RecordingServer | ConnectProxy) -> None:
-    """Not one connection, hence not one byte."""
+    """Assert that there was no connection, and therefore no byte."""
     connections, data = server.connections, server.wire
-    assert (connections, data) == (0, b""), f"{server} heard {connections} connections: {data!r}"
+    assert (connections, data) == (0, b""), f"{server} recorded {connections} connections: {data!r}"
 
 
 def assert_no_key(server: RecordingServer | ConnectProxy, key: str | bytes) -> None:
-    """The server may have heard something, but neither the key nor its MD5 in any shape."""
+    """Assert that the server received neither the key nor its MD5 in any form."""
     found = sorted({*leaks(server.received, key), *leaks(server.wire, key)})
-    assert not found, f"{server} heard {', '.join(found)}"
+    assert not found, f"{server} recorded {', '.join(found)}"

@@ -1,4 +1,4 @@
-"""What the property tests share: what they draw, what they hear, and what must hold of every example."""
+"""Helpers of the property tests: strategies, the captured log, and the assertions for every example."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from hypothesis import strategies as st
 from obs_sse_guard import SSETransportError
 from tests.support import oracle
 from tests.support.guard import reset
-from tests.support.oracle import REFUSED, Said
+from tests.support.oracle import REFUSED, RequestSSE
 from tests.support.servers import RecordingServer, leaks
 
 each_example_cleans_up = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
-# ------------------------------------------------------------------------------ what is drawn
+# ------------------------------------------------------------------------------ strategies
 
-# With everything that quoting changes.
+# Including the characters that quoting changes.
 keys = st.text(string.ascii_letters + string.digits + "+/=&%?#:;,'\"\\{}[]<> ~é", min_size=32, max_size=32).filter(
-    lambda key: len(set(key)) > 8  # else it may be found by chance
+    lambda key: len(set(key)) > 8  # a simpler key may occur by coincidence
 )
 
 
 def any_case(name: str) -> st.SearchStrategy[str]:
-    """A name with its letters in any case."""
+    """Draw a name in any letter case."""
     flips = st.lists(st.booleans(), min_size=len(name), max_size=len(name))
     return flips.map(lambda ups: "".join(c.upper() if up else c for c, up in zip(name, ups)))
 
@@ -47,7 +47,7 @@ _ENDS = (
     "server-side-encryption-context",
     "copy-source-server-side-encryption-customer-key",
     "copy-source-server-side-encryption-customer-algorithm",
-    # None of these names encryption, however much they look like it.
+    # These only look like names of encryption headers.
     "server-side-data-encryption",
     "server-side-encryption-customer-keys",
     "meta-note",
@@ -56,24 +56,24 @@ _ENDS = (
 
 @st.composite
 def header_names(draw: st.DrawFn) -> str:
-    """A name that names encryption, or only looks like it."""
+    """Draw the name of an encryption header, or one that only looks like it."""
     prefix, end = draw(st.sampled_from(["x-obs-", "x-amz-"])), draw(st.sampled_from(_ENDS))
     return draw(any_case(prefix + end))
 
 
 def value(name: str, key: str, choice: int) -> str:
-    """A value that fits the name: the key, an algorithm, or nothing at all."""
+    """Return a value for the header: the key, an algorithm, or an empty string."""
     encoded = base64.b64encode(key.encode()).decode()
     if name.lower().endswith("customer-key"):
         return (encoded, encoded, encoded, "")[choice]
     return ("AES256", "kms", "aws:kms", "aws:kms:dsse")[choice]
 
 
-# ------------------------------------------------------------------------------ what is heard
+# ------------------------------------------------------------------------------ the captured log
 
 
-class Heard(logging.Handler):
-    """Everything that anybody logs."""
+class LogCapture(logging.Handler):
+    """Captures the records of every logger."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,9 +81,9 @@ class Heard(logging.Handler):
         self.rules: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what a record tells."""
+        """Keep the text of a record."""
         if record.name.startswith("urllib3") and "?" in record.getMessage():
-            return  # requests' own log has every URL: a key in one is a finding of its own, key-in-url
+            return  # urllib3 logs every URL: a key in a URL is the finding key-in-url
         self.text += [record.getMessage(), repr(record.args), repr(record.msg)]
         if record.name == "obs_sse_guard":
             self.text.append(repr(vars(record)))
@@ -91,27 +91,27 @@ class Heard(logging.Handler):
 
 
 class Setting(Protocol):
-    """How the client and the guard are set up."""
+    """The configuration of the client and of the guard."""
 
     @property
     def secure(self) -> bool:
-        """Whether the client speaks TLS."""
+        """Return whether the client uses TLS."""
 
     @property
     def tls_gap(self) -> str:
-        """The name of the finding about its TLS."""
+        """Return the name of the finding about its TLS; empty if there is none."""
 
     @property
     def mode(self) -> str:
-        """The guard's mode."""
+        """Return the mode of the guard."""
 
     @property
     def policy(self) -> str:
-        """The guard's policy."""
+        """Return the policy of the guard."""
 
     @property
     def trusted(self) -> bool:
-        """Whether the server counts as a trusted hop."""
+        """Return whether the server is a trusted host."""
 
 
 _ENVIRONMENT = ("OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_HOSTS")
@@ -119,7 +119,7 @@ _ENVIRONMENT = ("OBS_SSE_GUARD", "OBS_SSE_GUARD_POLICY", "OBS_SSE_GUARD_TRUSTED_
 
 @contextlib.contextmanager
 def environment(setting: Setting) -> Iterator[None]:
-    """The environment of one example, and no memory of those before."""
+    """Set the environment of one example, and clear the memory of earlier ones."""
     reset()
     hosts = "127.0.0.1,*.obs.test,obs.test" if setting.trusted else ""
     os.environ.update(zip(_ENVIRONMENT, (setting.mode, setting.policy, hosts)))
@@ -131,37 +131,37 @@ def environment(setting: Setting) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening(heard: Heard) -> Iterator[None]:
-    """Hear everything that is logged meanwhile."""
+def capturing(captured: LogCapture) -> Iterator[None]:
+    """Capture the records of every logger."""
     root = logging.getLogger()
     before = root.level
-    root.addHandler(heard)
+    root.addHandler(captured)
     root.setLevel(logging.DEBUG)
     try:
         yield
     finally:
         root.setLevel(before)
-        root.removeHandler(heard)
+        root.removeHandler(captured)
 
 
 def attempt(call: Any, key: str) -> SSETransportError | None:
-    """Make a call, and see that nothing which it raises tells the key."""
+    """Make a call, assert that its refusal contains no key, and return the refusal."""
     refusal = None
     try:
         call()
     except SSETransportError as error:
         refusal = error
-    except Exception:  # noqa: BLE001  # the SDK's own trouble with what it was given
+    except Exception:  # noqa: BLE001  # an SDK error about the drawn arguments
         return None
     if refusal is not None:
         assert not leaks(pickle.dumps(refusal), key)
-        told = (str(refusal), refusal, vars(refusal), refusal.__cause__, refusal.__context__)
-        assert not leaks(repr(told), key)
+        visible = (str(refusal), refusal, vars(refusal), refusal.__cause__, refusal.__context__)
+        assert not leaks(repr(visible), key)
     return refusal
 
 
 def assert_private(server: RecordingServer, key: str, policy: str) -> None:
-    """No key crossed in clear, but where the documented rows allow it."""
+    """Assert that no key was sent in clear, unless the documented rows allow it."""
     carried = [request for request in server.requests if leaks(repr(request), key)]
     assert policy == "documented" or not carried
     assert all(oracle.may_carry_key(request) for request in carried)
@@ -169,22 +169,22 @@ def assert_private(server: RecordingServer, key: str, policy: str) -> None:
         assert not leaks(server.wire, key)
 
 
-def due(said: Said, setting: Setting) -> dict[str, str]:
-    """The findings that are due, by the oracle, each with its reaction."""
+def expected_findings(sse: RequestSSE, setting: Setting) -> dict[str, str]:
+    """Return the findings of the oracle, each with its outcome."""
     private = setting.secure or setting.trusted
-    return oracle.judge(said, secure=private, policy=setting.policy, tls_gap=setting.tls_gap)
+    return oracle.evaluate(sse, secure=private, policy=setting.policy, tls_gap=setting.tls_gap)
 
 
-def assert_judged(setting: Setting, said: Said, error: SSETransportError | None, heard: Heard) -> None:
-    """The reaction is the oracle's: refused by the gravest finding, and every other one logged."""
-    expected = due(said, setting)
+def assert_outcome(setting: Setting, sse: RequestSSE, error: SSETransportError | None, captured: LogCapture) -> None:
+    """Assert the outcome of the oracle: refused by the most severe finding, or all findings logged."""
+    expected = expected_findings(sse, setting)
     trusted = ["trusted-host"] if setting.trusted and not setting.secure else []
-    logged = [rule for rule in heard.rules if rule not in trusted]
+    logged = [rule for rule in captured.rules if rule not in trusted]
     if setting.mode == "off":
-        assert (error, heard.rules) == (None, [])
+        assert (error, captured.rules) == (None, [])
     elif setting.mode == "enforce" and REFUSED in expected.values():
         assert error is not None
-        assert error.rule == next(name for name, reaction in expected.items() if reaction == REFUSED)
+        assert error.rule == next(name for name, outcome in expected.items() if outcome == REFUSED)
         assert logged == []
     else:
         assert error is None

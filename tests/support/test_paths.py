@@ -1,4 +1,4 @@
-"""Paths that are held as text exist: a path that does not would test, mutate, measure or exempt nothing, in silence."""
+"""The paths and tests named in the configuration exist. A wrong one would silently have no effect."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def _of_tox() -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted({*_of_pyproject(), *_of_tox()}))
-def test_a_path_held_as_text_exists(path: str) -> None:
+def test_every_path_in_the_configuration_exists(path: str) -> None:
     assert _exists(path)
 
 
-def test_a_test_held_as_text_exists() -> None:
+def test_every_test_in_the_configuration_exists() -> None:
     deselected = [word.partition("=")[2] for word in TOOL["mutmut"]["pytest_add_cli_args"] if "::" in word]
     for path, _, name in (word.partition("::") for word in deselected):
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name

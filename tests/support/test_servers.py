@@ -1,7 +1,7 @@
-"""The instruments, measured before anything is measured with them.
+"""The recording servers are tested before other tests rely on them.
 
-A recorder that misses bytes would make every leak look like silence. So the unguarded SDK is
-driven in every way the other tests use, and the recorder must show the key each time.
+A server that misses bytes would hide every leak. So these tests drive the unguarded SDK through every
+variant that the other tests use, and the server must record the key each time.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-pytestmark = [  # what releases of the SDK do on Pythons that are newer than they
+pytestmark = [  # warnings of SDK releases on newer Pythons
     pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:key_file, cert_file and check_hostname:DeprecationWarning"),
@@ -72,8 +72,8 @@ pytestmark = [  # what releases of the SDK do on Pythons that are newer than the
 
 
 @pytest.fixture(autouse=True)
-def _armed() -> None:
-    """The SDK as it is, instead of the guard: only without it can be seen what it must stop."""
+def _guard_active() -> None:
+    """Remove the guard: only without it does the SDK send the key."""
     obs_sse_guard.uninstall()
 
 
@@ -85,7 +85,7 @@ def proxy() -> Iterator[ConnectProxy]:
 
 @contextlib.contextmanager
 def talk(server: RecordingServer) -> Iterator[HTTPConnection]:
-    """A client with no SDK in it, to tell the server's faults from the SDK's."""
+    """Open a plain HTTP connection, to test the server without an SDK."""
     if server.ca:
         context = ssl.create_default_context(cafile=server.ca)
         connection: HTTPConnection = HTTPSConnection(LOOPBACK, server.port, context=context, timeout=10)
@@ -95,7 +95,7 @@ def talk(server: RecordingServer) -> Iterator[HTTPConnection]:
         yield connection
 
 
-def ask(connection: HTTPConnection, method: str, target: str, **rest: Any) -> tuple[int, bytes]:
+def send(connection: HTTPConnection, method: str, target: str, **rest: Any) -> tuple[int, bytes]:
     connection.request(method, target, **rest)
     response = connection.getresponse()
     return response.status, response.read()
@@ -104,28 +104,28 @@ def ask(connection: HTTPConnection, method: str, target: str, **rest: Any) -> tu
 # ------------------------------------------------------------------------------- the recorder
 
 
-def test_nothing_is_recorded_of_nobody(http: RecordingServer) -> None:
+def test_without_a_client_nothing_is_recorded(http: RecordingServer) -> None:
     assert_silent(http)
     assert http.requests == ()
 
 
-@pytest.mark.parametrize("said", [b"", b"P"])
-def test_a_connection_is_not_silence(http: RecordingServer, said: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"P"])
+def test_a_connection_is_not_silence(http: RecordingServer, content: bytes) -> None:
     with socket.create_connection((LOOPBACK, http.port)) as client:
-        client.sendall(said)
-        with pytest.raises(AssertionError, match="heard 1 connections"):
+        client.sendall(content)
+        with pytest.raises(AssertionError, match="recorded 1 connections"):
             assert_silent(http)
-        assert http.wire == said
+        assert http.wire == content
 
 
 def test_a_closed_connection_is_not_silence(http: RecordingServer) -> None:
     socket.create_connection((LOOPBACK, http.port)).close()
-    with pytest.raises(AssertionError, match="heard 1 connections"):
+    with pytest.raises(AssertionError, match="recorded 1 connections"):
         assert_silent(http)
 
 
-def test_records_are_complete_without_waiting(http: RecordingServer) -> None:
-    """Nobody answers and nobody sleeps, yet every byte of every client is there."""
+def test_records_are_complete_without_sleeping(http: RecordingServer) -> None:
+    """Without a response and without sleeping, every byte of every client is recorded."""
     data = b"x" * 300_000
     with contextlib.ExitStack() as stack:
         for _ in range(20):
@@ -146,7 +146,7 @@ def test_settling_leaves_no_trace(http: RecordingServer) -> None:
 def test_a_request_is_recorded_as_it_was_sent(kind: type[RecordingServer]) -> None:
     headers = {"X-OBS-one": "1", "x-Two": "b", "Connection": "close"}
     with kind() as server, talk(server) as connection:
-        assert ask(connection, "PUT", "/b/k%2F?a=1&b", body=b"body", headers=headers)[0] == 200
+        assert send(connection, "PUT", "/b/k%2F?a=1&b", body=b"body", headers=headers)[0] == 200
         (request,) = server.requests
     assert (request.method, request.target, request.body) == ("PUT", "/b/k%2F?a=1&b", b"body")
     assert (request.path, request.query, request.key) == ("/b/k%2F", {"a": "1", "b": ""}, "k%2F")
@@ -156,9 +156,9 @@ def test_a_request_is_recorded_as_it_was_sent(kind: type[RecordingServer]) -> No
     assert server.received.endswith(b"\r\n\r\nbody")
 
 
-def test_tls_shows_what_was_said_and_what_crossed_the_wire(https: TlsRecordingServer) -> None:
+def test_tls_records_the_plaintext_and_the_wire(https: TlsRecordingServer) -> None:
     with talk(https) as connection:
-        ask(connection, "PUT", "/b/k", headers={"secret": KEY})
+        send(connection, "PUT", "/b/k", headers={"secret": KEY})
     assert KEY.encode() in https.received
     assert KEY.encode() not in https.wire
     assert len(https.wire) > len(https.received)
@@ -183,7 +183,7 @@ def test_tls_to_plaintext_fails_at_once(http: RecordingServer) -> None:
 def test_connections_are_kept_alive(kind: type[RecordingServer]) -> None:
     with kind() as server, talk(server) as connection:
         for number in range(3):
-            assert ask(connection, "GET", f"/b/{number}") == (200, STORED)
+            assert send(connection, "GET", f"/b/{number}") == (200, STORED)
         assert server.connections == 1
         assert [r.connection for r in server.requests] == [0, 0, 0]
 
@@ -192,7 +192,7 @@ def test_clients_at_the_same_time(https: TlsRecordingServer) -> None:
     def work() -> None:
         with talk(https) as connection:
             for _ in range(5):
-                ask(connection, "PUT", "/b/k", body=b"x" * 100_000)
+                send(connection, "PUT", "/b/k", body=b"x" * 100_000)
 
     workers = [threading.Thread(target=work) for _ in range(8)]
     for worker in workers:
@@ -207,13 +207,13 @@ def test_clients_at_the_same_time(https: TlsRecordingServer) -> None:
 def test_chunked_bodies(kind: type[RecordingServer]) -> None:
     chunks = [b"one", b"x" * 70_000, b"\r\n0\r\n\r\n"]
     with kind() as server, talk(server) as connection:
-        assert ask(connection, "PUT", "/b/k", body=iter(chunks))[0] == 200
-        assert ask(connection, "PUT", "/b/k", body=b"next")[0] == 200
+        assert send(connection, "PUT", "/b/k", body=iter(chunks))[0] == 200
+        assert send(connection, "PUT", "/b/k", body=b"next")[0] == 200
         assert [r.body for r in server.requests] == [b"".join(chunks), b"next"]
 
 
 @pytest.mark.parametrize("kind", [RecordingServer, TlsRecordingServer])
-def test_who_expects_is_told_to_continue(kind: type[RecordingServer]) -> None:
+def test_a_client_that_expects_100_continue_gets_it(kind: type[RecordingServer]) -> None:
     with kind() as server, talk(server) as connection:
         connection.connect()
         head = b"PUT /b/k HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
@@ -226,7 +226,7 @@ def test_who_expects_is_told_to_continue(kind: type[RecordingServer]) -> None:
 
 @pytest.mark.parametrize(("method", "length"), [("HEAD", len(STORED)), ("DELETE", None)])
 def test_answers_without_a_body(method: str, length: int | None, http: RecordingServer) -> None:
-    """Read from the socket: http.client would throw away a body that must not be there."""
+    """Read from the socket, because http.client discards a body that must not be there."""
     with socket.create_connection((LOOPBACK, http.port), timeout=10) as client:
         client.sendall(f"{method} /b/k HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
         with client.makefile("rb") as stream:
@@ -238,12 +238,12 @@ def test_answers_without_a_body(method: str, length: int | None, http: Recording
 
 def test_parts_of_an_object(http: RecordingServer) -> None:
     with talk(http) as connection:
-        assert ask(connection, "GET", "/b/k", headers={"Range": "bytes=2-4"}) == (206, STORED[2:5])
+        assert send(connection, "GET", "/b/k", headers={"Range": "bytes=2-4"}) == (206, STORED[2:5])
         whole = {"Range": "bytes=0-999"}
-        assert ask(connection, "GET", "/b/k", headers=whole) == (206, STORED)
+        assert send(connection, "GET", "/b/k", headers=whole) == (206, STORED)
 
 
-# --------------------------------------------------------------------------- scripted answers
+# ------------------------------------------------------------------------- scripted responses
 
 
 def test_scripts_in_their_order_then_the_usual_answer(http: RecordingServer) -> None:
@@ -251,10 +251,10 @@ def test_scripts_in_their_order_then_the_usual_answer(http: RecordingServer) -> 
     http.answer("/b/k", 307, {"Location": "http://elsewhere/"}, "moved", times=1)
     http.answer(lambda r: r.body == b"tea", 418, [("A", "1"), ("A", "2")])
     with talk(http) as connection:
-        assert ask(connection, "GET", "/b/other") == (200, STORED)
-        assert [ask(connection, "PUT", "/b/k?x")[0] for _ in range(2)] == [500, 500]
-        assert ask(connection, "PUT", "/b/k") == (307, b"moved")
-        assert ask(connection, "PUT", "/b/k") == (200, b"")
+        assert send(connection, "GET", "/b/other") == (200, STORED)
+        assert [send(connection, "PUT", "/b/k?x")[0] for _ in range(2)] == [500, 500]
+        assert send(connection, "PUT", "/b/k") == (307, b"moved")
+        assert send(connection, "PUT", "/b/k") == (200, b"")
         connection.request("PUT", "/b/k", body=b"tea")
         response = connection.getresponse()
         assert (response.status, response.msg.get_all("A")) == (418, ["1", "2"])
@@ -276,9 +276,9 @@ def test_a_dropped_request_is_recorded(kind: type[RecordingServer]) -> None:
     with kind() as server, talk(server) as connection:
         server.drop("/b/k", times=1)
         with pytest.raises(RemoteDisconnected):
-            ask(connection, "PUT", "/b/k", body=b"body")
+            send(connection, "PUT", "/b/k", body=b"body")
         assert [r.body for r in server.requests] == [b"body"]
-        assert ask(connection, "GET", "/b/k")[0] == 200
+        assert send(connection, "GET", "/b/k")[0] == 200
 
 
 def test_an_unreadable_request_ends_its_connection_only(http: RecordingServer) -> None:
@@ -286,7 +286,7 @@ def test_an_unreadable_request_ends_its_connection_only(http: RecordingServer) -
         client.sendall(b"PUT / HTTP/1.1\r\nContent-Length: many\r\n\r\n")
         assert client.recv(1) == b""
     with talk(http) as connection:
-        assert ask(connection, "GET", "/b/k")[0] == 200
+        assert send(connection, "GET", "/b/k")[0] == 200
 
 
 # ------------------------------------------------------------------------------------- ending
@@ -294,7 +294,7 @@ def test_an_unreadable_request_ends_its_connection_only(http: RecordingServer) -
 
 def test_records_outlive_the_server_and_closing_is_final() -> None:
     with RecordingServer() as server, talk(server) as connection:
-        ask(connection, "GET", "/b/k")
+        send(connection, "GET", "/b/k")
     server.close()
     assert (server.connections, len(server.requests)) == (1, 1)
     with pytest.raises(ConnectionRefusedError):
@@ -331,8 +331,8 @@ def test_a_tunnel_carries_and_is_read(kind: type[RecordingServer], proxy: Connec
     with kind() as server, talk(server) as connection:
         connection.set_tunnel(LOOPBACK, server.port)
         connection.host, connection.port = LOOPBACK, proxy.port
-        assert ask(connection, "PUT", "/b/k", body=KEY)[0] == 200
-        assert ask(connection, "GET", "/b/k") == (200, STORED)
+        assert send(connection, "PUT", "/b/k", body=KEY)[0] == 200
+        assert send(connection, "GET", "/b/k") == (200, STORED)
         assert [r.method for r in server.requests] == ["PUT", "GET"]
         assert server.connections == 1
         assert [(r.method, r.target) for r in proxy.requests] == [("CONNECT", f"{LOOPBACK}:{server.port}")]
@@ -344,12 +344,12 @@ def test_absolute_form_is_forwarded_and_read(http: RecordingServer, proxy: Conne
     headers = {"secret": KEY, "Connection": "keep-alive", "Proxy-Connection": "keep-alive"}
     connection = HTTPConnection(LOOPBACK, proxy.port, timeout=10)
     with contextlib.closing(connection):
-        assert ask(connection, "POST", url, body=b"body", headers=headers)[0] == 200
-    (asked,), (request,) = proxy.requests, http.requests
-    assert asked.target == url
+        assert send(connection, "POST", url, body=b"body", headers=headers)[0] == 200
+    (proxied,), (request,) = proxy.requests, http.requests
+    assert proxied.target == url
     assert (request.target, request.host, request.body) == ("/k?a=1", f"b.{DOMAIN}", b"body")
     hops = [value for name, value in request.headers if "connection" in name.lower()]
-    assert hops == ["close"], "these headers are for the proxy alone"
+    assert hops == ["close"], "these headers are only for the proxy"
     assert KEY.encode() in proxy.received
 
 
@@ -358,23 +358,23 @@ def test_a_proxy_to_nowhere(proxy: ConnectProxy) -> None:
         pass
     connection = HTTPConnection(LOOPBACK, proxy.port, timeout=10)
     with contextlib.closing(connection):
-        assert ask(connection, "GET", f"http://{LOOPBACK}:{gone.port}/")[0] == 502
+        assert send(connection, "GET", f"http://{LOOPBACK}:{gone.port}/")[0] == 502
 
 
-def test_a_proxy_nobody_used_is_silent(proxy: ConnectProxy) -> None:
+def test_an_unused_proxy_is_silent(proxy: ConnectProxy) -> None:
     assert_silent(proxy)
 
 
 # ---------------------------------------------------------------------------- names and leaks
 
 
-def test_only_our_names_are_resolved() -> None:
+def test_only_test_names_are_resolved() -> None:
     assert socket.getaddrinfo(f"bucket.{DOMAIN}", 80)[0][4][0] == LOOPBACK
     with pytest.raises(socket.gaierror, match="no name is resolved in tests"):
         socket.getaddrinfo("obs.example.com", 80)
 
 
-_DIGEST = hashlib.md5(KEY.encode()).digest()  # noqa: S324  # it is what the protocol sends
+_DIGEST = hashlib.md5(KEY.encode()).digest()  # noqa: S324  # required by the protocol
 
 
 def _policy() -> bytes:
@@ -407,14 +407,14 @@ def test_every_readable_shape_of_the_key_is_found(data: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "AES256", KEY[1:], base64.b64encode(KEY[:24].encode())])
-def test_what_is_not_the_key_is_no_leak(data: str | bytes) -> None:
+def test_other_data_is_not_a_leak(data: str | bytes) -> None:
     assert leaks(data, KEY) == []
 
 
 def test_a_recorded_key_is_reported_but_not_printed(http: RecordingServer) -> None:
     with talk(http) as connection:
-        ask(connection, "PUT", "/b/k", headers={"a": base64.b64encode(KEY.encode()).decode()})
-    with pytest.raises(AssertionError, match="heard the key in base64") as caught:
+        send(connection, "PUT", "/b/k", headers={"a": base64.b64encode(KEY.encode()).decode()})
+    with pytest.raises(AssertionError, match="recorded the key in base64") as caught:
         assert_no_key(http, KEY)
     assert leaks(str(caught.value), KEY) == []
     assert_no_key(http, KEY[::-1])
@@ -423,7 +423,7 @@ def test_a_recorded_key_is_reported_but_not_printed(http: RecordingServer) -> No
 # ---------------------------------------------------------------------------- the transcription
 
 
-def test_the_law_has_32_rows_with_names_of_their_own() -> None:
+def test_the_32_rows_have_unique_ids() -> None:
     assert len(expected_rules.ROWS) == 32
     ids = [row.id for row in (*expected_rules.ROWS, *expected_rules.ROWS_OF_2025)]
     assert len(set(ids)) == len(expected_rules.ROWS) + len(expected_rules.ROWS_OF_2025)
@@ -446,20 +446,20 @@ def sends_key(row: expected_rules.Row) -> bool:
 
 
 def cases() -> list[Any]:
-    """Every way with every row that it can say."""
+    """Return every variant with every row that it can express."""
     every = [variant for name in expected_rules.OPERATIONS for variant in (PLAIN[name], *ALTERNATIVES[name])]
     return [
         pytest.param(variant, row, id=f"{variant.id}-{row.id}")
         for variant in every
         for row in expected_rules.ROWS
-        if variant.says(row)
+        if variant.can_express(row)
     ]
 
 
 def perform(variant: CallVariant, client: Any, row: expected_rules.Row, folder: Path) -> Any:
-    """What the SDK returned, unless its release lacks the variant."""
+    """Return the result of the SDK; skip if its release lacks the variant."""
     if not variant.available(client):
-        pytest.skip(f"this release is not able to do {variant.id}")
+        pytest.skip(f"this release does not support {variant.id}")
     return variant.call(client, row, KEY, folder)
 
 
@@ -483,7 +483,7 @@ _NAMES = {
 
 
 def operation_of(request: Request) -> str:
-    """The operation that a request is, read from the request alone."""
+    """Return the operation of a request."""
     if not request.key:
         return ""
     copies = any(name.lower().endswith("-copy-source") for name, _ in request.headers)
@@ -494,10 +494,10 @@ def operation_of(request: Request) -> str:
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("kind", ["obs", "v2"])
 @pytest.mark.parametrize(("variant", "row"), cases())
-def test_every_way_is_recorded(
+def test_every_call_variant_is_recorded(
     variant: CallVariant, row: expected_rules.Row, kind: str, http: RecordingServer, tmp_path: Path
 ) -> None:
-    """Over plain HTTP the unguarded SDK does it all, and the recorder shows the key in clear."""
+    """Over plain HTTP, the unguarded SDK sends every variant, and the server records the key in clear."""
     with open_client(kind, http) as client:
         result = perform(variant, client, row, tmp_path)
         assert_succeeded(result)
@@ -513,7 +513,7 @@ def test_every_way_is_recorded(
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("variant", ROWLESS, ids=lambda variant: variant.id)
-def test_what_no_row_speaks_of_is_recorded(
+def test_calls_without_a_row_are_recorded(
     variant: CallVariant, kind: str, http: RecordingServer, tmp_path: Path
 ) -> None:
     with open_client(kind, http) as client:
@@ -528,7 +528,7 @@ def test_what_no_row_speaks_of_is_recorded(
 def test_every_row_over_tls(
     row: expected_rules.Row, kind: str, transport: str, https: TlsRecordingServer, tmp_path: Path
 ) -> None:
-    """With the certificate verified; what crosses the wire shows no key."""
+    """The certificate is verified, and the wire shows no key."""
     if not has_transport(transport) or not https_works():
         pytest.skip("this release has no such transport")
     with open_client(kind, https, transport=transport) as client:
@@ -553,18 +553,18 @@ def test_every_row_by_every_transport(
     if row.operation != "PostObject":
         assert [operation_of(r) for r in http.calls] == [row.operation] * 2
         assert bool(leaks(http.received, KEY)) == sends_key(row)
-        # 2 calls and the negotiation; a connection that is kept serves all three
+        # two calls and the negotiation; one kept connection serves all three
         assert http.connections == (1 if transport == "long" else 3)
 
 
-def test_the_plain_drive_is_the_plain_way(http: RecordingServer) -> None:
+def test_drive_uses_the_plain_variant(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         assert drive(client, expected_rules.ROWS[0]).status == 200
     assert leaks(http.received, KEY)
 
 
 def test_a_certificate_is_verified(https: TlsRecordingServer, tmp_path: Path) -> None:
-    """A client that trusts another authority says nothing: the CA option is no decoration."""
+    """A client that trusts another authority sends nothing: the CA option works."""
     if not https_works():
         pytest.skip("this release has no TLS here")
     empty = tmp_path / "empty.pem"
@@ -578,16 +578,16 @@ def test_a_certificate_is_verified(https: TlsRecordingServer, tmp_path: Path) ->
 
 
 def test_a_certificate_for_another_host() -> None:
-    """ObsClient does not look at the name, which is worth knowing of a recorder as well."""
+    """ObsClient does not check the name in the certificate."""
     if not https_works():
         pytest.skip("this release has no TLS here")
     with TlsRecordingServer(other_name=True) as server, open_client("v2", server) as client:
         assert drive(client, expected_rules.ROWS[0]).status == 200
         with talk(server) as connection, pytest.raises(ssl.SSLCertVerificationError):
-            ask(connection, "GET", "/b/k")
+            send(connection, "GET", "/b/k")
 
 
-# ------------------------------------------------------------------- what the server tells the SDK
+# ------------------------------------------------------------------- responses to the SDK
 
 
 @pytest.mark.parametrize(("signature", "prefix"), [("obs", "x-obs-"), ("v2", "x-amz-")])
@@ -639,10 +639,10 @@ def test_kms_in_an_answer(http: RecordingServer) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("kind", KINDS)
-def test_redirects_are_followed_into_plaintext(
+def test_redirects_to_plaintext_are_followed(
     kind: str, status: int, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """The leak of leaks: the client speaks https, the key arrives in clear elsewhere."""
+    """The client uses https, and a redirect sends the key in clear to another server."""
     if not https_works():
         pytest.skip("this release has no TLS here")
     https.answer(lambda r: bool(r.key), status, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
@@ -667,7 +667,7 @@ def test_faults_are_retried_and_every_attempt_is_recorded(fault: str, http: Reco
 
 @pytest.mark.parametrize("transport", ["http.client", "requests"])
 def test_the_sdk_through_a_proxy(transport: str, http: RecordingServer, proxy: ConnectProxy) -> None:
-    """One transport tunnels, the other one asks in absolute form. Both let the proxy read along."""
+    """One transport tunnels, the other sends absolute URLs. The proxy can read both."""
     if not has_transport(transport):
         pytest.skip("this release has no such transport")
     through: dict[str, Any] = {"proxy_host": LOOPBACK, "proxy_port": proxy.port}
@@ -692,6 +692,6 @@ def test_the_sdk_through_a_tunnel_with_tls(https: TlsRecordingServer, proxy: Con
 def test_raw_headers_are_those_of_the_sdk(row: expected_rules.Row, kind: str, http: RecordingServer) -> None:
     with open_client(kind, http) as client:
         drive(client, row)
-        told = {name.lower(): value for name, value in raw_headers(row, KEY, prefix_of(client)).items()}
+        expected = {name.lower(): value for name, value in raw_headers(row, KEY, prefix_of(client)).items()}
     (call,) = http.calls
-    assert {n.lower(): v for n, v in call.headers if "server-side-enc" in n.lower()} == told
+    assert {n.lower(): v for n, v in call.headers if "server-side-enc" in n.lower()} == expected

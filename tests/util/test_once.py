@@ -1,17 +1,17 @@
-"""Report each key once, in bounded memory."""
+"""Each key is reported once, in bounded memory."""
 
 from __future__ import annotations
 
 from obs_sse_guard._util.once import OncePerKey
 
 
-def test_what_is_said_once_is_bounded() -> None:
+def test_the_number_of_keys_is_bounded() -> None:
     once = OncePerKey(limit=2)
     assert [once(what) for what in ("one", "one", "two", "three")] == [True, False, True, False]
     once.forget()
     assert once("one")
 
 
-def test_no_more_is_remembered_than_a_thousand_things() -> None:
+def test_a_thousand_keys_are_remembered_by_default() -> None:
     once = OncePerKey()
     assert [once(str(number)) for number in range(1025)] == [True] * 1024 + [False]

@@ -1,4 +1,4 @@
-"""Notes about objects that are not ours."""
+"""Notes on objects of other libraries."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def test_a_note_ends_with_its_object() -> None:
     assert len(notes) == 0
 
 
-def test_an_object_that_takes_no_reference_is_refused() -> None:
+def test_an_object_without_weak_references_is_refused() -> None:
     with pytest.raises(TypeError):
         WeakNotes[str]().set(object(), "noted")

@@ -53,7 +53,7 @@ def explained(capsys: pytest.CaptureFixture[str], name: str) -> dict[str, list[s
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_a_rule_is_explained(row: Row, capsys: pytest.CaptureFixture[str]) -> None:
     rows = explained(capsys, row.id)
-    outcomes = [OUTCOMES[oracle.verdict(row, "http", policy)] for policy in ("documented", "strict")]
+    outcomes = [OUTCOMES[oracle.outcome(row, "http", policy)] for policy in ("documented", "strict")]
     assert [rows["documented"], rows["strict"]] == [[f"over http: {outcome}"] for outcome in outcomes]
     [meaning] = rows["meaning"]
     demand = "allows HTTP or HTTPS" if "http" in row.allowed else "requires HTTPS"
@@ -70,9 +70,9 @@ def test_a_later_rule_is_explained(row: Row, capsys: pytest.CaptureFixture[str])
     rows = explained(capsys, row.id)
     assert rows["page"][0].endswith(", edition 2025-04")
     assert f"{row.operation} from {row.source} to {row.target}" in rows["meaning"][0]
-    said = oracle.Said(row.operation, row.source, row.target, "header" if oracle.carries_key(row) else "")
+    sse = oracle.RequestSSE(row.operation, row.source, row.target, "header" if oracle.carries_key(row) else "")
     for policy in ("documented", "strict"):
-        [(name, outcome)] = oracle.judge(said, secure=False, policy=policy).items() or [(row.id, oracle.SILENT)]
+        [(name, outcome)] = oracle.evaluate(sse, secure=False, policy=policy).items() or [(row.id, oracle.SILENT)]
         by_another = f" [{name}]" if name != row.id else ""
         assert rows[policy] == [f"over http: {OUTCOMES[outcome]}{by_another}"]
 

@@ -58,9 +58,9 @@ def test_every_row_is_explained(row: Row, scheme: str, capsys: pytest.CaptureFix
     assert request["key"] == ("a customer key in a request header" if oracle.carries_key(row) else "none")
     for policy in POLICIES:
         [what, *message] = verdicts[policy]
-        assert what == WORDS[oracle.verdict(row, scheme, policy)]
+        assert what == WORDS[oracle.outcome(row, scheme, policy)]
         assert (
-            len(message) == {oracle.REFUSED: 6, oracle.LOGGED: 1, oracle.SILENT: 0}[oracle.verdict(row, scheme, policy)]
+            len(message) == {oracle.REFUSED: 6, oracle.LOGGED: 1, oracle.SILENT: 0}[oracle.outcome(row, scheme, policy)]
         )
         assert all(f"[{row.id}]" in text for text in message[:1])
         assert all(text == f"  more: obs-sse-guard explain {row.id}" for text in message[5:])

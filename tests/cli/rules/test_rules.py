@@ -148,7 +148,7 @@ WORDS = {oracle.REFUSED: "refused", oracle.LOGGED: "allowed by its rule and logg
 def test_every_cell_of_the_drawing_is_as_the_rules_say() -> None:
     seen = [title.text or "" for title in drawing().iterfind(f"{SVG}g/{SVG}title")]
     expected = {
-        f"{row.id} over {scheme.upper()}: {WORDS[oracle.verdict(row, scheme)]}"
+        f"{row.id} over {scheme.upper()}: {WORDS[oracle.outcome(row, scheme)]}"
         for row in ROWS
         for scheme in ("http", "https")
     }

@@ -1,4 +1,4 @@
-"""Many tasks on one client: each is decided by itself, cancelled by itself."""
+"""Many tasks share one client: each is checked and cancelled separately."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.sse import KEY
 
 
 async def _gathered(https: RecordingServer, http: RecordingServer, count: int) -> list[tuple[str, Any]]:
-    """Calls of every kind on two clients, all under way together."""
+    """Make calls of every kind with two clients, all at once."""
     private = [("allowed", asking("PutObject", "SSE-C")), ("allowed", asking("GetObject", "SSE-C"))]
     plain = [
         ("allowed", asking("PutObject")),
@@ -39,7 +39,7 @@ async def _gathered(https: RecordingServer, http: RecordingServer, count: int) -
         return [(expected, result) for (expected, _, _), result in zip(chosen, results)]
 
 
-def test_many_calls_at_once_are_each_judged_by_themselves(
+def test_concurrent_calls_are_each_checked_separately(
     https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     for expected, result in asyncio.run(_gathered(https, http, 200)):
@@ -53,8 +53,8 @@ def test_many_calls_at_once_are_each_judged_by_themselves(
     assert not caplog.records
 
 
-def test_many_redirects_at_once_are_each_judged_by_themselves(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """One task's key must not make another's redirect a finding, nor the other way round."""
+def test_concurrent_redirects_are_each_checked_separately(https: TlsRecordingServer, http: RecordingServer) -> None:
+    """The key of one task does not affect the redirect of another."""
     redirect_everything(https, 307, f"{http.url}/away/object")
 
     async def main() -> list[Any]:
@@ -72,8 +72,8 @@ def test_many_redirects_at_once_are_each_judged_by_themselves(https: TlsRecordin
     assert_no_key(http, KEY)
 
 
-def test_a_cancelled_call_is_cancelled(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """And leaves nothing behind: the next calls of the same client are judged as ever."""
+def test_a_cancelled_call_raises_cancelled_error(https: TlsRecordingServer, http: RecordingServer) -> None:
+    """A cancelled call leaves no state: the next calls of the client are checked as before."""
 
     async def main() -> tuple[Any, Any]:
         async with aio_client(https) as client:
@@ -95,7 +95,7 @@ def test_a_cancelled_call_is_cancelled(https: TlsRecordingServer, http: Recordin
     assert_no_key(http, KEY)
 
 
-def test_a_deadline_that_passes_is_a_deadline(https: TlsRecordingServer) -> None:
+def test_a_timeout_raises_timeout_error(https: TlsRecordingServer) -> None:
     async def main() -> None:
         async with aio_client(https) as client:
             await asyncio.wait_for(asking("PutObject", "SSE-C")(client), timeout=0)
@@ -104,8 +104,8 @@ def test_a_deadline_that_passes_is_a_deadline(https: TlsRecordingServer) -> None
         asyncio.run(main())
 
 
-def test_the_methods_still_are_coroutines(http: RecordingServer) -> None:
-    """A refusal comes when the call is awaited, not when it is made, as every error of aiobotocore's."""
+def test_hooked_methods_are_still_coroutines(http: RecordingServer) -> None:
+    """A refusal is raised when the call is awaited, like every error of aiobotocore."""
 
     async def main() -> None:
         async with aio_client(http) as client:

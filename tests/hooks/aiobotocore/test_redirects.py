@@ -1,4 +1,4 @@
-"""aiohttp follows redirects by itself: each hop is checked by where it leads."""
+"""aiohttp follows redirects by itself: each hop is checked by its destination."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.support.servers import (
 from tests.support.sse import KEY
 
 
-def _ask(server: RecordingServer, call: Call, **options: Any) -> Any:
+def _request(server: RecordingServer, call: Call, **options: Any) -> Any:
     return outcome("aiobotocore", server, call, **RESENDS, **options)
 
 
@@ -60,7 +60,7 @@ to_each_host = pytest.mark.parametrize(
 
 
 def _location(host: str, operation: str, server: RecordingServer) -> str:
-    """Where else the same request would be understood: a service that redirects keeps path and query."""
+    """Return the URL of the same request on another host: a redirect keeps path and query."""
     return f"{HOSTS[host].format(server.port)}/{BUCKET}/{OBJECT}{QUERIES.get(operation, '')}"
 
 
@@ -71,7 +71,7 @@ def test_without_the_guard_a_redirect_takes_the_key_to_plaintext(
 ) -> None:
     redirect_everything(https, status, _location(host, operation, http))
     with unguarded():
-        _ask(https, asking(operation, "SSE-C"))  # what comes back may be no answer to what was asked for
+        _request(https, asking(operation, "SSE-C"))  # the response may not match the operation
     assert leaks(http.wire, KEY)
 
 
@@ -86,14 +86,14 @@ def test_no_key_is_redirected_to_plaintext(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     redirect_everything(https, status, _location(host, operation, http))
-    error = _ask(https, asking(operation, "SSE-C"))
+    error = _request(https, asking(operation, "SSE-C"))
     assert isinstance(error, SSETransportError), repr(error)
     assert not isinstance(error, HTTPClientError)
     assert error.__cause__ is None
     assert (error.sdk, error.scheme) == ("aiobotocore", "http")
     assert error.endpoint == HOSTS[host].format(http.port)
     assert not leaks(repr(vars(error)) + str(error), KEY)
-    assert len(https.requests) == 1, "not tried again"
+    assert len(https.requests) == 1, "not retried"
     assert_silent(http)
     assert not caplog.records
 
@@ -101,7 +101,7 @@ def test_no_key_is_redirected_to_plaintext(
 @each_redirect_status
 def test_kms_is_not_redirected_to_plaintext(status: int, https: TlsRecordingServer, http: RecordingServer) -> None:
     redirect_everything(https, status, f"{http.url}/away/object")
-    error = _ask(https, asking("PutObject", "SSE-KMS"))
+    error = _request(https, asking("PutObject", "SSE-KMS"))
     assert isinstance(error, SSETransportError), repr(error)
     assert_silent(http)
 
@@ -111,10 +111,10 @@ def test_kms_is_not_redirected_to_plaintext(status: int, https: TlsRecordingServ
 def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
     host: str, query: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    begun = _ask(https, asking("InitiateMultipartUpload", "SSE-KMS"))
+    begun = _request(https, asking("InitiateMultipartUpload", "SSE-KMS"))
     upload_id = begun["UploadId"]
     redirect_everything(https, 307, f"{HOSTS[host].format(http.port)}/{BUCKET}/{OBJECT}{query.format(upload_id)}")
-    error = _ask(
+    error = _request(
         https,
         lambda client: client.upload_part(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id, PartNumber=1, Body=b"text"),
     )
@@ -125,9 +125,9 @@ def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
 def test_the_key_of_a_copys_source_is_not_redirected_to_plaintext(
     https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """Though table 3 lets a client that is plaintext from the start send it."""
+    """Although table 3 allows a client with an http endpoint to send it."""
     redirect_everything(https, 307, f"{http.url}/away/object")
-    error = _ask(https, asking("CopyObject", "none", "SSE-C"))
+    error = _request(https, asking("CopyObject", "none", "SSE-C"))
     assert isinstance(error, SSETransportError), repr(error)
     assert_silent(http)
 
@@ -135,15 +135,15 @@ def test_the_key_of_a_copys_source_is_not_redirected_to_plaintext(
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
 def test_a_refused_redirect_is_not_retried(mode: str, https: TlsRecordingServer, http: RecordingServer) -> None:
     redirect_everything(https, 307, f"{http.url}/away/object")
-    error = _ask(https, asking("GetObject", "SSE-C"), retries={"mode": mode, "max_attempts": 5})
+    error = _request(https, asking("GetObject", "SSE-C"), retries={"mode": mode, "max_attempts": 5})
     refused(error, "table-1/GetObject")
     assert len(https.requests) == 1
 
 
-def test_a_second_hop_is_judged(https: TlsRecordingServer, http: RecordingServer) -> None:
+def test_a_second_hop_is_checked(https: TlsRecordingServer, http: RecordingServer) -> None:
     redirect_everything(https, 307, f"{https.url}/{BUCKET}/second", times=1)
     redirect_everything(https, 307, f"{http.url}/away/object")
-    refused(_ask(https, asking("GetObject", "SSE-C")), "table-1/GetObject")
+    refused(_request(https, asking("GetObject", "SSE-C")), "table-1/GetObject")
     assert [request.path for request in https.requests] == [f"/{BUCKET}/{OBJECT}", f"/{BUCKET}/second"]
     assert_silent(http)
 
@@ -160,7 +160,7 @@ def test_a_key_that_a_handler_adds_is_not_redirected_to_plaintext(
         return asking("GetObject")(client)
 
     redirect_everything(https, 302, f"{http.url}/away/object")
-    refused(_ask(https, get), "table-1/GetObject")
+    refused(_request(https, get), "table-1/GetObject")
     assert_silent(http)
 
 
@@ -172,7 +172,7 @@ def test_a_redirect_on_the_same_host_is_followed_as_before(
     def sent() -> tuple[list[str], str]:
         with TlsRecordingServer() as server:
             redirect_everything(server, status, f"{server.url}/{BUCKET}/elsewhere", times=1)
-            result = _ask(server, asking(operation, "SSE-C"))
+            result = _request(server, asking(operation, "SSE-C"))
             assert len(server.requests) == 2
             return normal(server), type(result).__name__
 
@@ -189,7 +189,7 @@ def test_a_redirect_to_another_host_is_a_finding(
     monkeypatch.setenv(POLICY, policy)
     with TlsRecordingServer() as other:
         redirect_everything(https, 307, f"https://other.obs.test:{other.port}/away/object")
-        result = _ask(https, asking("GetObject", "SSE-C"))
+        result = _request(https, asking("GetObject", "SSE-C"))
         if policy == "strict":
             refused(result, "cross-host-redirect")
             assert_silent(other)
@@ -207,8 +207,8 @@ def test_other_requests_are_redirected_as_before(
     def sent() -> tuple[list[str], list[str], str]:
         with TlsRecordingServer() as server, RecordingServer() as plain:
             redirect_everything(server, status, f"{plain.url}/away/object")
-            result = _ask(server, asking("PutObject", encryption))
-            # The second host gets the first one's Host header.
+            result = _request(server, asking("PutObject", encryption))
+            # aiohttp sends the Host header of the first host to the second.
             redirected = [request.replace(str(server.port), "PORT") for request in normal(plain)]
             return normal(server), redirected, type(result).__name__
 
@@ -220,15 +220,15 @@ def test_other_requests_are_redirected_as_before(
 
 
 def test_a_plaintext_client_may_be_redirected_to_tls(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """The first hop decides: it is plaintext, and nothing is sent."""
+    """The first hop is plaintext, so the call is refused and nothing is sent."""
     redirect_everything(http, 307, f"{https.url}/{BUCKET}/{OBJECT}")
-    refused(_ask(http, asking("GetObject", "SSE-C")), "table-1/GetObject")
+    refused(_request(http, asking("GetObject", "SSE-C")), "table-1/GetObject")
     assert_silent(http)
     assert_silent(https)
 
 
-def test_an_applications_own_aiohttp_is_none_of_ours(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """Even while a call of aiobotocore is under variant in the same task's children."""
+def test_an_applications_own_aiohttp_session_is_not_checked(https: TlsRecordingServer, http: RecordingServer) -> None:
+    """Even while a call of aiobotocore is in progress in a child task."""
     import aiohttp
 
     async def own() -> int:

@@ -1,4 +1,4 @@
-"""s3fs, which opens its own clients."""
+"""s3fs, which creates its own clients."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _file_call(name: str, server: RecordingServer, sse: dict[str, str]) -> Any:
     with _file_system(server, sse) as system:
         try:
             FILE_CALLS[name][0](system)
-        except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
+        except Exception as error:  # noqa: BLE001  # the test checks it
             return error
     return None
 
@@ -101,7 +101,7 @@ def test_without_the_guard_s3fs_sends_the_key_in_clear(name: str, http: Recordin
 
 
 @each_file_call
-def test_s3fs_hands_on_the_refusal(name: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_s3fs_raises_the_refusal(name: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     error = _file_call(name, http, customer())
     assert isinstance(error, SSETransportError), repr(error)
     assert error.rule in FILE_CALLS[name][1]

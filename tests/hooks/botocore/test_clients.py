@@ -1,4 +1,4 @@
-"""Clients of other services, subclasses, and names that were bound before the guard."""
+"""Clients of other services, subclasses, and names imported before the guard."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.support.servers import (
 _IDENTITY = "<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIdentityResponse>"
 
 
-def test_other_services_are_none_of_ours(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    """Another service may have parameters of the same names, and speak of encryption as it likes."""
+def test_other_services_are_not_checked(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Another service may have parameters with the same names and another meaning."""
     options = s3_calls.options_for(http)
     with contextlib.closing(s3_calls.boto3_session().client("sts", **options)) as client:
         http.answer("POST", 200, {"Content-Type": "text/xml"}, _IDENTITY)
@@ -55,7 +55,7 @@ def test_names_bound_earlier_and_subclasses_are_guarded(http: RecordingServer) -
     assert_silent(http)
 
 
-def test_a_configuration_that_cannot_be_read_costs_a_guess_and_no_more(
+def test_an_unreadable_configuration_breaks_no_call(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "config"
@@ -69,7 +69,7 @@ def test_a_configuration_that_cannot_be_read_costs_a_guess_and_no_more(
 
 @each_sdk
 def test_clients_are_not_kept_alive(sdk: str, http: RecordingServer) -> None:
-    """Neither what the guard remembers of a client nor its latest refusal, with the frames of its traceback."""
+    """Neither the guard's notes on a client nor the traceback of its last refusal keep it alive."""
     kept: list[Any] = []
 
     def remember(client: Any) -> Any:

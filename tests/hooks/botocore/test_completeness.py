@@ -1,7 +1,7 @@
-"""Complete by botocore's own account: through no operation of S3 does a key leave in clear.
+"""No S3 operation sends a key in clear.
 
-The operations, their parameters and the headers that these become are read from the service model that is
-installed, so that an operation which a later botocore adds is tried as well.
+The operations, their parameters and their headers are read from the installed service model, so that an
+operation of a later botocore is tried as well.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _config(made: Any = botocore_config.Config) -> Any:
     return made(s3=settings, retries={"max_attempts": 0}, read_timeout=5, connect_timeout=5)
 
 
-# ---------------------------------------------------------------------- what a call consists of
+# ------------------------------------------------------------------------ the arguments of a call
 
 _MADE_UP: dict[str, Any] = {
     "string": "text",
@@ -64,7 +64,7 @@ _KNOWN = {"Bucket": "bucket", "Key": "folder/object", "CopySource": "source/obje
 
 
 def _value(shape: Any) -> Any:
-    """Something that the model accepts."""
+    """Return a value that the model accepts."""
     if shape.type_name == "structure":
         one_of = [*shape.members][:1] if getattr(shape, "is_tagged_union", False) else []
         return {name: _value(shape.members[name]) for name in shape.required_members or one_of}
@@ -86,7 +86,7 @@ def _needed(operation: str) -> dict[str, Any]:
 
 
 def _carriers(operation: str) -> dict[str, Any]:
-    """The parameters that become encryption headers by the model, each with a key or what else it wants."""
+    """Return the parameters that become encryption headers, each with a key or another valid value."""
     shape = _model().operation_model(operation).input_shape
     found = {}
     for name, member in shape.members.items() if shape is not None else ():
@@ -122,7 +122,7 @@ def _add_header(name: str) -> Callable[..., None]:
     return handler
 
 
-# Each gives the arguments of a call beside those that it needs, and the name of a header that an event handler adds.
+# Each returns the optional arguments of a call, and the name of a header that an event handler adds.
 _MATERIAL: dict[str, Callable[[str], tuple[dict[str, Any], str]]] = {
     "the object's key": lambda operation: (_customers(operation, "SSECustomer"), ""),
     "the source's key": lambda operation: (_customers(operation, "CopySourceSSECustomer"), ""),
@@ -187,18 +187,18 @@ def _call_async(server: RecordingServer, operation: str, arguments: dict[str, An
 
 
 def _attempt(call: Callable[..., None], *arguments: Any) -> str:
-    """Make the call; whatever becomes of it, what counts is the wire, and what a refusal says."""
+    """Make the call, and return the rule of a refusal. Other errors do not matter: only the sent bytes count."""
     try:
         call(*arguments)
     except SSETransportError as error:
         return str(error)
-    except Exception:  # noqa: BLE001  # the answer of a server that knows no such operation
+    except Exception:  # noqa: BLE001  # the server does not know the operation
         return ""
     return ""
 
 
 def _passed(call: Callable[..., None], server: RecordingServer, operation: str, tries: list[Try]) -> set[str]:
-    """What was tried and came through where no row allows it."""
+    """Return the attempts that sent a key where no row allows it."""
     passed = set()
     for name, arguments, header in tries:
         before = len(server.requests)
@@ -211,13 +211,13 @@ def _passed(call: Callable[..., None], server: RecordingServer, operation: str, 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RecordingServer]:
-    """One for all: making a client takes longer than a hundred calls."""
+    """Share one server: creating a client takes longer than a hundred calls."""
     with RecordingServer(lifetime=600) as made:
         yield made
 
 
 _OPERATIONS = _model().operation_names
-# Those of a host of their own, whatever the endpoint.
+# These operations use another host than the endpoint.
 _SENT_ELSEWHERE = frozenset({"WriteGetObjectResponse"})
 
 
@@ -228,7 +228,7 @@ def test_no_operation_lets_a_key_pass(operation: str, server: RecordingServer) -
 
 @pytest.mark.parametrize("operation", [name for name in _OPERATIONS if _carriers(name)])
 def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: RecordingServer) -> None:
-    """Of those that have a parameter for it, and of one header: the rest of the way is the same for all."""
+    """Try the operations with a parameter for a key, and one header: they share the rest of the code path."""
     tries = [tried for tried in _tries(operation) if not tried[2]] + _tries(operation)[-1:]
     assert _passed(_call_async, server, operation, tries) == set()
 
@@ -236,7 +236,7 @@ def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: Rec
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("operation", _OPERATIONS)
 def test_without_the_guard_the_key_passes(operation: str, server: RecordingServer) -> None:
-    """What is tried is what botocore sends: the tests above are not blind."""
+    """Without the guard, botocore sends the key: the tests above can detect it."""
     with unguarded():
         passed = _passed(_call, server, operation, _tries(operation))
     assert operation in _SENT_ELSEWHERE or {"a header of OBS", "a header of a copy's source"} & passed

@@ -1,4 +1,4 @@
-"""Where an endpoint comes from: arguments, environment, configuration, access points, proxies."""
+"""Endpoints from arguments, the environment, the configuration, access points and proxies."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from tests.support.sse import KEY
 
 
 @each_sdk
-def test_an_address_of_ipv6_is_told_as_a_url_has_it(sdk: str, http: RecordingServer) -> None:
+def test_an_ipv6_address_is_shown_as_in_a_url(sdk: str, http: RecordingServer) -> None:
     error = refused(
         outcome(sdk, http, asking("PutObject", "SSE-C"), endpoint_url="http://[::1]:8080"), "table-1/PutObject"
     )
     assert error.endpoint == "http://[::1]:8080"
 
 
-names_endpoints_elsewhere = pytest.mark.skipif(
+needs_endpoint_variables = pytest.mark.skipif(
     not hasattr(botocore.configprovider, "ConfiguredEndpointProvider"),
     reason="this botocore reads no endpoint from the environment nor from a configuration file",
 )
@@ -61,7 +61,7 @@ _FILES = {
 def _named_by(
     source: str, sdk: str, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Any]]:
-    """Name an endpoint somewhere, and give the options of a client that takes it from there."""
+    """Set an endpoint in one of the sources, and return the options of a client that uses it."""
     with monkeypatch.context() as patch:
         if source in _FILES:
             file = folder / "config"
@@ -77,7 +77,7 @@ _SOURCES = [
     "endpoint_url",
     "HTTP://",
     *(
-        pytest.param(name, marks=names_endpoints_elsewhere)
+        pytest.param(name, marks=needs_endpoint_variables)
         for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", *_FILES)
     ),
 ]
@@ -130,7 +130,7 @@ def test_an_https_endpoint_from_there_is_allowed(
 
 @each_sdk
 def test_use_ssl_false_is_plaintext(sdk: str) -> None:
-    """No endpoint: the service's own name, so a proxy stands in for the network."""
+    """Without an endpoint, the client uses the AWS host name, so a proxy replaces the network."""
     with ConnectProxy() as proxy, RecordingServer() as server:
         options: dict[str, Any] = {"endpoint_url": None, "use_ssl": False, "proxies": {"http": proxy.url}}
         with unguarded():
@@ -146,10 +146,8 @@ def test_use_ssl_false_is_plaintext(sdk: str) -> None:
 
 
 @each_sdk
-def test_use_ssl_does_not_decide_where_the_endpoint_names_a_scheme(
-    sdk: str, https: TlsRecordingServer, http: RecordingServer
-) -> None:
-    """It does in botocore 1.29: there it makes plaintext of an https endpoint. What is sent decides, either variant."""
+def test_the_endpoints_scheme_overrides_use_ssl(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    """In botocore 1.29 use_ssl turns an https endpoint into plaintext. The sent request decides in either case."""
     with unguarded(), TlsRecordingServer() as tried:
         outcome(sdk, tried, PUT_SSE_C, use_ssl=False)
         in_clear = bool(leaks(tried.wire, KEY))
@@ -164,7 +162,7 @@ def test_use_ssl_does_not_decide_where_the_endpoint_names_a_scheme(
 
 
 @each_sdk
-def test_an_access_point_is_judged_by_where_it_leads(sdk: str, http: RecordingServer) -> None:
+def test_an_access_point_is_checked_by_its_destination(sdk: str, http: RecordingServer) -> None:
     def put(client: Any) -> Any:
         arn = "arn:aws:s3:us-east-1:123456789012:accesspoint/point"
         return client.put_object(Bucket=arn, Key=OBJECT, Body=CONTENT, **customer())
@@ -179,7 +177,7 @@ def test_an_access_point_is_judged_by_where_it_leads(sdk: str, http: RecordingSe
 
 
 @each_sdk
-def test_a_proxy_reads_plaintext_and_only_carries_tls(sdk: str, https: TlsRecordingServer) -> None:
+def test_a_proxy_can_read_plaintext_but_not_tls(sdk: str, https: TlsRecordingServer) -> None:
     with RecordingServer() as http, ConnectProxy() as proxy:
         with unguarded():
             assert succeeded(outcome(sdk, http, PUT_SSE_C, proxies={"http": proxy.url}))
@@ -191,7 +189,7 @@ def test_a_proxy_reads_plaintext_and_only_carries_tls(sdk: str, https: TlsRecord
         with unguarded():
             works = isinstance(outcome(sdk, https, PUT, proxies={"https": proxy.url}), dict)
         if not works:
-            pytest.skip("this aiobotocore does not verify by the client's own CA through a proxy")
+            pytest.skip("this aiobotocore ignores the client's CA through a proxy")
         assert succeeded(outcome(sdk, https, PUT_SSE_C, proxies={"https": proxy.url}))
         assert_no_key(proxy, KEY)
         assert leaks(https.received, KEY)

@@ -48,7 +48,7 @@ def test_a_key_that_a_handler_adds_is_refused(event: str, sdk: str, http: Record
 
 @each_sdk
 @pytest.mark.parametrize("event", ["before-call", "before-sign", "before-send"])
-def test_names_and_values_may_be_spelled_in_any_way(event: str, sdk: str, http: RecordingServer) -> None:
+def test_any_spelling_of_names_and_values_is_recognized(event: str, sdk: str, http: RecordingServer) -> None:
     def add(**arguments: Any) -> None:
         headers = arguments["request"].headers if "request" in arguments else arguments["params"]["headers"]
         for name, value in raw_headers("SSE-C", "X-OBS-").items():
@@ -60,7 +60,7 @@ def test_names_and_values_may_be_spelled_in_any_way(event: str, sdk: str, http: 
 
 @each_sdk
 @pytest.mark.parametrize("event", ADDERS)
-def test_over_https_a_handler_may_add_the_key(event: str, sdk: str) -> None:
+def test_a_handler_can_add_the_key_over_https(event: str, sdk: str) -> None:
     def sent() -> list[str]:
         with TlsRecordingServer() as server:
             assert succeeded(outcome(sdk, server, with_handler(f"{event}.s3.PutObject", ADDERS[event])))
@@ -83,7 +83,7 @@ _KMS_BY_HEADER = {
 
 @each_sdk
 @pytest.mark.parametrize("operation", _KMS_BY_HEADER)
-def test_rows_that_only_a_header_can_say(
+def test_rows_that_only_a_header_can_express(
     operation: str, sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     def add(request: Any, **_: Any) -> None:
@@ -131,8 +131,8 @@ def test_a_mention_is_no_finding(sdk: str, http: RecordingServer, caplog: pytest
 
 @each_sdk
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_metadata_that_is_a_key_is_misplaced(sdk: str, scheme: str) -> None:
-    """``Metadata={"x-amz-server-side-encryption-customer-key": …}`` stores the key for all to read."""
+def test_a_key_in_metadata_is_misplaced(sdk: str, scheme: str) -> None:
+    """``Metadata={"x-amz-server-side-encryption-customer-key": …}`` stores the key where every reader sees it."""
     with SERVERS[scheme]() as server:
         error = outcome(sdk, server, asking("PutObject", Metadata=raw_headers("SSE-C")))
         refused(error, "key-misplaced")
@@ -152,7 +152,7 @@ def test_a_handler_can_turn_https_into_http(
 
 @each_sdk
 @pytest.mark.parametrize("event", REWRITERS)
-def test_a_url_that_a_handler_writes_anew_is_judged(
+def test_a_url_that_a_handler_rewrites_is_checked(
     event: str, sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
     error = refused(
@@ -165,6 +165,8 @@ def test_a_url_that_a_handler_writes_anew_is_judged(
 
 
 @each_sdk
-def test_plain_requests_may_be_led_anywhere(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+def test_requests_without_encryption_can_be_sent_anywhere(
+    sdk: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
     assert succeeded(outcome(sdk, https, with_handler("before-sign.s3", REWRITERS["before-sign"](http.url))))
     assert len(http.requests) == 1

@@ -1,4 +1,4 @@
-"""The findings beside the tables: every operation of the service model, over plaintext."""
+"""The findings outside the tables: every operation of the service model, over plaintext."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.support.s3_calls import (
     OBJECT,
     SOURCE,
     asking,
+    call_for,
     customer,
     each_sdk,
     outcome,
     refused,
-    saying,
     service_model,
 )
 from tests.support.servers import RecordingServer, assert_silent, leaks
@@ -33,7 +33,7 @@ each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 
 
 def _headers_of(operation: str) -> dict[str, str]:
-    """The parameters that an operation sends as headers, by the header's name."""
+    """Return the parameters that an operation sends as headers, by header name."""
     shape = service_model().operation_model(operation).input_shape
     members = shape.members.items() if shape is not None else ()
     return {
@@ -61,7 +61,7 @@ WITH_KMS = [operation for operation in service_model().operation_names if _KMS i
 
 
 def _needed(shape: Any) -> Any:
-    """The smallest value that botocore takes for a shape: what is required, and nothing else."""
+    """Return the smallest value that botocore accepts for a shape."""
     if shape.type_name == "structure":
         return {name: _needed(shape.members[name]) for name in shape.required_members}
     if shape.type_name == "string":
@@ -78,7 +78,7 @@ def _calling(operation: str, **parameters: Any) -> s3_calls.Call:
 
 
 def test_the_operations_that_can_name_encryption() -> None:
-    """Not a list to extend by hand: it tells what the introspection found, so that it cannot find nothing."""
+    """The introspection finds these operations. Without this test, it could find none unnoticed."""
     with_key = {parameter.values[0] for parameter in WITH_KEY}
     assert with_key >= {"CopyObject", "GetObject", "HeadObject", "ListParts", "PutObject", "SelectObjectContent"}
     assert len(WITH_KEY) >= 10
@@ -125,7 +125,7 @@ def test_no_operation_sends_a_key_in_clear_unless_a_row_allows_it(
 @each_policy
 @each_sdk
 @pytest.mark.parametrize("operation", WITH_KMS)
-def test_no_operation_names_kms_in_clear_unnoticed(
+def test_every_operation_that_names_kms_in_clear_is_logged(
     operation: str,
     sdk: str,
     policy: str,
@@ -149,7 +149,7 @@ def test_no_operation_names_kms_in_clear_unnoticed(
 
 @each_policy
 @each_sdk
-def test_key_in_clear_is_refused_where_no_row_speaks(
+def test_key_in_clear_is_refused_where_no_row_applies(
     sdk: str, policy: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(POLICY, policy)
@@ -168,12 +168,12 @@ def _all_at_once(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
 
 
 @each_sdk
-def test_nothing_that_is_said_holds_the_key(
+def test_no_message_or_error_contains_the_key(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
     for operation in (*s3_calls.METHODS, "PostObject"):
         outcome(sdk, http, asking(operation, "SSE-C"))
-    outcome(sdk, http, saying(Row(0, "CopyObject", "SSE-C", "SSE-C", frozenset()), Body=CONTENT))
+    outcome(sdk, http, call_for(Row(0, "CopyObject", "SSE-C", "SSE-C", frozenset()), Body=CONTENT))
     assert len(caplog.records) >= len(s3_calls.METHODS)
     assert not leaks("\n".join(_all_at_once(caplog)), KEY)

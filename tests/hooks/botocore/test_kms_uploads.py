@@ -1,4 +1,4 @@
-"""Parts of uploads that were begun with SSE-KMS, which no header of the part shows."""
+"""Parts of uploads that were begun with SSE-KMS. No header of the part shows the encryption."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _begun(server: RecordingServer, sdk: str, encryption: str = "none", **more: 
 def test_a_part_of_a_kms_upload_is_refused_over_http(
     by: str, sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """Begun over https, as it must be; the part goes to the same host over http."""
+    """The upload is begun over https, and its part is sent to the same host over http."""
     if by == "answer":
         https.answer("POST", headers=KMS_ANSWER)
     more = {"ServerSideEncryption": "aws:kms:dsse"} if by == "dsse" else {}
@@ -64,7 +64,7 @@ def test_a_part_of_a_kms_upload_is_refused_over_http(
 
 
 @each_sdk
-def test_an_upload_begun_over_http_is_told_by_its_answer(sdk: str, http: RecordingServer) -> None:
+def test_an_upload_begun_over_http_is_recognized_by_its_response(sdk: str, http: RecordingServer) -> None:
     http.answer("POST", headers=KMS_ANSWER)
     upload_id = _begun(http, sdk)
     refused(outcome(sdk, http, _part(upload_id)), "inferred-kms")
@@ -72,7 +72,7 @@ def test_an_upload_begun_over_http_is_told_by_its_answer(sdk: str, http: Recordi
 
 
 @each_sdk
-def test_the_upload_is_known_in_either_style_and_to_the_other_sdk(
+def test_an_upload_is_recognized_in_either_style_and_by_the_other_sdk(
     sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
     upload_id = str(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS"), style="virtual")["UploadId"])
@@ -84,15 +84,15 @@ def test_the_upload_is_known_in_either_style_and_to_the_other_sdk(
 
 
 @each_sdk
-def test_the_wire_knows_the_upload_too(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """A client whose endpoint is https, and a handler that leads its part to plaintext."""
+def test_the_wire_hook_recognizes_the_upload(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    """The endpoint is https, and an event handler rewrites the URL of the part to http."""
     upload_id = _begun(https, sdk, "SSE-KMS")
 
     def part(client: Any) -> Any:
-        def lead_away(request: Any, **_: Any) -> None:
+        def to_plaintext(request: Any, **_: Any) -> None:
             request.url = request.url.replace(https.url, http.url)
 
-        client.meta.events.register("before-sign.s3.UploadPart", lead_away)
+        client.meta.events.register("before-sign.s3.UploadPart", to_plaintext)
         return _part(upload_id)(client)
 
     refused(outcome(sdk, https, part), "inferred-kms")
@@ -116,7 +116,7 @@ def test_an_ended_upload_is_forgotten(end: str, sdk: str, https: TlsRecordingSer
 
 
 @each_sdk
-def test_an_upload_of_another_kind_is_not_remembered(sdk: str, https: TlsRecordingServer) -> None:
+def test_an_upload_with_other_encryption_is_not_remembered(sdk: str, https: TlsRecordingServer) -> None:
     for encryption in ("none", "SSE-OBS", "SSE-C"):
         _begun(https, sdk, encryption)
     https.answer("POST", 403)

@@ -1,6 +1,6 @@
-"""The DEBUG logs of the botocore family print customer keys; with the guard armed they do not.
+"""The DEBUG logs of the botocore family contain customer keys; with the guard active they do not.
 
-Everything else in them stays as it is: the same lines, each with the key's places masked.
+Everything else in the logs is unchanged.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SOURCE_SSE = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomer
 
 
 class _Lines(logging.Handler):
-    """What a handler is given: the line as it would be written, and the record itself."""
+    """Collects each record, and its formatted line."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -71,11 +71,11 @@ def log() -> Iterator[_Lines]:
         logger.setLevel(level)
 
 
-# ----------------------------------------------------------------------------- what is logged
+# ------------------------------------------------------------------------------ the logged calls
 
 
 def _list_parts(client: Any) -> Any:
-    """It sends the key as it was given: neither encoded nor with an MD5 beside it."""
+    """The call sends the key as given: not encoded, and without an MD5."""
     return client.list_parts(Bucket=BUCKET, Key=OBJECT, UploadId=UPLOAD_ID, **customer())
 
 
@@ -107,14 +107,14 @@ CALLS: dict[str, Call] = {
     "the key as bytes": asking("PutObject", SSECustomerAlgorithm="AES256", SSECustomerKey=KEY.encode()),
 }
 PRINTED = [name for name in CALLS if not name.startswith("generate")]
-"""Of what is only signed, some signers print nothing."""
+"""Some signers log nothing about a signed URL."""
 
 each_call = pytest.mark.parametrize("name", CALLS)
 
 
 @pytest.fixture(params=["s3", "s3v4", "s3v4 by the CRT"])
 def signature(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where the CRT is installed it signs, and prints less than botocore's own signers: they are tested beside it."""
+    """Use the CRT's signers, if installed, and botocore's own, which log more."""
     name, _, crt = request.param.partition(" by ")
     if crt:
         pytest.importorskip("awscrt", reason="awscrt is not installed here")
@@ -156,7 +156,7 @@ def _text(log: _Lines) -> str:
 
 
 def _leaks(text: str) -> list[str]:
-    """The key whole or in part: what is left of a key that is masked up to some character in it."""
+    """Return the forms of the key in the text, whole or in part: a mask may end at a character inside the key."""
     return [*leaks(text, KEY), *(part for part in (KEY[:16], KEY[8:24], KEY[16:]) if part in text)]
 
 
@@ -192,7 +192,7 @@ def test_no_key_is_in_the_log(name: str, sdk: str, signature: str, https: TlsRec
     assert not isinstance(outcome(sdk, https, CALLS[name], signature_version=signature), Exception)
     assert not _leaks(_text(log))
     assert name not in PRINTED or MASK in _text(log)
-    assert leaks(https.received, KEY) or name.startswith("generate"), "what is sent is not masked"
+    assert leaks(https.received, KEY) or name.startswith("generate"), "the sent request is not masked"
 
 
 @each_transfer
@@ -205,7 +205,7 @@ def test_no_key_is_in_the_log_of_transfers(name: str, https: TlsRecordingServer,
 
 @each_sdk
 @each_call
-def test_nothing_of_a_refused_call_is_in_the_log(name: str, sdk: str, http: RecordingServer, log: _Lines) -> None:
+def test_a_refused_call_logs_no_key(name: str, sdk: str, http: RecordingServer, log: _Lines) -> None:
     outcome(sdk, http, CALLS[name])
     assert not _leaks(_text(log))
 
@@ -240,7 +240,7 @@ _VARIES = (
     (re.compile(r"\b[0-9a-f]{64}\b|(?<=\n)[A-Za-z0-9+/]{27}=$|(?<=signature:\n)\S+", re.IGNORECASE), "SIGNATURE"),
     (re.compile(r"(?<=\n)\d{10}(?=\n)"), "EXPIRY"),
     (re.compile(r"(?<=transfer_id=)\d+|\bport=\d+|fd=\d+"), "NUMBER"),
-    (re.compile(r"(?<= m/)[A-Za-z0-9,]+"), "FEATURES"),  # a set, in any order
+    (re.compile(r"(?<= m/)[A-Za-z0-9,]+"), "FEATURES"),  # a set, so the order varies
 )
 _FORMS = sorted(
     {form for text in (KEY, ENCODED, MD5) for form in (text, quote(text), quote(text, safe=""), quote_plus(text))},
@@ -250,7 +250,7 @@ _FORMS = sorted(
 
 
 def _steady(log: _Lines, server: RecordingServer) -> list[str]:
-    """The lines without what depends on the time, on chance, on the server's port, and without the key."""
+    """Return the lines without times, random values, the server's port and the key."""
     lines = []
     for line in log.lines:
         steady = line.replace(str(server.port), "PORT")
@@ -273,7 +273,7 @@ def test_everything_else_of_the_log_is_unchanged(name: str, sdk: str, signature:
             return _steady(log, server)
 
     with unguarded():
-        logged()  # the first of its kind is not like the others: botocore remembers what it has read
+        logged()  # the first call logs more, because botocore caches what it reads
         expected = logged()
     assert logged() == expected
     assert expected
@@ -292,7 +292,7 @@ def test_everything_else_of_a_transfers_log_is_unchanged(name: str, log: _Lines,
     assert logged() == expected
 
 
-def test_records_of_others_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_records_of_other_loggers_are_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     line = f"x-amz-server-side-encryption-customer-key: {ENCODED}"
     for name in ("app", "botocorelike", "urllib3"):
         logging.getLogger(name).warning("%s", line)
@@ -305,7 +305,7 @@ def test_records_of_every_logger_of_the_family_are_masked(name: str, caplog: pyt
     logger = logging.getLogger(name)
     logger.warning("params: %s", arguments)
     logger.warning("params: %(SSECustomerKey)s", arguments)
-    logger.warning(f"x-amz-server-side-encryption-customer-key:{ENCODED}")  # noqa: G004  # as some do
+    logger.warning(f"x-amz-server-side-encryption-customer-key:{ENCODED}")  # noqa: G004  # as some libraries do
     logger.warning("%s of %d", "plain", 1)
     assert not _leaks(caplog.text + repr([vars(record) for record in caplog.records]))
     assert arguments["SSECustomerKey"] == KEY
@@ -331,7 +331,7 @@ def test_keys_with_any_characters_are_masked(
 
 
 @pytest.mark.parametrize("key", _ODD_KEYS)
-def test_odd_keys_of_transfers_are_masked(key: str | bytes, https: TlsRecordingServer, log: _Lines) -> None:
+def test_unusual_keys_of_transfers_are_masked(key: str | bytes, https: TlsRecordingServer, log: _Lines) -> None:
     sse: dict[str, Any] = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
     with boto3_resource(https) as resource:
         resource.meta.client.upload_fileobj(io.BytesIO(b"small"), BUCKET, OBJECT, ExtraArgs=sse)
@@ -352,8 +352,8 @@ def test_a_key_that_is_sent_raw_is_masked(
     assert "SECRETPART" not in _text(log)
 
 
-def test_an_exceptions_text_is_masked(log: _Lines, https: TlsRecordingServer) -> None:
-    """What a refused parameter is, botocore's error repeats; its own DEBUG log repeats the error."""
+def test_the_text_of_an_exception_is_masked(log: _Lines, https: TlsRecordingServer) -> None:
+    """The error of botocore contains the invalid parameter, and its DEBUG log contains the error."""
 
     def put(client: Any) -> Any:
         return client.put_object(Bucket=BUCKET, Key=OBJECT, SSECustomerKey={"key": KEY}, SSECustomerAlgorithm="AES256")
@@ -363,7 +363,7 @@ def test_an_exceptions_text_is_masked(log: _Lines, https: TlsRecordingServer) ->
 
 
 def test_refusals_are_logged_without_the_key(log: _Lines, http: RecordingServer) -> None:
-    """Botocore logs the exceptions that its endpoint meets, with their tracebacks."""
+    """The endpoint of botocore logs the exceptions that it meets, with their tracebacks."""
     refused(outcome("boto3", http, _by_handler), "table-1/PutObject")
     assert "Exception received when sending HTTP request" in _text(log)
     assert not _leaks(_text(log))

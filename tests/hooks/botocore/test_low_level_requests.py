@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from tests.support import s3_calls
 
 
-class _Captured(Exception):  # noqa: N818  # it carries something out, and is no error
+class _Captured(Exception):  # noqa: N818  # it returns a value, and is not an error
     pass
 
 
 def _make_request(client: Any) -> Any:
-    """What ``put_object`` would send, handed to the endpoint by hand."""
+    """Pass the request of ``put_object`` to the endpoint directly."""
     taken: list[Any] = []
 
     def take(model: Any, params: Any, **_: Any) -> Any:
@@ -69,7 +69,7 @@ def _send_taken(client: Any, taken: list[Any], *, wait: bool = False) -> Any:
 
 
 @each_sdk
-def test_a_request_handed_to_the_endpoint_is_judged(sdk: str, http: RecordingServer) -> None:
+def test_a_request_passed_to_the_endpoint_is_checked(sdk: str, http: RecordingServer) -> None:
     with unguarded():
         assert succeeded(outcome(sdk, http, _make_request))
     assert leaks(http.wire, KEY)
@@ -78,7 +78,7 @@ def test_a_request_handed_to_the_endpoint_is_judged(sdk: str, http: RecordingSer
         assert_silent(server)
 
 
-def test_another_transport_is_behind_the_gates_as_well(http: RecordingServer) -> None:
+def test_a_custom_transport_is_guarded(http: RecordingServer) -> None:
     def transport_of(call: s3_calls.Call) -> tuple[OwnTransport, Any]:
         transport = OwnTransport()
 
@@ -98,8 +98,8 @@ def test_another_transport_is_behind_the_gates_as_well(http: RecordingServer) ->
         assert not transport.sent
 
 
-def test_a_handler_that_sends_itself_comes_too_late(http: RecordingServer) -> None:
-    """What it sends, no wire gate sees: the method gate is before it."""
+def test_a_handler_that_sends_the_request_runs_after_the_method_hook(http: RecordingServer) -> None:
+    """No wire hook checks the request that a handler sends, but the method hook runs before it."""
     seen: list[Any] = []
 
     def answer(request: Any, **_: Any) -> Any:
@@ -113,7 +113,7 @@ def test_a_handler_that_sends_itself_comes_too_late(http: RecordingServer) -> No
     assert len(seen) == 1
 
 
-def test_a_stubbed_client_is_judged(http: RecordingServer) -> None:
+def test_a_stubbed_client_is_checked(http: RecordingServer) -> None:
     def stubbed(client: Any) -> Any:
         with Stubber(client) as stubber:
             stubber.add_response("put_object", {"ETag": "stubbed"})
@@ -130,8 +130,8 @@ def test_a_stubbed_client_is_judged(http: RecordingServer) -> None:
     assert_silent(http)
 
 
-def test_a_mocked_service_is_judged(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Moto answers before anything is sent: only the method gate is in front of it."""
+def test_a_mocked_service_is_checked(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto responds before anything is sent: only the method hook runs before it."""
     moto = pytest.importorskip("moto", reason="moto is not installed here")
 
     def put(client: Any) -> Any:
@@ -140,7 +140,7 @@ def test_a_mocked_service_is_judged(http: RecordingServer, monkeypatch: pytest.M
         return PUT_SSE_C(client)
 
     options = {"endpoint_url": "http://s3.us-east-1.amazonaws.com"}
-    with moto.mock_aws(), own_session("boto3", monkeypatch):  # it reaches only sessions that are newer
+    with moto.mock_aws(), own_session("boto3", monkeypatch):  # it affects only later sessions
         with unguarded():
             assert succeeded(outcome("boto3", http, put, **options))
         refused(outcome("boto3", http, put, **options), "table-1/PutObject")

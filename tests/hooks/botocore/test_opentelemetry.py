@@ -1,4 +1,4 @@
-"""The guard beside OpenTelemetry's botocore instrumentation, whichever of the two comes first."""
+"""The guard works with OpenTelemetry's botocore instrumentation, in either order of installation."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ print(json.dumps(result))
 
 
 @pytest.mark.parametrize(("first", "second"), [(GUARD, INSTRUMENTATION), (INSTRUMENTATION, GUARD)])
-def test_both_do_their_work(first: str, second: str, http: RecordingServer) -> None:
+def test_both_work(first: str, second: str, http: RecordingServer) -> None:
     program = textwrap.dedent(_PROGRAM).format(first=first, second=second, url=http.url, key=KEY)
     command = [sys.executable, "-W", "ignore", "-c", program]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -76,6 +76,6 @@ def test_both_do_their_work(first: str, second: str, http: RecordingServer) -> N
     assert result["counted"] == [1]
     assert result["events"] == ["table-1/PutObject"]
     assert "order" in result["spans"]
-    assert any("PutObject" in name for name in result["spans"]), "the instrumentation still sees what is sent"
+    assert any("PutObject" in name for name in result["spans"]), "the instrumentation still records the call"
     assert len(http.requests) == 1
     assert not leaks(run.stdout + run.stderr, KEY)

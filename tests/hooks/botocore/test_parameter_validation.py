@@ -1,4 +1,4 @@
-"""Parameters that botocore itself refuses are refused in its own words."""
+"""Invalid parameters raise botocore's own error."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _MALFORMED: dict[str, s3_calls.Call] = {
 @each_sdk
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("name", _MALFORMED)
-def test_what_botocore_refuses_is_refused_in_its_own_words(name: str, scheme: str, sdk: str) -> None:
-    def said() -> str:
+def test_invalid_parameters_raise_botocores_own_error(name: str, scheme: str, sdk: str) -> None:
+    def message() -> str:
         with SERVERS[scheme]() as server:
             error = outcome(sdk, server, _MALFORMED[name])
             assert isinstance(error, Exception)
@@ -60,13 +60,13 @@ def test_what_botocore_refuses_is_refused_in_its_own_words(name: str, scheme: st
             return repr(error).replace(str(server.port), "PORT")
 
     with unguarded():
-        expected = said()
-    assert said() == expected
+        expected = message()
+    assert message() == expected
 
 
 @each_sdk
 @pytest.mark.parametrize("parameters", [{"SSECustomerAlgorithm": "AES256"}, {"ServerSideEncryption": "rot13"}])
-def test_half_of_it_and_nonsense_over_https_is_for_the_service_to_refuse(
+def test_incomplete_parameters_over_https_are_left_to_the_service(
     parameters: dict[str, str], sdk: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     https.answer("PUT", 400, {"Content-Type": "application/xml"}, "<Error><Code>InvalidArgument</Code></Error>")
@@ -77,7 +77,7 @@ def test_half_of_it_and_nonsense_over_https_is_for_the_service_to_refuse(
 
 
 @each_sdk
-def test_parameters_are_validated_once_the_gate_is_passed(sdk: str, https: TlsRecordingServer) -> None:
+def test_parameters_are_validated_after_the_method_hook(sdk: str, https: TlsRecordingServer) -> None:
     first, second = outcomes(sdk, https, lambda client: client.put_object(Key=OBJECT), PUT_SSE_C)
     assert isinstance(first, ParamValidationError)
     assert succeeded(second)

@@ -1,4 +1,4 @@
-"""Against chance, as in `test_property`, for botocore and aiobotocore: calls, event handlers, signatures."""
+"""Property tests of botocore and aiobotocore: calls, event handlers, signatures."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import oracle
-from tests.support.oracle import Said
+from tests.support.oracle import RequestSSE
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
 from tests.support.strategies import (
-    Heard,
-    assert_judged,
+    LogCapture,
+    assert_outcome,
     assert_private,
     attempt,
+    capturing,
     each_example_cleans_up,
     environment,
     header_names,
     keys,
-    listening,
     value,
 )
 
 pytest.importorskip("boto3")
 from tests.support import s3_calls  # it imports boto3
 
-# ------------------------------------------------------------------------------ what is drawn
+# ------------------------------------------------------------------------------ strategies
 
 
 class Setting(NamedTuple):
-    """How the client and the guard are set up."""
+    """The configuration of the client and of the guard."""
 
     sdk: str
     scheme: str
@@ -47,12 +47,12 @@ class Setting(NamedTuple):
 
     @property
     def secure(self) -> bool:
-        """Whether the client speaks TLS."""
+        """Return whether the client uses TLS."""
         return self.scheme == "https"
 
     @property
     def tls_gap(self) -> str:
-        """What the client's TLS leaves unverified."""
+        """Return the finding about the client's TLS; empty if there is none."""
         return "unverified-tls" if self.secure and not self.verified else ""
 
 
@@ -73,108 +73,110 @@ _NEEDED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class Asked(NamedTuple):
-    """A call, and how it names encryption."""
+class Drawn(NamedTuple):
+    """A call with encryption of its source and target."""
 
     operation: str
     target: str
     source: str
 
     def arguments(self, key: str) -> dict[str, Any]:
-        """The call's arguments, with this key."""
+        """Return the arguments of the call, with this key."""
         method, needed = _NEEDED[self.operation]
         named = s3_calls.customer(self.target, key)
         if self.source == "SSE-C":
             named |= s3_calls.customer(self.source, key, prefix="CopySource")
-        return {**needed, **{name: said for name, said in named.items() if name in s3_calls.members(method)}}
+        return {**needed, **{name: text for name, text in named.items() if name in s3_calls.members(method)}}
 
-    def said(self) -> Said:
-        """What it says to the service, as far as the operation has parameters for it."""
+    def sse(self) -> RequestSSE:
+        """Return what the request contains, as far as the operation has parameters for it."""
         arguments = self.arguments("k" * 32)
         source = "SSE-C" if "CopySourceSSECustomerKey" in arguments else "none"
         named = "SSECustomerKey" in arguments or "ServerSideEncryption" in arguments
         holds = "SSECustomerKey" in arguments or source == "SSE-C"
-        return Said(self.operation, source, self.target if named else "none", "header" if holds else "")
+        return RequestSSE(self.operation, source, self.target if named else "none", "header" if holds else "")
 
 
 calls = st.builds(
-    Asked,
+    Drawn,
     operation=st.sampled_from(sorted(_NEEDED)),
     target=st.sampled_from(["none", "SSE-C", "SSE-KMS", "SSE-OBS"]),
     source=st.sampled_from(["none", "SSE-C"]),
 )
-smuggled = st.lists(
+added_headers = st.lists(
     st.tuples(header_names(), st.integers(0, 3)), min_size=1, max_size=3, unique_by=lambda n: n[0].lower()
 )
 
-# ---------------------------------------------------------------------------------- the stage
+# ---------------------------------------------------------------------------------- set-up
 
 
-Stage = tuple[RecordingServer, dict[str, Any], Heard]
+Stage = tuple[RecordingServer, dict[str, Any], LogCapture]
 
 
 @contextlib.contextmanager
 def _stage(setting: Setting, key: str) -> Iterator[Stage]:
-    """A server and a client's options. Whatever is done there, no key may show where none belongs."""
+    """Yield a server, the options of a client, and the captured log. At the end, assert that no key leaked."""
     server_class = TlsRecordingServer if setting.secure else RecordingServer
-    heard = Heard()
+    captured = LogCapture()
     with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server:
-        warnings.simplefilter("ignore")  # urllib3's, of TLS that is not verified
+        warnings.simplefilter("ignore")  # urllib3 warns about unverified TLS
         options: dict[str, Any] = {"signature_version": setting.signature}
         if not setting.verified:
             options["verify"] = False
-        yield server, options, heard
-    assert not leaks("\n".join(heard.text), key), "in a log"
+        yield server, options, captured
+    assert not leaks("\n".join(captured.text), key), "a key in the log"
     if not setting.secure and setting.mode == "enforce" and not setting.trusted:
         assert_private(server, key, setting.policy)
 
 
 def _make(setting: Setting, stage: Stage, call: Callable[[Any], Any]) -> None:
-    """Make a call, and raise what it raised. What is logged while the client is made is of no interest, and a lot."""
-    server, options, heard = stage
+    """Make a call with a new client, and raise its error. The log of the client's creation is not captured."""
+    server, options, captured = stage
 
     async def make() -> Any:
         async with s3_calls.aio_client(server, **options) as client:
-            with listening(heard):
+            with capturing(captured):
                 return await s3_calls.aio_outcome(call, client)
 
     if setting.sdk == "aiobotocore":
         result = asyncio.run(make())
     else:
-        with s3_calls.boto3_client(server, **options) as client, listening(heard):
+        with s3_calls.boto3_client(server, **options) as client, capturing(captured):
             result = s3_calls._outcome(call, client)
     if isinstance(result, Exception):
         raise result
 
 
 @each_example_cleans_up
-@given(asked=calls, setting=set_ups, key=keys)
-def test_any_call(asked: Asked, setting: Setting, key: str) -> None:
-    method, _ = _NEEDED[asked.operation]
+@given(drawn=calls, setting=set_ups, key=keys)
+def test_any_call(drawn: Drawn, setting: Setting, key: str) -> None:
+    method, _ = _NEEDED[drawn.operation]
     with _stage(setting, key) as stage:
 
         def call(client: Any) -> Any:
-            return getattr(client, method)(**asked.arguments(key))
+            return getattr(client, method)(**drawn.arguments(key))
 
         error = attempt(lambda: _make(setting, stage, call), key)
-        assert_judged(setting, asked.said(), error, stage[2])
+        assert_outcome(setting, drawn.sse(), error, stage[2])
         if error is None:
             [arrived] = stage[0].requests
-            assert oracle.said_by(arrived)[1:] == asked.said()[1:], "what arrives is what was meant"
+            assert oracle.sse_of(arrived)[1:] == drawn.sse()[1:], "the server received what was drawn"
         else:
             assert not stage[0].wire, "a refused call sends nothing"
 
 
-# ----------------------------------------------------------------- what event handlers smuggle in
+# ----------------------------------------------------------------- headers from event handlers
 
 
-def _smuggling(event: str, headers: dict[str, str], arguments: dict[str, Any], method: str) -> Callable[[Any], Any]:
+def _adding_headers(
+    event: str, headers: dict[str, str], arguments: dict[str, Any], method: str
+) -> Callable[[Any], Any]:
     def before_call(params: Any, **_: Any) -> None:
         params["headers"].update(headers)
 
     def before_sign(request: Any, **_: Any) -> None:
-        for name, said in headers.items():
-            request.headers[name] = said
+        for name, text in headers.items():
+            request.headers[name] = text
 
     handlers: dict[str, Callable[..., None]] = {
         "before-call": before_call,
@@ -192,7 +194,7 @@ def _smuggling(event: str, headers: dict[str, str], arguments: dict[str, Any], m
 @each_example_cleans_up
 @given(
     operation=st.sampled_from(sorted(_NEEDED)),
-    named=smuggled,
+    named=added_headers,
     setting=set_ups,
     key=keys,
     event=st.sampled_from(["before-call", "before-sign", "before-send"]),
@@ -202,43 +204,43 @@ def test_any_header_of_an_event_handler(
 ) -> None:
     headers = {name: value(name, key, choice) for name, choice in named}
     source, target, holds = oracle.sides(headers.items())
-    said = Said(operation, source, target, "header" if holds else "")
+    sse = RequestSSE(operation, source, target, "header" if holds else "")
     method, needed = _NEEDED[operation]
     with _stage(setting, key) as stage:
-        call = _smuggling(event, headers, needed, method)
+        call = _adding_headers(event, headers, needed, method)
         error = attempt(lambda: _make(setting, stage, call), key)
-        assert_judged(setting, said, error, stage[2])
+        assert_outcome(setting, sse, error, stage[2])
         assert len(stage[0].requests) == (error is None)
 
 
-# --------------------------------------------------------------------------- whatever is signed
+# --------------------------------------------------------------------------- signed URLs and forms
 
 
 @each_example_cleans_up
-@given(asked=calls, setting=set_ups, key=keys)
-def test_any_url_that_is_signed(asked: Asked, setting: Setting, key: str) -> None:
-    method, _ = _NEEDED[asked.operation]
-    arguments = {name: said for name, said in asked.arguments(key).items() if name not in ("Body", "MultipartUpload")}
-    said = asked.said()
-    if said.key and setting.signature == "s3":  # it writes every header of the family into the URL
-        said = said._replace(key="url")
+@given(drawn=calls, setting=set_ups, key=keys)
+def test_any_url_that_is_signed(drawn: Drawn, setting: Setting, key: str) -> None:
+    method, _ = _NEEDED[drawn.operation]
+    arguments = {name: text for name, text in drawn.arguments(key).items() if name not in ("Body", "MultipartUpload")}
+    sse = drawn.sse()
+    if sse.key and setting.signature == "s3":  # this signature writes every SSE header into the URL
+        sse = sse._replace(key="url")
     with _stage(setting, key) as stage:
 
         def call(client: Any) -> Any:
             return client.generate_presigned_url(method, Params=arguments)
 
         error = attempt(lambda: _make(setting, stage, call), key)
-        assert_judged(setting._replace(verified=True), said, error, stage[2])
+        assert_outcome(setting._replace(verified=True), sse, error, stage[2])
         assert not stage[0].wire
 
 
 @each_example_cleans_up
-@given(named=smuggled, setting=set_ups, key=keys, listed=st.booleans())
+@given(named=added_headers, setting=set_ups, key=keys, listed=st.booleans())
 def test_any_form_that_is_signed(named: list[tuple[str, int]], setting: Setting, key: str, listed: bool) -> None:
     fields = {name: value(name, key, choice) for name, choice in named}
     source, target, holds = oracle.sides(fields.items())
-    said = Said("PostObject", source, target, "policy" if holds else "")
-    conditions = [["eq", f"${name}", said] if listed else {name: said} for name, said in fields.items()]
+    sse = RequestSSE("PostObject", source, target, "policy" if holds else "")
+    conditions = [["eq", f"${name}", text] if listed else {name: text} for name, text in fields.items()]
     with _stage(setting, key) as stage:
 
         def call(client: Any) -> Any:
@@ -247,5 +249,5 @@ def test_any_form_that_is_signed(named: list[tuple[str, int]], setting: Setting,
             )
 
         error = attempt(lambda: _make(setting, stage, call), key)
-        assert_judged(setting._replace(verified=True), said, error, stage[2])
+        assert_outcome(setting._replace(verified=True), sse, error, stage[2])
         assert not stage[0].wire

@@ -1,4 +1,4 @@
-"""Answers that lead to another region, and the sessions of directory buckets."""
+"""Redirects to another region, and the sessions of directory buckets."""
 
 from __future__ import annotations
 
@@ -60,19 +60,17 @@ def test_a_region_redirect_over_https_is_followed_as_before(sdk: str, caplog: py
 
 
 @each_sdk
-def test_a_region_redirect_that_ends_in_plaintext_is_judged(
-    sdk: str, https: TlsRecordingServer, http: RecordingServer
-) -> None:
-    """The second attempt is led to plaintext: each attempt is judged by what it would send."""
+def test_a_region_redirect_to_plaintext_is_checked(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    """The second attempt is rewritten to plaintext: each attempt is checked by its own request."""
     attempts: list[str] = []
 
-    def lead_away(request: Any, **_: Any) -> None:
+    def to_plaintext(request: Any, **_: Any) -> None:
         attempts.append(request.url)
         if len(attempts) == 2:
             rewrite_url(request, http.url)
 
     _in_another_region(https)
-    error = outcome(sdk, https, with_handler("before-sign.s3", lead_away, asking("GetObject", "SSE-C")))
+    error = outcome(sdk, https, with_handler("before-sign.s3", to_plaintext, asking("GetObject", "SSE-C")))
     refused(error, "table-1/GetObject")
     assert len(https.requests) == 1
     assert_silent(http)
@@ -81,7 +79,7 @@ def test_a_region_redirect_that_ends_in_plaintext_is_judged(
 def test_botocore_follows_no_location(https: TlsRecordingServer, http: RecordingServer) -> None:
     https.answer("PUT", 307, {"Location": http.url + "/away"})
     assert isinstance(outcome("boto3", https, PUT_SSE_C), ClientError)
-    assert [call.method for call in https.requests] == ["PUT", "HEAD"], "it looks for the bucket's region"
+    assert [call.method for call in https.requests] == ["PUT", "HEAD"], "botocore looks up the bucket's region"
     assert_silent(http)
 
 
@@ -112,7 +110,7 @@ has_express = pytest.mark.skipif(
 @has_express
 @each_sdk
 @pytest.mark.parametrize("encryption", ["SSE-C", "SSE-KMS"])
-def test_an_express_bucket_begins_no_session_for_what_is_refused(
+def test_a_refused_call_to_an_express_bucket_creates_no_session(
     encryption: str, sdk: str, http: RecordingServer
 ) -> None:
     with unguarded():

@@ -26,33 +26,33 @@ from tests.support.servers import (
 
 @each_sdk
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
-@pytest.mark.parametrize("gate", ["method", "wire"])
-def test_no_retry_mode_tries_again(gate: str, mode: str, sdk: str, http: RecordingServer) -> None:
+@pytest.mark.parametrize("hook", ["method", "wire"])
+def test_no_retry_mode_repeats_a_refusal(hook: str, mode: str, sdk: str, http: RecordingServer) -> None:
     attempts: list[Any] = []
 
     def add(request: Any, **_: Any) -> None:
         attempts.append(request)
-        if gate == "wire":
+        if hook == "wire":
             add_to_request(request)
 
-    call = with_handler("before-send.s3", add, PUT_SSE_C if gate == "method" else PUT)
+    call = with_handler("before-send.s3", add, PUT_SSE_C if hook == "method" else PUT)
     refused(outcome(sdk, http, call, retries={"mode": mode, "max_attempts": 5}), "table-1/PutObject")
-    assert len(attempts) == (0 if gate == "method" else 1)
+    assert len(attempts) == (0 if hook == "method" else 1)
     assert_silent(http)
 
 
 @each_sdk
-def test_every_attempt_is_judged(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """A retry goes where its own URL leads."""
+def test_every_attempt_is_checked(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+    """A retry is checked by its own URL."""
     https.answer("PUT", 503)
     attempts: list[str] = []
 
-    def lead_away(request: Any, **_: Any) -> None:
+    def to_plaintext(request: Any, **_: Any) -> None:
         attempts.append(request.url)
         if len(attempts) > 1:
             rewrite_url(request, http.url)
 
-    call = with_handler("before-sign.s3", lead_away, PUT_SSE_C)
+    call = with_handler("before-sign.s3", to_plaintext, PUT_SSE_C)
     refused(outcome(sdk, https, call, retries={"mode": "standard", "max_attempts": 3}), "table-1/PutObject")
     assert len(attempts) == 2
     assert_silent(http)

@@ -1,4 +1,4 @@
-"""Every row that the S3 model can say, live: boto3 and aiobotocore, http and https, each addressing style."""
+"""Every row that the S3 model can express: boto3 and aiobotocore, http and https, each addressing style."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
 from tests.support.guard import POLICY, unguarded
 from tests.support.hook_groups import disable_hooks
 from tests.support.records import rules
-from tests.support.s3_calls import NAMES, STYLES, can_say, each_sdk, normal, outcome, outcomes, saying
+from tests.support.s3_calls import NAMES, STYLES, call_for, can_express, each_sdk, normal, outcome, outcomes
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 from tests.support.sse import KEY
 
-PLAIN = saying(Row(0, "PutObject", "none", "none", frozenset()))
-SAID = [row for row in ROWS if can_say(row)]
+PLAIN = call_for(Row(0, "PutObject", "none", "none", frozenset()))
+EXPRESSIBLE = [row for row in ROWS if can_express(row)]
 
-each_row = pytest.mark.parametrize("row", SAID, ids=lambda row: row.id)
+each_row = pytest.mark.parametrize("row", EXPRESSIBLE, ids=lambda row: row.id)
 each_style = pytest.mark.parametrize("style", STYLES)
 
 
-def test_the_rows_that_the_model_cannot_say() -> None:
-    """No parameter names SSE-KMS but where something new is stored, nor for the source of a copy."""
-    assert [row.id for row in ROWS if not can_say(row)] == [
+def test_the_rows_that_the_model_cannot_express() -> None:
+    """Only parameters of writes name SSE-KMS, and none names it for the source of a copy."""
+    assert [row.id for row in ROWS if not can_express(row)] == [
         "table-2/HeadObject",
         "table-2/GetObject",
         "table-2/UploadPart",
@@ -46,16 +46,16 @@ def test_the_rows_that_the_model_cannot_say() -> None:
 @each_sdk
 @each_row
 def test_over_http(row: Row, sdk: str, style: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    if oracle.verdict(row, "http") == oracle.REFUSED:
-        error, heard, result = outcomes(sdk, http, saying(row), lambda _: http.connections, PLAIN, style=style)
+    if oracle.outcome(row, "http") == oracle.REFUSED:
+        error, connections, result = outcomes(sdk, http, call_for(row), lambda _: http.connections, PLAIN, style=style)
         _is_refusal(error, row, sdk, http)
-        assert heard == 0
+        assert connections == 0
         assert result["ResponseMetadata"]["HTTPStatusCode"] == 200, "the client stays usable"
         assert [call.method for call in http.requests] == ["PUT"]
         assert_no_key(http, KEY)
         assert not caplog.records
     else:
-        assert isinstance(outcome(sdk, http, saying(row), style=style), dict)
+        assert isinstance(outcome(sdk, http, call_for(row), style=style), dict)
         assert len(http.requests) == 1
         assert rules(caplog) == ([row.id] if oracle.carries_key(row) else [])
 
@@ -64,18 +64,18 @@ _OPERATIONS = ("botocore: operations", "aiobotocore: operations")
 _ATTEMPTS = ("botocore: each attempt", "aiobotocore: each attempt", "aiobotocore: each hop")
 
 
-@pytest.mark.parametrize("gates", [_OPERATIONS, _ATTEMPTS], ids=["the wire gate", "the method gate"])
+@pytest.mark.parametrize("groups", [_OPERATIONS, _ATTEMPTS], ids=["the wire hook", "the method hook"])
 @each_sdk
 @pytest.mark.parametrize(
     "row",
-    [row for row in SAID if oracle.verdict(row, "http") == oracle.REFUSED and row.operation != "PostObject"],
+    [row for row in EXPRESSIBLE if oracle.outcome(row, "http") == oracle.REFUSED and row.operation != "PostObject"],
     ids=lambda row: row.id,
 )
-def test_each_gate_alone(
-    row: Row, sdk: str, gates: tuple[str, ...], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+def test_each_hook_alone(
+    row: Row, sdk: str, groups: tuple[str, ...], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disable_hooks(monkeypatch, *gates)
-    _is_refusal(outcome(sdk, http, saying(row)), row, sdk, http)
+    disable_hooks(monkeypatch, *groups)
+    _is_refusal(outcome(sdk, http, call_for(row)), row, sdk, http)
     assert_silent(http)
 
 
@@ -96,7 +96,7 @@ def _is_refusal(error: Any, row: Row, sdk: str, server: RecordingServer) -> None
 def test_over_https(
     row: Row, sdk: str, style: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert isinstance(outcome(sdk, https, saying(row), style=style), dict)
+    assert isinstance(outcome(sdk, https, call_for(row), style=style), dict)
     assert len(https.requests) == (0 if row.operation == "PostObject" else 1)
     assert rules(caplog) == (["key-in-url"] if row.operation == "PostObject" and oracle.carries_key(row) else [])
 
@@ -104,8 +104,8 @@ def test_over_https(
 _ALLOWED = [
     pytest.param(scheme, row, id=f"{scheme}-{row.id}")
     for scheme in ("http", "https")
-    for row in SAID
-    if oracle.verdict(row, scheme) != oracle.REFUSED
+    for row in EXPRESSIBLE
+    if oracle.outcome(row, scheme) != oracle.REFUSED
 ]
 
 
@@ -121,7 +121,7 @@ def test_what_is_allowed_is_sent_as_without_the_guard(row: Row, sdk: str, style:
 
 def _sent(scheme: str, sdk: str, style: str, row: Row) -> tuple[list[str], list[str]]:
     with s3_calls.SERVERS[scheme]() as server:
-        result = outcome(sdk, server, saying(row), style=style)
+        result = outcome(sdk, server, call_for(row), style=style)
         requests = normal(server)
         assert len(requests) == (0 if row.operation == "PostObject" else 1)
     return requests, sorted(result)
@@ -131,22 +131,24 @@ def _sent(scheme: str, sdk: str, style: str, row: Row) -> tuple[list[str], list[
 @each_style
 @each_sdk
 @pytest.mark.parametrize(
-    "row", [row for row in SAID if oracle.carries_key(row) and row.operation != "PostObject"], ids=lambda row: row.id
+    "row",
+    [row for row in EXPRESSIBLE if oracle.carries_key(row) and row.operation != "PostObject"],
+    ids=lambda row: row.id,
 )
 def test_without_the_guard_the_key_crosses(row: Row, sdk: str, style: str, http: RecordingServer) -> None:
     with unguarded():
-        assert isinstance(outcome(sdk, http, saying(row), style=style), dict)
+        assert isinstance(outcome(sdk, http, call_for(row), style=style), dict)
     assert leaks(http.wire, KEY)
 
 
 @each_sdk
 @each_row
-def test_strict_demands_https_wherever_encryption_is_named(
+def test_strict_requires_https_wherever_encryption_is_named(
     row: Row, sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(POLICY, "strict")
-    error = outcome(sdk, http, saying(row))
-    if oracle.verdict(row, "http", "strict") == oracle.REFUSED:
+    error = outcome(sdk, http, call_for(row))
+    if oracle.outcome(row, "http", "strict") == oracle.REFUSED:
         _is_refusal(error, row, sdk, http)
         assert "strict" in str(error)
         assert_silent(http)
@@ -157,12 +159,12 @@ def test_strict_demands_https_wherever_encryption_is_named(
 
 @pytest.mark.parametrize("policy", ["documented", "strict"])
 @each_sdk
-@pytest.mark.parametrize("row", [row for row in ROWS_OF_2025 if can_say(row)], ids=lambda row: row.id)
-def test_the_later_rows_count_under_strict_alone(
+@pytest.mark.parametrize("row", [row for row in ROWS_OF_2025 if can_express(row)], ids=lambda row: row.id)
+def test_the_later_rows_apply_only_under_strict(
     row: Row, sdk: str, policy: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(POLICY, policy)
-    error = outcome(sdk, http, saying(row))
+    error = outcome(sdk, http, call_for(row))
     if row.source == "SSE-C":  # no row of the 32, and a key
         assert (error.rule, error.sdk) == ("key-in-clear", NAMES[sdk])
         assert_silent(http)
@@ -174,7 +176,7 @@ def test_the_later_rows_count_under_strict_alone(
 
 
 @each_sdk
-def test_warn_logs_and_lets_through(
+def test_warn_mode_logs_and_lets_the_call_through(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
@@ -185,7 +187,7 @@ def test_warn_logs_and_lets_through(
 
 
 @each_sdk
-def test_a_trusted_host_may_be_plaintext(
+def test_plaintext_to_a_trusted_host_is_allowed(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")

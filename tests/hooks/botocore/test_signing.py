@@ -1,7 +1,7 @@
-"""What is signed for somebody else to send: URLs and POST forms, by the client and by its signers.
+"""Signed URLs and POST forms, by the client and by its signers.
 
-botocore signs URLs with HMAC-SHA1 wherever nobody asks for anything else, and that signature takes
-the customer key into the URL itself. The newer one signs the header's name and leaves the key out.
+By default, botocore signs URLs with HMAC-SHA1, which writes the customer key into the URL. The newer
+signature signs only the name of the header.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
 each_policy = pytest.mark.parametrize("policy", ["documented", "strict"])
 
 INTO_THE_URL = {"HMAC-SHA1": "s3", "the default": None}
-"""The signatures that write the key into the URL, by name."""
+"""The signatures that write the key into the URL."""
 SIGNATURES = {**INTO_THE_URL, "version 4": "s3v4"}
 
 each_signature = pytest.mark.parametrize("signature", SIGNATURES)
 
 
 def url_for(method: str, encryption: str = "none", **more: Any) -> Call:
-    """The call that signs a URL for a method of the client."""
+    """Return the call that signs a URL for a method of the client."""
     parameters = {"Bucket": BUCKET, "Key": OBJECT, **customer(encryption), **more}
     return lambda client: client.generate_presigned_url(method, Params=parameters)
 
@@ -149,7 +149,7 @@ def test_key_in_url_over_https(
 @each_policy
 @each_sdk
 @each_url
-def test_what_holds_no_key_is_signed_over_https(
+def test_a_url_without_a_key_is_signed_over_https(
     name: str,
     sdk: str,
     policy: str,
@@ -169,7 +169,7 @@ def test_what_holds_no_key_is_signed_over_https(
 @each_signature
 @each_sdk
 @pytest.mark.parametrize("scheme", SERVERS)
-def test_plain_urls_are_signed_as_before(
+def test_urls_without_encryption_are_signed_as_before(
     scheme: str, sdk: str, signature: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with SERVERS[scheme]() as server:
@@ -181,10 +181,10 @@ def test_plain_urls_are_signed_as_before(
 
 @each_signature
 @each_sdk
-def test_a_key_that_a_handler_adds_is_seen(
+def test_a_key_that_a_handler_adds_before_signing_is_detected(
     signature: str, sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Between the client and its signature: only the signer sees it, or the URL that comes out."""
+    """The handler runs between the client and the signer, so only the signer's hook can detect the key."""
 
     def sign(client: Any) -> Any:
         def add(params: Any, **_: Any) -> None:
@@ -197,7 +197,7 @@ def test_a_key_that_a_handler_adds_is_seen(
 
 
 @each_sdk
-def test_a_key_that_a_handler_adds_to_what_is_signed(
+def test_a_key_that_a_handler_adds_to_the_signed_request_is_detected(
     sdk: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     def sign(client: Any) -> Any:
@@ -212,13 +212,15 @@ def test_a_key_that_a_handler_adds_to_what_is_signed(
 
 
 @each_sdk
-def test_a_handler_that_leads_to_plaintext_is_seen(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
+def test_a_handler_that_rewrites_the_url_to_plaintext_is_detected(
+    sdk: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
     def sign(client: Any) -> Any:
-        def lead_away(request: Any, **_: Any) -> None:
+        def to_plaintext(request: Any, **_: Any) -> None:
             request.url = request.url.replace(https.url, http.url)
             request.headers[S3_KEY_HEADER] = ENCODED
 
-        client.meta.events.register("before-sign.s3.GetObject", lead_away)
+        client.meta.events.register("before-sign.s3.GetObject", to_plaintext)
         return url_for("get_object")(client)
 
     for signature in SIGNATURES:
@@ -246,7 +248,7 @@ FORMS: dict[str, Call] = {**_IN_CONDITIONS, **_IN_FIELDS, **_WITHOUT_KEY}
 
 
 def _texts(form: dict[str, Any]) -> str:
-    """All that a form shows, its policy in plain text."""
+    """Return the fields of a form, with its policy decoded."""
     return repr(form) + base64.b64decode(form["fields"]["policy"]).decode()
 
 
@@ -254,7 +256,7 @@ def _texts(form: dict[str, Any]) -> str:
 @each_signature
 @each_sdk
 @pytest.mark.parametrize("name", _IN_CONDITIONS)
-def test_the_policy_holds_the_key(name: str, sdk: str, signature: str, http: RecordingServer) -> None:
+def test_the_policy_contains_the_key(name: str, sdk: str, signature: str, http: RecordingServer) -> None:
     with unguarded():
         form = _signed(sdk, http, FORMS[name], signature)
     assert leaks(base64.b64decode(form["fields"]["policy"]), KEY)
@@ -312,7 +314,7 @@ def test_forms_without_a_key_are_signed_over_https(
     assert not caplog.records
 
 
-# ------------------------------------------------------------------- the signers by themselves
+# -------------------------------------------------------------------- the signers called directly
 
 
 def _request_dict(client: Any, url: str, headers: dict[str, str]) -> dict[str, Any]:
@@ -428,7 +430,7 @@ def test_the_post_presigner_by_itself(
 
 
 class _OwnQueryAuth(botocore.auth.BaseSigner):  # type: ignore[misc,name-defined,unused-ignore]
-    """A signature of the application's own, that takes all headers into the URL."""
+    """A signer of the application, which writes all headers into the URL."""
 
     def __init__(self, credentials: Any, *_: Any, **__: Any) -> None:
         self.credentials = credentials
@@ -443,7 +445,7 @@ class _OwnPostAuth(_OwnQueryAuth):
 
 
 @each_sdk
-def test_a_signature_of_the_applications_own(
+def test_a_signer_of_the_application(
     sdk: str,
     http: RecordingServer,
     https: TlsRecordingServer,
@@ -538,7 +540,9 @@ def test_a_key_that_the_application_writes_into_the_query(
 
 @each_auth
 @pytest.mark.parametrize("scheme", SERVERS)
-def test_a_plain_url_is_signed_by_hand_as_before(name: str, scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_url_without_encryption_is_signed_by_hand_as_before(
+    name: str, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"{scheme}://host.test"
     with unguarded():
         expected = _signed_by_hand(name, url, {"x-amz-meta-note": "n"})
@@ -548,7 +552,7 @@ def test_a_plain_url_is_signed_by_hand_as_before(name: str, scheme: str, caplog:
 
 @pytest.mark.parametrize("version", ["s3-query", "s3v4-query"])
 def test_an_auth_instance_of_a_client(version: str, http: RecordingServer, https: TlsRecordingServer) -> None:
-    """``get_auth_instance``, the way to a client's own signer."""
+    """``get_auth_instance`` returns a client's own signer."""
 
     def sign(server: RecordingServer) -> Call:
         def call(client: Any) -> Any:
@@ -595,10 +599,10 @@ def test_a_form_signed_by_hand(
 
 @each_sdk
 @each_policy
-def test_a_trusted_hop_excuses_no_key_in_a_url(
+def test_a_trusted_hop_does_not_allow_a_key_in_a_url(
     policy: str, sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The transport is excused, not where the key stands: what the signature writes shows only once it is signed."""
+    """Trust covers the transport, not the key in the URL, which is only known after signing."""
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
     monkeypatch.setenv(POLICY, policy)
     result = outcome(sdk, http, url_for("get_object", "SSE-C"), signature_version="s3")

@@ -1,8 +1,7 @@
-"""What boto3 builds on its clients: transfers and copies, in threads or not, resources, waiters, paginators.
+"""boto3's transfers and copies, with and without threads, and its resources, waiters and paginators.
 
-Whatever the caller calls, a refusal must reach the caller itself: not wrapped, not retried, and never
-taken for success. s3transfer's threads hand on every `Exception`, but return as if all were well
-where a `BaseException` ends them.
+A refusal must reach the caller unwrapped, without a retry, and never as a success. The threads of
+s3transfer pass on every `Exception`, but a `BaseException` ends them as if the transfer had succeeded.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from tests.support.sse import KEY
 
 MEGABYTE = 1024 * 1024
 LARGE = b"0123456789abcdef" * (6 * MEGABYTE // 16)
-"""Two parts: s3transfer makes none smaller than 5 MiB."""
+"""Two parts; the smallest part of s3transfer is 5 MiB."""
 
 SOURCE_SSE = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": KEY}
 
@@ -80,12 +79,12 @@ def _copied(resource: Any, _: Path, sse: dict[str, str], *, config: Any = None, 
 
 @dataclass(frozen=True)
 class CallVariant:
-    """A way to ask boto3 for something.
+    """One call of boto3.
 
     Attributes:
-        call: does it, with a resource, an empty folder, and the parameters for SSE-C.
-        rule: what a refusal names.
-        content: of the object that is read, where it must have parts.
+        call: makes the call, with a resource, an empty folder, and the parameters for SSE-C.
+        rule: the rule of the refusal.
+        content: the content of the object to read, if it needs several parts.
     """
 
     call: Call
@@ -93,7 +92,7 @@ class CallVariant:
     content: bytes = CONTENT
 
 
-WAYS: dict[str, CallVariant] = {
+VARIANTS: dict[str, CallVariant] = {
     "upload_file": CallVariant(
         lambda r, folder, sse: r.meta.client.upload_file(_file(folder), BUCKET, OBJECT, ExtraArgs=sse),
         "table-1/PutObject",
@@ -193,49 +192,49 @@ WAYS: dict[str, CallVariant] = {
         "key-in-clear",
     ),
 }
-"""Ways that say SSE-C, the copies among them for what they write."""
+"""The variants with SSE-C; for copies, the target has it."""
 
-# s3transfer asks for the source's size first, and its own client of the copy cannot be told from another.
+# s3transfer first requests the size of the source, with a client like any other.
 _ASKS_FIRST = ("client.copy", "client.copy in parts", "Object.copy")
 
-each_way = pytest.mark.parametrize("name", WAYS)
+each_variant = pytest.mark.parametrize("name", VARIANTS)
 
 
 def _run(name: str, server: RecordingServer, folder: Path, sse: dict[str, str]) -> Any:
     folder.mkdir(exist_ok=True)
-    server.object = WAYS[name].content
+    server.object = VARIANTS[name].content
     with boto3_resource(server) as resource:
         try:
-            WAYS[name].call(resource, folder, sse)
-        except Exception as error:  # noqa: BLE001  # what it is, is for the test to say
+            VARIANTS[name].call(resource, folder, sse)
+        except Exception as error:  # noqa: BLE001  # the test checks it
             return error
     return None
 
 
 @pytest.mark.thinned(strength=1)
-@each_way
+@each_variant
 def test_without_the_guard_the_key_crosses(name: str, http: RecordingServer, tmp_path: Path) -> None:
     with unguarded():
         assert _run(name, http, tmp_path / "a", customer()) is None
     assert leaks(http.received, KEY)
 
 
-@each_way
-def test_the_caller_gets_the_refusal_itself(
+@each_variant
+def test_the_refusal_is_raised_to_the_caller(
     name: str, http: RecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refused(_run(name, http, tmp_path / "a", customer()), WAYS[name].rule)
+    refused(_run(name, http, tmp_path / "a", customer()), VARIANTS[name].rule)
     if name in _ASKS_FIRST:
         assert [call.method for call in http.requests] == ["HEAD"]
         assert_no_key(http, KEY)
     else:
         assert_silent(http)
-    assert not [path for path in (tmp_path / "a").iterdir() if path.name != "upload.bin"], "nothing half downloaded"
+    assert not [path for path in (tmp_path / "a").iterdir() if path.name != "upload.bin"], "no partial download is left"
     assert not caplog.records
 
 
-@each_way
-def test_over_https_all_is_as_before(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@each_variant
+def test_transfers_over_https_are_as_before(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def sent(folder: str) -> list[str]:
         with TlsRecordingServer() as server:
             assert _run(name, server, tmp_path / folder, customer()) is None
@@ -251,8 +250,8 @@ def test_over_https_all_is_as_before(name: str, tmp_path: Path, caplog: pytest.L
 
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("scheme", SERVERS)
-@each_way
-def test_without_encryption_all_is_as_before(
+@each_variant
+def test_transfers_without_encryption_are_as_before(
     name: str, scheme: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def sent(folder: str) -> list[str]:
@@ -283,7 +282,7 @@ def test_kms(name: str, rule: str, http: RecordingServer, tmp_path: Path) -> Non
     assert "PUT" not in [call.method for call in http.requests]
     with TlsRecordingServer() as server:
         assert _run(name, server, tmp_path / "https", _KMS) is None
-    assert not kms_uploads, "what was begun is completed"
+    assert not kms_uploads, "every upload is completed"
 
 
 # -------------------------------------------------------------------------- the source of a copy
@@ -296,7 +295,7 @@ def _copying(target: RecordingServer, source: RecordingServer) -> Any:
 
 
 def test_a_source_read_over_another_scheme(http: RecordingServer, https: TlsRecordingServer) -> None:
-    """The size of the source is asked for with its key, by the source's client."""
+    """The client of the source requests its size, with its key."""
     with unguarded(), _copying(https, http) as copy:
         copy(SOURCE_SSE)
     assert leaks(http.wire, KEY)
@@ -320,24 +319,24 @@ def test_a_target_written_over_another_scheme(http: RecordingServer, https: TlsR
         assert [call.method for call in private.requests] == ["HEAD"]
 
 
-def test_a_source_with_a_key_copied_to_plain_text_is_said(
+def test_a_copy_from_a_source_with_a_key_is_logged(
     http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Table 3 allows it, and the source's key crosses in clear all the same."""
+    """Table 3 allows the copy, although it sends the source's key in clear."""
     with _copying(http, https) as copy:
         copy(SOURCE_SSE)
     assert [call.method for call in http.requests] == ["PUT"]
     assert rules(caplog) == ["table-3/SSE-C-to-none"]
 
 
-# ---------------------------------------------------------------------- what the answer tells
+# ------------------------------------------------------------------ encryption in the response
 
 
 @pytest.mark.parametrize("threads", [True, False])
 def test_parts_of_an_upload_that_the_bucket_encrypts_with_kms(
     threads: bool, http: RecordingServer, tmp_path: Path
 ) -> None:
-    """Nothing in the request names it: the answer to the first one does, and the parts are refused."""
+    """The request does not name SSE-KMS, but its response does, so the parts are refused."""
     http.answer("POST", headers={"x-amz-server-side-encryption": "aws:kms"})
     with boto3_client(http) as client, pytest.raises(SSETransportError) as caught:
         client.upload_file(_file(tmp_path, LARGE), BUCKET, OBJECT, Config=_in_parts(threads=threads))
@@ -346,7 +345,7 @@ def test_parts_of_an_upload_that_the_bucket_encrypts_with_kms(
     assert not kms_uploads
 
 
-def test_the_client_stays_usable_and_other_errors_stay_theirs(http: RecordingServer, tmp_path: Path) -> None:
+def test_the_client_stays_usable_and_other_errors_are_unchanged(http: RecordingServer, tmp_path: Path) -> None:
     with boto3_client(http) as client:
         with pytest.raises(SSETransportError):
             client.upload_file(_file(tmp_path), BUCKET, OBJECT, ExtraArgs=customer())
@@ -359,13 +358,13 @@ def test_the_client_stays_usable_and_other_errors_stay_theirs(http: RecordingSer
     assert [call.method for call in http.requests] == ["PUT", "HEAD"]
 
 
-def test_warn_lets_a_transfer_through(
+def test_warn_mode_lets_a_transfer_through(
     http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
     assert _run("upload_file in parts", http, tmp_path, customer()) is None
-    said = rules(caplog)
-    assert said[0] == "table-1/InitiateMultipartUpload"
-    # Repetitions are counted, and old releases complete an upload without its key.
-    assert set(said[1:]) - {"table-1/CompleteMultipartUpload"} == {"table-1/UploadPart"}
+    logged = rules(caplog)
+    assert logged[0] == "table-1/InitiateMultipartUpload"
+    # Repeats are throttled, and old releases complete an upload without its key.
+    assert set(logged[1:]) - {"table-1/CompleteMultipartUpload"} == {"table-1/UploadPart"}
     assert not leaks(caplog.text, KEY)

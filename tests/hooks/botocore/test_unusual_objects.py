@@ -1,4 +1,4 @@
-"""Requests, transports and metadata of the application's own making."""
+"""Requests, transports and metadata that the application creates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _by(transport: OwnTransport, call: Call) -> Call:
     return calling
 
 
-def test_a_transport_that_says_nothing_of_certificates_is_taken_at_its_word(
+def test_a_transport_without_certificate_settings_counts_as_verified(
     https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     transport = OwnTransport()
@@ -42,19 +42,19 @@ def test_a_transport_that_says_nothing_of_certificates_is_taken_at_its_word(
     assert len(transport.sent) == 1
     assert not caplog.records
 
-    def lead_away(client: Any) -> Any:
+    def to_plaintext(client: Any) -> Any:
         def rewrite(request: Any, **_: Any) -> None:
             request.url = request.url.replace(https.url, http.url)
 
         client.meta.events.register("before-send.s3", rewrite)
         return PUT_SSE_C(client)
 
-    refused(outcome("boto3", https, _by(transport, lead_away)), "table-1/PutObject")
+    refused(outcome("boto3", https, _by(transport, to_plaintext)), "table-1/PutObject")
     assert len(transport.sent) == 1
 
 
 @pytest.mark.parametrize("headers", [None, {}, {b"x-amz-meta-note": b"note"}, {"x-amz-meta-note": None}])
-def test_a_request_of_an_odd_make_is_sent(
+def test_a_request_built_by_the_application_is_sent(
     headers: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     transport = OwnTransport()
@@ -76,7 +76,7 @@ def test_header_names_in_bytes_are_read(http: RecordingServer) -> None:
 
 @each_sdk
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_odd_conditions_are_signed_as_before(
+def test_unusual_conditions_are_signed_as_before(
     scheme: str, sdk: str, http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = http if scheme == "http" else https
@@ -90,7 +90,7 @@ def test_odd_conditions_are_signed_as_before(
 
 
 @each_sdk
-def test_other_failures_of_a_request_with_encryption_are_the_sdks_own(sdk: str, https: TlsRecordingServer) -> None:
+def test_other_failures_of_an_encrypted_request_raise_the_sdks_own_error(sdk: str, https: TlsRecordingServer) -> None:
     def failed() -> tuple[type, str]:
         error = outcome(sdk, https, PUT_SSE_C, endpoint_url="https://127.0.0.1:9")
         return type(error), str(error)
@@ -102,8 +102,8 @@ def test_other_failures_of_a_request_with_encryption_are_the_sdks_own(sdk: str, 
 
 
 @each_sdk
-def test_a_key_that_is_empty_is_no_key(sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing secret travels, yet what is asked for is SSE-C all the same."""
+def test_an_empty_key_is_not_a_key(sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    """The request carries no key, but it still asks for SSE-C."""
 
     def add(client: Any) -> Any:
         def headers(request: Any, **_: Any) -> None:
@@ -118,32 +118,36 @@ def test_a_key_that_is_empty_is_no_key(sdk: str, http: RecordingServer, caplog: 
 
 
 @pytest.mark.parametrize("port", ["+{}", "{} "])
+<<<<<<< HEAD
 def test_a_url_that_one_parser_reads_and_another_does_not(port: str, https: TlsRecordingServer) -> None:
     pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
+=======
+def test_a_url_that_only_one_parser_accepts(port: str, https: TlsRecordingServer) -> None:
+>>>>>>> h-words
     with RecordingServer() as away:
 
-        def lead_away(request: Any, **_: Any) -> None:
+        def to_plaintext(request: Any, **_: Any) -> None:
             request.url = f"http://127.0.0.1:{port.format(away.port)}/bucket/key"
 
         def put(client: Any) -> Any:
-            client.meta.events.register("before-send.s3.PutObject", lead_away)
+            client.meta.events.register("before-send.s3.PutObject", to_plaintext)
             return asking("PutObject", "SSE-C")(client)
 
         refused(outcome("aiobotocore", https, put), "table-1/PutObject")
         assert_silent(away)
 
 
-def test_a_log_record_is_made_by_keywords_too() -> None:
+def test_a_log_record_can_be_created_from_keywords() -> None:
     record = logging.getLogger("x").makeRecord(name="x", level=10, fn="", lno=1, msg="m", args=(), exc_info=None)
     assert (record.name, record.msg) == ("x", "m")
 
 
-def test_metadata_that_is_no_ascii_is_botocores_to_refuse(http: RecordingServer) -> None:
+def test_metadata_that_is_not_ascii_raises_botocores_own_error(http: RecordingServer) -> None:
     error = outcome("boto3", http, asking("PutObject", "SSE-C", Metadata={"é": "x"}))
     assert type(error).__name__ == "ParamValidationError"
 
 
-def test_a_metadata_prefix_too_many_hides_no_key(http: RecordingServer) -> None:
+def test_a_repeated_metadata_prefix_hides_no_key(http: RecordingServer) -> None:
     named = {"x-amz-meta-x-amz-server-side-encryption-customer-key": KEY}
     refused(outcome("boto3", http, asking("PutObject", Metadata=named)), "key-misplaced")
     assert_silent(http)

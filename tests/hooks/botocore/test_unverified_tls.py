@@ -15,13 +15,13 @@ from tests.support.sse import KEY
 
 urllib3_warns = pytest.mark.filterwarnings(
     "ignore::urllib3.exceptions.InsecureRequestWarning",
-    "ignore:verify_ssl is deprecated:DeprecationWarning",  # said of old releases of aiobotocore by aiohttp
+    "ignore:verify_ssl is deprecated:DeprecationWarning",  # aiohttp warns about old releases of aiobotocore
 )
 
 
 @urllib3_warns
 @each_sdk
-def test_unverified_tls_is_said_once_per_client(
+def test_unverified_tls_is_logged_once_per_client(
     sdk: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = asking("PutObject", "SSE-C")
@@ -30,7 +30,7 @@ def test_unverified_tls_is_said_once_per_client(
     assert rules(caplog) == ["unverified-tls"]
     assert "verify=" in caplog.text
     assert not leaks(caplog.text, KEY)
-    reset()  # a repetition from the same place would only be counted
+    reset()  # a repeat from the same call site would be throttled
     assert succeeded(outcome(sdk, https, secret, verify=False))
     assert rules(caplog) == ["unverified-tls"] * 2, "another client"
 
@@ -53,7 +53,7 @@ def test_unverified_tls_is_refused_under_strict(
 
 @urllib3_warns
 @each_sdk
-def test_a_key_by_handler_over_unverified_tls_is_said_too(
+def test_a_key_from_a_handler_over_unverified_tls_is_logged(
     sdk: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     def put(client: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Transfers by the AWS CRT: botocore only writes the request, another client sends it.
+"""Transfers through the AWS CRT: botocore only builds the request, and the CRT client sends it.
 
-The CRT's client goes where the request's Host header says, over the transport that it was made with;
-of the URL's scheme, it knows nothing. Its resolver is not Python's, so these tests use addresses.
+The CRT client connects to the host of the Host header, over the transport that it was created with. It ignores
+the scheme of the URL. Its resolver is not Python's, so these tests use addresses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 awscrt_s3 = pytest.importorskip("awscrt.s3", reason="awscrt is not installed here")
 crt = pytest.importorskip("s3transfer.crt", reason="this s3transfer has no CRT transfers")
 
-from botocore.credentials import Credentials  # noqa: E402  # only where the CRT is
+from botocore.credentials import Credentials  # noqa: E402  # after the check for the CRT
 
 from obs_sse_guard import SSETransportError  # noqa: E402
 from tests.support.guard import POLICY, unguarded  # noqa: E402
@@ -60,7 +60,7 @@ def _serializer(url: str) -> Any:
 
 @contextlib.contextmanager
 def _manager(server: RecordingServer, *, scheme_of_the_url: str = "https", verify: Any = None) -> Iterator[Any]:
-    """Transfers to this server: the server's kind decides ``use_ssl``, the URL's scheme whatever it likes."""
+    """Open a transfer manager. The server decides ``use_ssl``; the URL can have either scheme."""
     use_ssl = server.ca is not None
     url = f"{scheme_of_the_url}://{server.url.partition('://')[2]}"
     client = _client(server, use_ssl=use_ssl, verify=server.ca if verify is None else verify)
@@ -117,7 +117,7 @@ def test_without_the_guard_use_ssl_false_sends_the_key_in_clear(
 
 @each_endpoint
 @each_call
-def test_use_ssl_false_is_refused_whatever_the_url_says(
+def test_use_ssl_false_is_refused_whatever_the_urls_scheme(
     name: str, scheme_of_the_url: str, http: RecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     call, rule = CALLS[name]
@@ -127,13 +127,13 @@ def test_use_ssl_false_is_refused_whatever_the_url_says(
     assert (error.sdk, error.scheme, error.endpoint) == ("botocore", "http", http.url)
     assert "use_ssl" in str(error)
     assert_silent(http)
-    assert not [path for path in tmp_path.iterdir() if path.name != "upload.bin"], "nothing half downloaded"
+    assert not [path for path in tmp_path.iterdir() if path.name != "upload.bin"], "no partial download is left"
     assert not caplog.records
 
 
 @each_endpoint
 @each_call
-def test_use_ssl_true_is_allowed_whatever_the_url_says(
+def test_use_ssl_true_is_allowed_whatever_the_urls_scheme(
     name: str, scheme_of_the_url: str, https: TlsRecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with _manager(https, scheme_of_the_url=scheme_of_the_url) as manager:
@@ -196,8 +196,8 @@ def test_unverified_tls(
 
 
 @pytest.mark.parametrize("mode", ["DISABLED", "ENABLED"])
-def test_a_request_of_the_crt_by_hand(mode: str, http: RecordingServer, https: TlsRecordingServer) -> None:
-    """Without s3transfer: the application writes the request itself."""
+def test_a_request_sent_by_the_crt_client_directly(mode: str, http: RecordingServer, https: TlsRecordingServer) -> None:
+    """The application builds the request itself, without s3transfer."""
     from awscrt.http import HttpHeaders, HttpRequest
 
     server = http if mode == "DISABLED" else https
@@ -218,12 +218,12 @@ def test_a_request_of_the_crt_by_hand(mode: str, http: RecordingServer, https: T
         assert leaks(https.received, KEY)
 
 
-# ------------------------------------------------------------------------- by way of boto3
+# -------------------------------------------------------------------------- through boto3
 
 
 @pytest.fixture
 def by_boto3(monkeypatch: pytest.MonkeyPatch) -> Callable[[RecordingServer], Any]:
-    """boto3's own way to the CRT, with a CRT client for our server: its own would leave the loopback."""
+    """Let boto3 create its CRT transfers, with a client for the test server instead of AWS."""
     boto3_crt = pytest.importorskip("boto3.crt", reason="this boto3 has no CRT transfers")
     from boto3.s3.transfer import TransferConfig
 
@@ -238,7 +238,7 @@ def by_boto3(monkeypatch: pytest.MonkeyPatch) -> Callable[[RecordingServer], Any
     return prepare
 
 
-def test_the_callers_client_does_not_decide(
+def test_the_callers_client_does_not_decide_the_transport(
     by_boto3: Any, http: RecordingServer, https: TlsRecordingServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "upload.bin"

@@ -1,4 +1,4 @@
-"""Arguments of any kind: mappings, keywords, header objects of other classes, and wrong ones."""
+"""Arguments of any kind: mappings, keywords, header objects of other classes, and invalid ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.sse import ENCODED, KEY
 
 
 @pytest.mark.parametrize("method", ["putObject", "downloadFile"])
-def test_self_may_be_a_keyword(method: str, http: RecordingServer, tmp_path: Path) -> None:
+def test_self_can_be_passed_as_a_keyword(method: str, http: RecordingServer, tmp_path: Path) -> None:
     arguments = {"content": CONTENT} if method == "putObject" else {"downloadFile": str(tmp_path / "file")}
     call: Any = getattr(obs.ObsClient, method)
     with open_client("v2", http) as client:
@@ -47,7 +47,7 @@ def test_any_mapping_is_read(argument: str, http: RecordingServer) -> None:
 
 
 def _same_error(client: Any, call: Callable[[Any], object]) -> str:
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # the SDK raises just that
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # the SDK raises plain Exception
         call(client)
     assert not isinstance(caught.value, SSETransportError)
     return f"{type(caught.value).__name__}: {caught.value}"
@@ -66,8 +66,8 @@ def _same_error(client: Any, call: Callable[[Any], object]) -> str:
     ],
     ids=["no bucket", "no object", "unknown", "no bucket, unknown", "empty bucket, unknown", "twice", "too many"],
 )
-def test_wrong_arguments_are_the_sdks_own_error(call: Callable[[Any], object], http: RecordingServer) -> None:
-    """Also where the hook has the parameters of the method itself, and the SDK would not complain of a missing one."""
+def test_wrong_arguments_raise_the_sdks_own_error(call: Callable[[Any], object], http: RecordingServer) -> None:
+    """Also for a missing argument that the SDK does not check, although the hook has the method's parameters."""
     with open_client("v2", http) as client:
         guarded = _same_error(client, call)
         obs_sse_guard.uninstall()
@@ -76,7 +76,7 @@ def test_wrong_arguments_are_the_sdks_own_error(call: Callable[[Any], object], h
 
 
 class _Headers:
-    """A header object of an application's own, as uploadFile takes them."""
+    """A header object of the application. uploadFile accepts any class."""
 
     def __init__(self, **values: Any) -> None:
         vars(self).update(dict.fromkeys(obs.UploadFileHeader.allowedAttr), **values)
@@ -96,7 +96,7 @@ def test_a_header_object_of_another_class_is_read(sse: str, http: RecordingServe
             assert_silent(http)
 
 
-def test_names_that_are_no_text_are_read_too(http: RecordingServer) -> None:
+def test_header_names_that_are_not_text_are_read(http: RecordingServer) -> None:
     headers = {b"x-amz-server-side-encryption-customer-key": "key", 1: "one"}
     with open_client("v2", http) as client:
         with pytest.raises(SSETransportError):

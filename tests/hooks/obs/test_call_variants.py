@@ -1,4 +1,4 @@
-"""Every other way to call each operation: other methods, other shapes, raw headers, signed URLs."""
+"""Every other call of each operation: other methods, other argument types, raw headers, signed URLs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAIRS = [
     for operation, variants in ALTERNATIVES.items()
     for variant in (PLAIN[operation], *variants)
     for row in ROWS
-    if variant.says(row)
+    if variant.can_express(row)
 ]
 
 
@@ -38,7 +38,7 @@ _SAID = _params(_PAIRS)
 def _client(kind: str, server: RecordingServer, variant: CallVariant, **options: Any) -> Iterator[Any]:
     with obs_calls.open_client(kind, server, **options) as client:
         if not variant.available(client):
-            pytest.skip("this release of the SDK has no such way")
+            pytest.skip("this release of the SDK does not support this call")
         yield client
 
 
@@ -51,13 +51,13 @@ def _outcome(variant: CallVariant, client: Any, row: Row, folder: Path) -> str:
 
 
 def _expected(variant: CallVariant, row: Row) -> str:
-    """What the law says of the worst request that the way makes."""
+    """Return the oracle's outcome for the most severe request of the variant."""
     if variant.misplaces and oracle.carries_key(row):
         return oracle.REFUSED
     operations = set(variant.requests) or {variant.operation}
     rows = [oracle.row_of(operation, row.source, row.target) for operation in operations | {variant.operation}]
-    verdicts = {oracle.verdict(found, "http") for found in rows if found}
-    return oracle.REFUSED if oracle.REFUSED in verdicts else ""
+    outcomes = {oracle.outcome(found, "http") for found in rows if found}
+    return oracle.REFUSED if oracle.REFUSED in outcomes else ""
 
 
 @pytest.mark.thinned
@@ -76,7 +76,7 @@ _VARIES = re.compile(
 
 
 def _normal(server: RecordingServer) -> list[Any]:
-    """The requests without what depends on the time, in an order of their own: workers race."""
+    """Return the requests without the fields that depend on time, sorted because workers race."""
     port = str(server.port)
     requests = []
     for call in server.requests:
@@ -93,7 +93,7 @@ def _sent(scheme: str, kind: str, variant: CallVariant, row: Row, folder: Path) 
         failure = ""
         try:
             variant.call(client, row, KEY, folder)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it must be the same
+        except Exception as error:  # noqa: BLE001  # any error must be the same without the guard
             failure = repr(error).replace(str(server.port), "PORT").replace(str(folder), "FOLDER")
         return _normal(server), failure
 
@@ -118,5 +118,5 @@ def test_over_https_the_same_bytes_are_sent(variant: CallVariant, row: Row, tmp_
 
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize(("variant", "row"), _params([pair for pair in _PAIRS if not _expected(*pair)]))
-def test_what_is_allowed_over_http_sends_the_same_bytes(variant: CallVariant, row: Row, tmp_path: Path) -> None:
+def test_an_allowed_call_over_http_sends_the_same_bytes(variant: CallVariant, row: Row, tmp_path: Path) -> None:
     _same("http", "v2", variant, row, tmp_path)

@@ -1,4 +1,4 @@
-"""Clients of all kinds, and where each gets its transport from."""
+"""Clients of every kind, and how each determines its transport."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = needs_https
 
 
 @pytest.mark.parametrize("signature", ["obs", "v2"])
-def test_negotiation_may_end_in_either_dialect(signature: str) -> None:
+def test_negotiation_can_end_in_either_dialect(signature: str) -> None:
     with RecordingServer(signature=signature) as plain, open_client("obs", plain) as client:
         if not obs_calls.passes_raw_headers(client):
             pytest.skip("this release of the SDK passes no raw headers")
@@ -41,8 +41,8 @@ def test_negotiation_may_end_in_either_dialect(signature: str) -> None:
         assert_no_key(plain, KEY)
 
 
-def test_threads_do_not_hear_each_others_findings(http: RecordingServer, https: RecordingServer) -> None:
-    """32 threads, refused and allowed calls mixed: each is judged by its own facts."""
+def test_threads_do_not_share_findings(http: RecordingServer, https: RecordingServer) -> None:
+    """32 threads mix refused and allowed calls; each call is checked by its own request."""
     outcomes: dict[int, list[str]] = {}
 
     def work(number: int) -> None:
@@ -71,7 +71,7 @@ def _outcome(call: Any, client: Any) -> str:
         return "refused"
 
 
-def test_copies_of_a_client_are_judged_by_their_own_transport(https: RecordingServer, http: RecordingServer) -> None:
+def test_copies_of_a_client_are_checked_by_their_own_transport(https: RecordingServer, http: RecordingServer) -> None:
     import copy
 
     with open_client("v2", https) as client:
@@ -82,14 +82,14 @@ def test_copies_of_a_client_are_judged_by_their_own_transport(https: RecordingSe
     assert_silent(http)
 
 
-def test_a_port_is_left_out_only_where_it_is_the_schemes_own(http: RecordingServer) -> None:
+def test_a_port_is_omitted_only_if_it_is_the_schemes_default(http: RecordingServer) -> None:
     with open_client("v2", http, server="http://host.test:443") as client:
         assert request_context(client, "call", "PutObject").endpoint == "http://host.test:443"
     with open_client("v2", http, server="http://host.test") as client:
         assert request_context(client, "call", "PutObject").endpoint == "http://host.test"
 
 
-def test_a_call_on_the_class_is_judged(http: RecordingServer) -> None:
+def test_a_call_through_the_class_is_checked(http: RecordingServer) -> None:
     header = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
     with open_client("v2", http) as client, pytest.raises(SSETransportError):
         obs.ObsClient.putContent(client, BUCKET, OBJECT, CONTENT, headers=header)
@@ -102,7 +102,7 @@ def _cipher() -> Any:
 
 
 @pytest.mark.skipif(not hasattr(obs, "CryptoObsClient"), reason="not in this release of the SDK")
-def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_path: Any) -> None:
+def test_the_crypto_client_is_checked_before_it_reads(http: RecordingServer, tmp_path: Any) -> None:
     cipher = _cipher()
     client = obs.CryptoObsClient(cipher, access_key_id="a", secret_access_key="b", server=http.url)
     sse = obs.SseCHeader.getInstance(KEY)
@@ -122,7 +122,7 @@ def test_the_crypto_client_is_judged_before_it_reads(http: RecordingServer, tmp_
     assert_silent(http)
 
 
-def test_a_client_behind_user_info_shows_its_host_alone() -> None:
+def test_user_info_is_omitted_from_the_host() -> None:
     class Client:
         is_secure, server, port, proxy_host = False, "user:secret@host.test", 80, None
 
@@ -154,7 +154,7 @@ def test_without_a_scheme_the_flag_decides(http: RecordingServer) -> None:
 
 
 @needs_https
-def test_the_flag_is_read_at_every_call(https: RecordingServer, http: RecordingServer) -> None:
+def test_the_flag_is_read_on_every_call(https: RecordingServer, http: RecordingServer) -> None:
     with open_client("v2", https) as client:
         assert put_sse_c(client).status == 200
         client.is_secure, client.port = False, http.port
@@ -165,7 +165,7 @@ def test_the_flag_is_read_at_every_call(https: RecordingServer, http: RecordingS
     assert_silent(http)
 
 
-def test_the_shadow_client_is_judged(http: RecordingServer) -> None:
+def test_the_shadow_client_is_checked(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         if not hasattr(client, "get_shadow_client"):
             pytest.skip("not in this release of the SDK")
@@ -185,7 +185,7 @@ class _Own(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
         return super().putContent(*args, **kwargs)
 
 
-def test_what_an_override_adds_is_judged(http: RecordingServer) -> None:
+def test_encryption_added_by_an_override_is_checked(http: RecordingServer) -> None:
     client = _Own(access_key_id="a", secret_access_key="b", server=http.url)
     with pytest.raises(SSETransportError):
         client.putContent(BUCKET, OBJECT, CONTENT)

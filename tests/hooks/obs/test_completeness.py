@@ -1,7 +1,7 @@
-"""Complete by the SDK's own account: through no parameter of no public method does a key leave in clear.
+"""No parameter of any public method sends a key in clear.
 
-What there is to try is read from the SDK that is installed, not from what we know of it. A parameter that
-is not set down below as text of the application's own is tried with everything that holds a key.
+The methods and parameters are read from the installed SDK, not from a list. Every parameter is tried with
+every object that holds a key, unless it is listed below as plain text of the application.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.sse import ENCODED, KEY
 
 
 def test_every_method_that_takes_headers_is_hooked() -> None:
-    """What the SDK itself offers, not what we know of it: a new method must not pass unseen."""
+    """The methods are read from the SDK, so that a new one is not missed."""
     carriers = {"headers", "header", "sseHeader", "destSseHeader", "sourceSseHeader", "extensionHeaders", "metadata"}
     unguarded = [
         name
@@ -43,14 +43,14 @@ def test_every_method_that_takes_headers_is_hooked() -> None:
     assert set(unguarded) <= signed_beneath | send_nothing_themselves
 
 
-# Where it is handed what it did not expect, the SDK leaves its files and sockets open.
+# After an unexpected argument, the SDK leaves its files and sockets open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
 
 KEY_HEADER = "server-side-encryption-customer-key"
 
 
-# Text that the SDK puts where the application wants it, and that no guard can tell from any other text.
+# Free text of the application. The guard cannot recognize a key in it.
 _TEXT = {
     "the name of a thing": """
         bucketName bucketName1 bucketName2 objectKey sourceBucketName sourceObjectKey destBucketName destObjectKey
@@ -72,11 +72,11 @@ TEXT = frozenset(name for names in _TEXT.values() for name in names.split())
 
 
 NO_CALLS = frozenset({"close", "initLog", "refresh", "bucketClient", "get_shadow_client"})
-"""Methods that make no request."""
+"""Methods that send no request."""
 
 
 def _header_objects() -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The SDK's own classes whose objects hold an SSE object."""
+    """Return the SDK's classes whose objects hold an SSE object."""
     arguments = {"sseHeader", "destSseHeader", "sourceSseHeader"}
     for name, found in vars(obs.model).items():
         holds = arguments & set(getattr(found, "allowedAttr", ()))
@@ -97,7 +97,7 @@ MATERIAL: dict[str, Callable[[], Any]] = {
 
 
 def _needed() -> dict[str, Any]:
-    """What makes a call one that the SDK sends."""
+    """Return the arguments that the SDK requires before it sends a call."""
     return {
         "bucketName": BUCKET,
         "objectKey": OBJECT,
@@ -164,7 +164,7 @@ _CLIENTS: dict[str, Callable[[str, RecordingServer], contextlib.AbstractContextM
 
 
 def _public(client: str) -> list[str]:
-    """The public methods: of a client that is an ObsClient too, what it does itself."""
+    """Return the public methods; of a subclass of ObsClient, only those that it overrides."""
     if client == "BucketClient":
         return sorted({name for name in obs.bucket.BucketClient.allowedMethod if hasattr(obs.ObsClient, name)})
     found = getattr(obs, client, None)
@@ -192,19 +192,19 @@ _METHODS = [(client, method) for client in _CLIENTS for method in _public(client
 
 
 def _attempt(call: Callable[..., Any], arguments: dict[str, Any]) -> str:
-    """Make the call, and tell what it gave back; a call may fail in any way the SDK likes."""
+    """Make the call, and return its result as text; the call may fail with any error."""
     try:
         answer = call(**arguments)
         if callable(getattr(answer, "wait_for_completion", None)):
             answer.wait_for_completion(10)
-    except Exception as error:  # noqa: BLE001  # a wrong type, a refusal, whatever: what counts is the wire
+    except Exception as error:  # noqa: BLE001  # any error is fine: only the sent bytes count
         return str(error) if isinstance(error, SSETransportError) else ""
     signed = ("signedUrl", "actualSignedRequestHeaders", "originPolicy", "policy")
     return repr([getattr(answer, name, "") for name in signed])
 
 
 def _passed(server: RecordingServer, before: int) -> list[str]:
-    """The requests since then that carried a key where no row allows it."""
+    """Return the later requests that carried a key where no row allows it."""
     return [
         f"{request.method} {request.target}"
         for request in server.requests[before:]
@@ -237,9 +237,9 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _in_no_time() -> Iterator[None]:
+def _without_waiting() -> Iterator[None]:
     with obs_calls.without_backoff(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # how the SDK makes its TLS context
+        warnings.simplefilter("ignore", DeprecationWarning)  # from the SDK's TLS context
         yield
 
 
@@ -285,11 +285,11 @@ def test_without_the_guard_the_key_passes(method: str, parameter: str, http: Rec
         assert _what_passes(client, http, [*tried.values()], method, tried=[parameter])
 
 
-def test_what_is_text_is_a_parameter() -> None:
-    """A slip in the list, or a parameter that is gone, would hide that nothing is tried there."""
+def test_every_text_parameter_exists() -> None:
+    """A misspelled or removed parameter would exempt nothing."""
     from tests.support.canary import Record
 
     if Record().releases("esdk-obs-python")[-1] != obs.const.OBS_SDK_VERSION:
-        pytest.skip("the list is that of the newest release")
+        pytest.skip("the list matches the newest release")
     known = {given.name for client, method in _METHODS for given in _parameters(client, method)}
     assert known >= TEXT - {"bucketName"}

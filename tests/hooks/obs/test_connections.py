@@ -1,4 +1,4 @@
-"""The connection decides, not the client's flag: pooled, injected and retried connections."""
+"""The connection decides the transport, not the client's flag: pooled, injected and retried connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_pooled_plaintext_connection_carries_no_key(http: RecordingServer) -> 
         client.is_secure = True
         assert refused_at_once(put_sse_c, client).rule == "table-1/PutObject"
         assert client.connHolder["connSet"].qsize() == 0
-        gc.collect()  # a leaked socket would warn, and warnings are errors
+        gc.collect()  # a leaked socket would warn, which fails the test
     assert_no_key(http, KEY)
 
 
@@ -46,7 +46,7 @@ def test_an_injected_plaintext_connection_carries_no_key(http: RecordingServer, 
     assert_no_key(http, KEY)
 
 
-def test_every_attempt_is_judged_by_its_own_transport(https: RecordingServer, http: RecordingServer) -> None:
+def test_every_attempt_is_checked_by_its_own_transport(https: RecordingServer, http: RecordingServer) -> None:
     with open_client("v2", https) as client:
 
         def flip(_: object) -> bool:
@@ -59,7 +59,7 @@ def test_every_attempt_is_judged_by_its_own_transport(https: RecordingServer, ht
     assert_silent(http)
 
 
-def test_a_pooled_connection_leads_where_it_was_made_for(
+def test_a_pooled_connection_leads_to_the_host_it_was_opened_for(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TRUSTED, "obs.test")
@@ -84,6 +84,6 @@ def test_a_pooled_connection_leads_where_it_was_made_for(
         (SimpleNamespace(), False),
     ],
 )
-def test_the_transport_is_the_connections(connection: Any, secure: bool) -> None:
-    """What cannot be told counts as plaintext; the classes of ``use_http2`` load on old Pythons only."""
+def test_the_transport_is_read_from_the_connection(connection: Any, secure: bool) -> None:
+    """An unknown connection counts as plaintext. The classes of ``use_http2`` import only on old Pythons."""
     assert is_tls(connection) is secure

@@ -1,4 +1,4 @@
-"""Fetch jobs, the one request whose body names headers."""
+"""Fetch jobs: the only request whose body contains headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_fetch_job_carries_headers_in_its_body(kind: str, http: RecordingServe
     assert_no_key(http, KEY)
 
 
-def test_a_private_fetch_job_is_judged_by_its_body(http: RecordingServer) -> None:
+def test_a_private_fetch_job_is_checked_by_its_body(http: RecordingServer) -> None:
     body = json.dumps({"objectheaders": {S3_KEY_HEADER: ENCODED}})
     with open_client("v2", http) as client:
         call = functools.partial(client._make_post_request, BUCKET, "v1/async-fetch/jobs", entity=body)
@@ -37,14 +37,14 @@ def test_a_private_fetch_job_is_judged_by_its_body(http: RecordingServer) -> Non
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"objectheaders": 1}', b'{"objectheaders": null}', None])
-def test_an_odd_fetch_job_passes(body: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_malformed_fetch_job_passes(body: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     with open_client("v2", http) as client:
         client._make_post_request(BUCKET, "v1/async-fetch/jobs", entity=body)
     assert len(http.requests) == 1
     assert not caplog.records
 
 
-def test_no_other_body_is_looked_at(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_other_body_is_read(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     body = f'{{"objectheaders": {{"{S3_KEY_HEADER}": "x"}}}}'
     with open_client("v2", http) as client:
         client.putContent(BUCKET, "v1/async-fetch/jobs", content=body)

@@ -1,4 +1,4 @@
-"""The findings beside the tables, by ObsClient's methods, under both policies."""
+"""The findings outside the tables, through ObsClient's methods, under both policies."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tests.support.sse import ENCODED, KEY, OBS_KEY_HEADER
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_strict_demands_https_wherever_encryption_is_named(
+def test_strict_requires_https_wherever_encryption_is_named(
     row: Row, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(POLICY, "strict")
     with obs_calls.open_client("v2", http) as client:
         if not obs_calls.PLAIN[row.operation].available(client):
-            pytest.skip("this release of the SDK cannot say it")
-        if oracle.verdict(row, "http", "strict") == oracle.REFUSED:
+            pytest.skip("this release of the SDK cannot express it")
+        if oracle.outcome(row, "http", "strict") == oracle.REFUSED:
             with pytest.raises(SSETransportError, match="strict") as caught:
                 obs_calls.drive(client, row)
             assert caught.value.rule == row.id
@@ -47,8 +47,8 @@ def test_strict_demands_https_wherever_encryption_is_named(
 
 
 @pytest.mark.parametrize("row", ROWS_OF_2025, ids=lambda row: row.id)
-def test_the_later_rows_count_under_strict_alone(row: Row, policy: str, http: RecordingServer) -> None:
-    """A row whose SSE-OBS is a source alone decides as the same row without: it never matters."""
+def test_the_later_rows_apply_only_under_strict(row: Row, policy: str, http: RecordingServer) -> None:
+    """SSE-OBS as a source does not change the outcome of a row."""
 
     def side(encryption: str) -> Any:
         if encryption == "SSE-OBS":
@@ -56,14 +56,14 @@ def test_the_later_rows_count_under_strict_alone(row: Row, policy: str, http: Re
         return obs_calls.sse(encryption, KEY)
 
     without = oracle.row_of(row.operation, "none" if row.source == "SSE-OBS" else row.source, row.target)
-    verdict = oracle.verdict(without, "http", policy) if without else oracle.SILENT
+    expected = oracle.outcome(without, "http", policy) if without else oracle.SILENT
     if without is None and policy == "strict" and "http" not in row.allowed:
-        verdict = oracle.REFUSED
+        expected = oracle.REFUSED
     if without is None and row.source == "SSE-C":
-        verdict = oracle.REFUSED  # key-in-clear: no row of the 32, and a key
+        expected = oracle.REFUSED  # key-in-clear: no row of the 32, and a key
     with obs_calls.open_client("v2", http) as client:
         call = _copy if row.operation == "CopyObject" else _copy_part
-        if verdict == oracle.REFUSED:
+        if expected == oracle.REFUSED:
             with pytest.raises(SSETransportError):
                 call(client, side(row.source), side(row.target))
             assert_silent(http)
@@ -83,12 +83,12 @@ def _copy_part(client: Any, source: Any, target: Any) -> Any:
 
 @pytest.mark.parametrize("kind", obs_calls.KINDS)
 @pytest.mark.parametrize("variant", ROWLESS, ids=lambda variant: variant.id)
-def test_key_in_clear_is_refused_where_no_row_speaks(
+def test_key_in_clear_is_refused_where_no_row_applies(
     variant: CallVariant, kind: str, policy: str, http: RecordingServer, tmp_path: Path
 ) -> None:
     with obs_calls.open_client(kind, http) as client:
         if not variant.available(client):
-            pytest.skip("this release of the SDK has no such way")
+            pytest.skip("this release of the SDK does not support this call")
         with pytest.raises(SSETransportError) as caught:
             variant.call(client, ROWLESS_ROW, KEY, tmp_path)
     assert caught.value.rule == ("key-misplaced" if variant.misplaces else "key-in-clear")

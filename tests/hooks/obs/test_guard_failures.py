@@ -1,4 +1,4 @@
-"""A failure of the guard's own never breaks a call, and is logged."""
+"""A failure inside the guard never breaks a call, and is logged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_bug_in_any_gate_lets_the_call_through(
+def test_a_failure_in_any_hook_lets_the_call_through(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delattr("obs_sse_guard._hooks.obs.methods.keys_as_values")
@@ -27,8 +27,8 @@ def test_a_bug_in_any_gate_lets_the_call_through(
     assert "could not judge a call of deleteObject (NameError" in caplog.text
 
 
-def test_a_client_that_cannot_tell_its_transport_is_let_through(caplog: pytest.LogCaptureFixture) -> None:
-    """A stand-in of a test's, which never began as an ObsClient."""
+def test_a_client_with_an_unknown_transport_is_let_through(caplog: pytest.LogCaptureFixture) -> None:
+    """A test double that does not call ``ObsClient.__init__``."""
 
     class Double(obs.ObsClient):  # type: ignore[misc]  # the SDK ships no types
         def __init__(self) -> None:
@@ -43,7 +43,7 @@ def test_a_client_that_cannot_tell_its_transport_is_let_through(caplog: pytest.L
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
+def test_a_failure_is_logged_once_and_lets_the_call_through(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -55,12 +55,12 @@ def test_a_bug_of_ours_is_logged_once_and_lets_the_call_through(
         for _ in range(2):
             assert put_sse_c(client).status == 200
     assert {record.levelno for record in caplog.records} == {logging.ERROR}
-    assert len(caplog.records) == 3, "one for each place that broke"
+    assert len(caplog.records) == 3, "one for each failing hook"
     assert "LookupError in broken" in caplog.text
     assert not leaks(caplog.text, KEY)
 
 
-def test_a_bug_in_learning_from_an_answer_does_not_lose_it(
+def test_a_failure_in_reading_a_response_does_not_lose_it(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delattr("obs_sse_guard._hooks.obs.responses._report_read")

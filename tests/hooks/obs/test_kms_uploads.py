@@ -1,4 +1,4 @@
-"""Parts of uploads that were begun with SSE-KMS, which no header of the part shows."""
+"""Parts of uploads that were begun with SSE-KMS. No header of the part shows the encryption."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_ended_upload_is_forgotten(end: str, https: RecordingServer) -> None:
         assert len(kms_uploads) == 1
         https.answer(lambda request: "uploadId" in request.query, 404, times=1)
         _end(client, end, upload_id)
-        assert len(kms_uploads) == 1, "an upload that could not be ended goes on"
+        assert len(kms_uploads) == 1, "an upload that could not be ended is still recorded"
         client.listParts(BUCKET, OBJECT, upload_id)
         assert len(kms_uploads) == 1
         _end(client, end, upload_id)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _later(name: str, answer: Any) -> Any:
-    """A method with the parameters of the SDK's, and one more."""
+    """Return a method with the parameters of the SDK's method, and one more."""
 
     def method(*_: Any, **arguments: Any) -> Any:
         return answer(arguments.get("new", "old"))
@@ -44,9 +44,9 @@ def test_a_new_parameter_of_a_later_release_passes_through() -> None:
     assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
 
 
-def test_other_parameters_than_expected_are_not_guessed() -> None:
+def test_unexpected_parameters_are_not_guessed() -> None:
     def changed(self: object, second: str, first: str) -> None:
-        """As if a release had swapped them."""
+        """A method whose parameters are swapped."""
 
     with pytest.raises(LookupError):
         request_hook("request", changed)
@@ -68,7 +68,7 @@ _OPTIONAL = "content=None, metadata=None, headers=None"
     ],
     ids=["by keyword alone", "by position alone", "a name of ours", "a private name", "any keywords"],
 )
-def test_a_method_of_a_later_release_may_take_its_arguments_otherwise(
+def test_a_later_release_can_change_how_arguments_are_passed(
     parameters: str, more: dict[str, Any], http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     obs_sse_guard.uninstall()
@@ -95,7 +95,7 @@ def test_a_method_of_a_later_release_may_take_its_arguments_otherwise(
         ((3, 24, 3), (3, 12), False),
     ],
 )
-def test_where_https_is_broken_the_fix_says_upgrade(
+def test_where_https_is_broken_the_fix_is_to_upgrade(
     sdk: tuple[int, ...], python: tuple[int, ...], upgrade: bool
 ) -> None:
     assert ("upgrade to esdk-obs-python>=3.24.3" in advice._upgrade(sdk, python)) is upgrade

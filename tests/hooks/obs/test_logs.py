@@ -1,4 +1,4 @@
-"""The SDK's own log prints customer keys; with the guard active it does not."""
+"""The SDK's own log contains customer keys; with the guard active it does not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.support.sse import ENCODED, KEY, OBS_KEY_HEADER
         "é" * 31 + "'",
     ],
 )
-def test_a_misplaced_key_is_masked_whatever_is_in_it(
+def test_a_misplaced_key_with_any_characters_is_masked(
     key: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
@@ -81,7 +81,7 @@ def _everything(client: Any) -> None:
     copy = obs.CopyObjectHeader(destSseHeader=sse, sourceSseHeader=sse)
     client.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, headers=copy)
     client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={OBS_KEY_HEADER.upper(): ENCODED})
-    if not client.is_signature_negotiation:  # a private request would find no signature negotiated
+    if not client.is_signature_negotiation:  # a private request negotiates no signature
         client._make_get_request(BUCKET, OBJECT, pathArgs={OBS_KEY_HEADER: ENCODED})
     in_use = obs_calls.prefix_of(client) + OBS_KEY_HEADER[len("x-obs-") :]
     client.setBucketFetchJob(BUCKET, "http://a.test/", objectHeaders={in_use: ENCODED})
@@ -102,7 +102,7 @@ def test_no_key_in_the_sdks_log(
 
 
 @needs_https
-def test_without_the_guard_the_keys_are_there(
+def test_without_the_guard_the_keys_are_logged(
     https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
 ) -> None:
     obs_sse_guard.uninstall()
@@ -114,10 +114,10 @@ def test_without_the_guard_the_keys_are_there(
 
 
 @needs_https
-def test_no_key_in_a_log_that_flows_to_the_root_logger(
+def test_no_key_in_a_log_that_propagates_to_the_root_logger(
     https: RecordingServer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
-    """Applications that gather all logs in one place let the SDK's logger propagate; its own handlers are none then."""
+    """Applications with central logging let the SDK's logger propagate, without handlers of its own."""
     logger = logging.getLogger(f"obs-sdk-{request.node.name}")
     with open_client("v2", https) as client, caplog.at_level(logging.DEBUG):
         _attach(client, request)
@@ -144,22 +144,22 @@ def test_in_warn_mode_a_misplaced_key_is_masked_too(
 def test_everything_else_of_the_log_is_unchanged(log: _Lines, request: pytest.FixtureRequest) -> None:
     client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
 
-    def says() -> None:
+    def write_records() -> None:
         client.log(
             logging.DEBUG, "method:%s, header:%s", "PUT", {"Host": "h", OBS_KEY_HEADER.replace("key", "algorithm"): "A"}
         )
         client.log(logging.WARNING, "a plain line")
         client.log("ERROR", "a level that the SDK itself gets wrong")
 
-    says()
+    write_records()
     guarded, log.lines = log.lines, []
     obs_sse_guard.uninstall()
-    says()
+    write_records()
     assert guarded == log.lines
     assert len(guarded) == 2
 
 
-def test_nothing_is_done_for_lines_that_nobody_writes(
+def test_records_that_no_handler_writes_are_not_masked(
     log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(_: object) -> None:
@@ -172,7 +172,7 @@ def test_nothing_is_done_for_lines_that_nobody_writes(
     assert log.lines == []
 
 
-def test_a_bug_of_ours_does_not_lose_a_line(
+def test_a_failure_of_the_redaction_does_not_lose_a_line(
     log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("obs_sse_guard._hooks.obs.logs.redacted")

@@ -37,7 +37,7 @@ _SMUGGLED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("shape", _SMUGGLED)
-def test_private_requests_are_judged(shape: str, http: RecordingServer) -> None:
+def test_private_requests_are_checked(shape: str, http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         refused_at_once(lambda: client._make_put_request(BUCKET, OBJECT, headers=_SMUGGLED[shape]))
         refused_at_once(lambda: client._make_delete_request(BUCKET, OBJECT, extensionHeaders=_SMUGGLED[shape]))
@@ -54,8 +54,8 @@ def test_a_key_in_the_query_of_a_request_is_a_key_in_its_url(
     assert rules(caplog)[0] == "key-in-url"
 
 
-class _Late(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
-    """Adds the key after the first gate, as another thread that holds the headers could."""
+class _LateHeaders(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
+    """Adds the key after the method hook, as another thread with the same headers could."""
 
     def _add_auth_headers(self, headers: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         headers[S3_KEY_HEADER] = ENCODED
@@ -63,17 +63,19 @@ class _Late(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
 
 
 @each_transport
-def test_headers_are_judged_as_they_leave(transport: str, http: RecordingServer) -> None:
+def test_headers_are_checked_as_they_are_sent(transport: str, http: RecordingServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        client = _Late(access_key_id="a", secret_access_key="b", server=http.url, **obs_calls.TRANSPORTS[transport])
+        client = _LateHeaders(
+            access_key_id="a", secret_access_key="b", server=http.url, **obs_calls.TRANSPORTS[transport]
+        )
     assert refused_at_once(client.putContent, BUCKET, OBJECT, CONTENT).rule == "table-1/PutObject"
     assert refused_at_once(client.deleteObject, BUCKET, OBJECT).rule == "key-in-clear"
     obs_calls.close_client(client)
     assert_silent(http)
 
 
-def test_a_custom_domain_is_judged(http: RecordingServer) -> None:
+def test_a_custom_domain_is_checked(http: RecordingServer) -> None:
     with open_client("v2", http, is_cname=True) as client:
         error = refused_at_once(lambda: client._make_put_request("", OBJECT, headers={S3_KEY_HEADER: ENCODED}))
         refused_at_once(put_sse_c, client)
@@ -81,7 +83,7 @@ def test_a_custom_domain_is_judged(http: RecordingServer) -> None:
     assert_silent(http)
 
 
-def test_the_workflow_client_is_judged(http: RecordingServer) -> None:
+def test_the_workflow_client_is_checked(http: RecordingServer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         client = obs.WorkflowClient(access_key_id="a", secret_access_key="b", server=http.url)

@@ -52,7 +52,7 @@ def test_an_sse_object_as_a_value_is_a_misplaced_key(case: str, scheme: str) -> 
         assert_silent(server)
 
 
-def test_modify_file_may_hide_it_deeper(http: RecordingServer) -> None:
+def test_modify_file_can_nest_a_misplaced_key(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         if not hasattr(client, "modifyFile"):
             pytest.skip("not in this release of the SDK")
@@ -65,7 +65,7 @@ def test_modify_file_may_hide_it_deeper(http: RecordingServer) -> None:
 @pytest.mark.parametrize(
     "value", [{"key": "a", "value": "b"}, {}, [], [1], 5, None, {"encryption": "kms", "key": "id"}]
 )
-def test_other_values_are_the_applications(value: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_values_are_allowed(value: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     with open_client("v2", http) as client:
         client.putContent(BUCKET, OBJECT, CONTENT, metadata={"note": value})
     assert len(http.requests) == 1
@@ -73,7 +73,7 @@ def test_other_values_are_the_applications(value: Any, http: RecordingServer, ca
 
 
 @needs_https
-def test_a_metadata_name_that_ends_alike_is_the_applications(https: RecordingServer) -> None:
+def test_a_metadata_name_with_the_same_ending_is_allowed(https: RecordingServer) -> None:
     with open_client("v2", https) as client:
         metadata = {"my-server-side-encryption-customer-key": "alias-7"}
         assert client.putContent(BUCKET, OBJECT, CONTENT, metadata=metadata).status == 200
@@ -99,7 +99,7 @@ _IN_PLACE: dict[str, Any] = {
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 @pytest.mark.parametrize("case", _IN_PLACE)
 def test_an_sse_object_in_place_of_headers_is_a_misplaced_key(case: str, scheme: str) -> None:
-    """It is a dict, and the SDK takes it for a mapping: the raw key went out as a header, or as metadata."""
+    """It is a dict, so the SDK accepts it as a mapping and would send the raw key as a header or metadata."""
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
     with server_class() as server, open_client("v2", server) as client:
         if not hasattr(client, case.partition(",")[0]) and "File" in case:
@@ -123,7 +123,7 @@ def test_an_sse_object_in_place_of_the_header_object_is_dropped(
 
 
 @pytest.mark.parametrize("metadata", [{"encryption": "AES256", "key": "envelope-7"}, {"key": "a"}])
-def test_metadata_of_these_names_is_the_applications(
+def test_metadata_with_these_names_is_allowed(
     metadata: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_client("v2", http) as client:

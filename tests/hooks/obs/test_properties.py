@@ -1,11 +1,10 @@
-"""Against chance: whatever is asked for, in whatever variant, under whatever configuration, the law decides.
+"""Property tests: every call, in every variant and under every configuration, has the outcome of the oracle.
 
-Every example drives a real client over a real socket with a random key, and what must become of it is told
-by `tests.support.oracle`, which shares nothing with the package. Wherever the oracle does not say that a row allows
-it, no shape of the key may have crossed a plaintext socket; and never may one stand in a log, a message or
-a pickle.
+Every example drives a real client over a real socket with a random key. `tests.support.oracle` states the expected
+outcome; it shares no code with the package. Unless the oracle allows it, no form of the key crosses a plaintext
+socket. No log, message or pickle ever contains one.
 
-The profile ``ci`` is small and always the same; ``pytest --hypothesis-profile=nightly`` takes thousands.
+The profile ``ci`` draws a few fixed examples; ``pytest --hypothesis-profile=nightly`` draws thousands.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ from tests.support.obs_calls import (
     needs_https,
     open_client,
 )
-from tests.support.oracle import REFUSED, Said
+from tests.support.oracle import REFUSED, RequestSSE
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
 from tests.support.strategies import (
-    Heard,
-    assert_judged,
+    LogCapture,
+    assert_outcome,
     assert_private,
     attempt,
+    capturing,
     each_example_cleans_up,
     environment,
     header_names,
     keys,
-    listening,
     value,
 )
 
@@ -56,11 +55,11 @@ if TYPE_CHECKING:
 
 pytestmark = needs_https
 
-# ------------------------------------------------------------------------------ what is drawn
+# ------------------------------------------------------------------------------ strategies
 
 
 class Setting(NamedTuple):
-    """How the client and the guard are set up."""
+    """The configuration of the client and of the guard."""
 
     scheme: str
     kind: str
@@ -72,12 +71,12 @@ class Setting(NamedTuple):
 
     @property
     def secure(self) -> bool:
-        """Whether the client speaks TLS."""
+        """Return whether the client uses TLS."""
         return self.scheme == "https"
 
     @property
     def tls_gap(self) -> str:
-        """What the SDK's TLS leaves unverified under this transport."""
+        """Return the finding about the SDK's TLS over this transport; empty if there is none."""
         if not self.secure:
             return ""
         if not self.verified:
@@ -96,30 +95,30 @@ set_ups = st.builds(
     trusted=st.sampled_from([False, False, False, True]),
 )
 
-# ---------------------------------------------------------------------------------- the stage
+# ---------------------------------------------------------------------------------- set-up
 
 
 def _log_client() -> Any:
-    client = LogClient(LogConf(), "obs-sdk-under-chance", "sdk")
+    client = LogClient(LogConf(), "obs-sdk-property-tests", "sdk")
     client.logger.setLevel(logging.DEBUG)
     client.logger.propagate = True
     return client
 
 
 @contextlib.contextmanager
-def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, Heard]]:
-    """A client and its server. Whatever is done there, no key may show where none belongs."""
+def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, LogCapture]]:
+    """Yield a client, its server, and the captured log. At the end, assert that no key leaked."""
     server_class = TlsRecordingServer if setting.secure else RecordingServer
-    heard = Heard()
-    with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server, listening(heard):
-        warnings.simplefilter("ignore")  # urllib3's, of TLS that is not verified
+    captured = LogCapture()
+    with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server, capturing(captured):
+        warnings.simplefilter("ignore")  # urllib3 warns about unverified TLS
         verify = {} if setting.verified else {"ssl_verify": False}
         options: dict[str, Any] = {"max_retry_count": 0, "timeout": 5, **verify}
         with open_client(setting.kind, server, transport=setting.transport, **options) as client:
             client.log_client = _log_client()
-            yield client, server, heard
+            yield client, server, captured
             client.log_client = obs.ilog.NoneLogClient()
-    assert not leaks("\n".join(heard.text), key), "in a log"
+    assert not leaks("\n".join(captured.text), key), "a key in the log"
     if not setting.secure and setting.mode == "enforce" and not setting.trusted:
         assert_private(server, key, setting.policy)
 
@@ -127,40 +126,40 @@ def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, H
 def _assert_nothing_sent(server: RecordingServer, error: SSETransportError) -> None:
     if error.rule != "unverified-tls":
         assert not server.wire, "a refused call sends nothing"
-    # Of TLS that is not verified only the wire gate tells: after the negotiation of the signature, and in uploadFile
-    # after a look at the bucket. Neither names a key.
+    # Only the wire hook detects unverified TLS: after the negotiation of the signature, and in uploadFile after a
+    # HEAD request for the bucket. Neither request carries a key.
     for call in server.calls:
         assert call.method == "HEAD"
         assert not any("encryption" in name.lower() for name, _ in call.headers)
 
 
-# ------------------------------------------------------------------ every way to say every row
+# --------------------------------------------------------------------- every variant of every row
 
 
-def _said_rows() -> list[tuple[CallVariant, expected_rules.Row]]:
+def _variants_of_rows() -> list[tuple[CallVariant, expected_rules.Row]]:
     variants = [
         variant for operation in expected_rules.OPERATIONS for variant in (PLAIN[operation], *ALTERNATIVES[operation])
     ]
-    return [(variant, row) for variant in variants for row in expected_rules.ROWS if variant.says(row)] + [
+    return [(variant, row) for variant in variants for row in expected_rules.ROWS if variant.can_express(row)] + [
         (variant, ROWLESS_ROW) for variant in ROWLESS
     ]
 
 
 def _must_be_refused(variant: CallVariant, row: expected_rules.Row) -> bool:
-    """Over http, under the documented policy: by the worst of what the way asks for."""
+    """Return whether the variant is refused over http, by its most severe request under the documented policy."""
     if variant in ROWLESS or (variant.misplaces and oracle.carries_key(row)):
         return True
     found = [oracle.row_of(operation, row.source, row.target) for operation in {*variant.requests, variant.operation}]
-    return REFUSED in {oracle.verdict(said, "http") for said in found if said}
+    return REFUSED in {oracle.outcome(row, "http") for row in found if row}
 
 
 @each_example_cleans_up
-@given(said=st.sampled_from(_said_rows()), setting=set_ups, key=keys)
+@given(pair=st.sampled_from(_variants_of_rows()), setting=set_ups, key=keys)
 def test_any_call_variant_under_any_configuration(
-    said: tuple[CallVariant, expected_rules.Row], setting: Setting, key: str
+    pair: tuple[CallVariant, expected_rules.Row], setting: Setting, key: str
 ) -> None:
-    variant, row = said
-    with tempfile.TemporaryDirectory() as folder, _stage(setting, key) as (client, server, heard):
+    variant, row = pair
+    with tempfile.TemporaryDirectory() as folder, _stage(setting, key) as (client, server, captured):
         assume(variant.available(client))
         error = attempt(lambda: variant.call(client, row, key, Path(folder)), key)
         if setting.mode != "enforce":
@@ -172,14 +171,14 @@ def test_any_call_variant_under_any_configuration(
         if error is not None:
             _assert_nothing_sent(server, error)
         if setting.mode == "off":
-            assert heard.rules == []
+            assert captured.rules == []
 
 
-# --------------------------------------------------------------------- any request, as it leaves
+# ---------------------------------------------------------------------- any request, as it is sent
 
 
 class Header(NamedTuple):
-    """A header, or a parameter of a query."""
+    """A header, or a query parameter."""
 
     name: str
     value: str
@@ -189,8 +188,8 @@ _PARAMETERS = ("acl", "append", "modify", "partNumber", "uploadId", "uploads", "
 _METHODS = ("PUT", "POST", "GET", "HEAD", "DELETE")
 
 
-class Asked(NamedTuple):
-    """One request: what it is, and what it says in which place."""
+class Drawn(NamedTuple):
+    """One request: its operation, and the names of its headers or query parameters."""
 
     method: str
     parameters: frozenset[str]
@@ -199,14 +198,14 @@ class Asked(NamedTuple):
     copies: bool
 
     def headers(self, key: str) -> dict[str, str]:
-        """What it says, with this key."""
-        said = {name: value(name, key, choice) for name, choice in self.named}
-        # The SDK leaves extension headers without a value out.
-        return {name: value for name, value in said.items() if value or self.place != "extensionHeaders"}
+        """Return its headers, with this key."""
+        headers = {name: value(name, key, choice) for name, choice in self.named}
+        # The SDK omits extension headers without a value.
+        return {name: value for name, value in headers.items() if value or self.place != "extensionHeaders"}
 
 
 requests = st.builds(
-    Asked,
+    Drawn,
     method=st.sampled_from(_METHODS),
     parameters=st.frozensets(st.sampled_from(_PARAMETERS), max_size=2),
     named=st.lists(
@@ -217,68 +216,70 @@ requests = st.builds(
 )
 
 
-def _said(asked: Asked, headers: dict[str, str], place: str) -> Said:
-    copy = ["x-obs-copy-source"] if asked.copies and asked.place != "pathArgs" else []
-    names = [*asked.parameters, *(headers if asked.place == "pathArgs" else ())]
-    operation = oracle.operation_of(asked.method, OBJECT, names, copy)
+def _sse_of(drawn: Drawn, headers: dict[str, str], place: str) -> RequestSSE:
+    copy = ["x-obs-copy-source"] if drawn.copies and drawn.place != "pathArgs" else []
+    names = [*drawn.parameters, *(headers if drawn.place == "pathArgs" else ())]
+    operation = oracle.operation_of(drawn.method, OBJECT, names, copy)
     source, target, key = oracle.sides(headers.items())
-    return Said(operation, source, target, place if key else "")
+    return RequestSSE(operation, source, target, place if key else "")
 
 
-def _send(client: Any, asked: Asked, headers: dict[str, str]) -> Any:
-    arguments: dict[str, Any] = {"pathArgs": dict.fromkeys(asked.parameters, "1"), "headers": {}}
-    arguments.setdefault(asked.place, {}).update(headers)
-    if asked.copies and asked.place != "pathArgs":
+def _send(client: Any, drawn: Drawn, headers: dict[str, str]) -> Any:
+    arguments: dict[str, Any] = {"pathArgs": dict.fromkeys(drawn.parameters, "1"), "headers": {}}
+    arguments.setdefault(drawn.place, {}).update(headers)
+    if drawn.copies and drawn.place != "pathArgs":
         arguments["headers"]["x-obs-copy-source"] = "source/object"
-    return client._make_request_with_retry(asked.method, BUCKET, OBJECT, **arguments)
+    return client._make_request_with_retry(drawn.method, BUCKET, OBJECT, **arguments)
 
 
 @each_example_cleans_up
-@given(asked=requests, setting=set_ups, key=keys)
-def test_any_request_as_it_leaves(asked: Asked, setting: Setting, key: str) -> None:
-    setting = setting._replace(kind="v4" if setting.kind == "obs" else setting.kind)  # nothing negotiates for it
-    headers = asked.headers(key)
-    said = _said(asked, headers, "url" if asked.place == "pathArgs" else "header")
-    with _stage(setting, key) as (client, server, heard):
-        assume(asked.place != "extensionHeaders" or obs_calls.passes_raw_headers(client))
-        error = attempt(lambda: _send(client, asked, headers), key)
-        assert_judged(setting, said, error, heard)
+@given(drawn=requests, setting=set_ups, key=keys)
+def test_any_request_as_it_is_sent(drawn: Drawn, setting: Setting, key: str) -> None:
+    setting = setting._replace(
+        kind="v4" if setting.kind == "obs" else setting.kind
+    )  # a private request does not negotiate
+    headers = drawn.headers(key)
+    sse = _sse_of(drawn, headers, "url" if drawn.place == "pathArgs" else "header")
+    with _stage(setting, key) as (client, server, captured):
+        assume(drawn.place != "extensionHeaders" or obs_calls.passes_raw_headers(client))
+        error = attempt(lambda: _send(client, drawn, headers), key)
+        assert_outcome(setting, sse, error, captured)
         if error is None:
             [arrived] = server.requests
-            assert oracle.said_by(arrived) == said, "what arrives is what was meant"
+            assert oracle.sse_of(arrived) == sse, "the server received what was drawn"
         else:
             _assert_nothing_sent(server, error)
 
 
-# --------------------------------------------------------------------------- whatever is signed
+# --------------------------------------------------------------------------- signed URLs and forms
 
 
 @each_example_cleans_up
-@given(asked=requests, setting=set_ups, key=keys, version=st.sampled_from(["", "V2", "V4"]))
-def test_any_url_that_is_signed(asked: Asked, setting: Setting, key: str, version: str) -> None:
+@given(drawn=requests, setting=set_ups, key=keys, version=st.sampled_from(["", "V2", "V4"]))
+def test_any_url_that_is_signed(drawn: Drawn, setting: Setting, key: str, version: str) -> None:
     setting = setting._replace(kind="v4" if setting.kind == "obs" else setting.kind)
-    headers = asked.headers(key)
-    in_query = asked.place == "pathArgs"
-    said = _said(asked, headers, "url" if in_query else "header")
-    query = {**dict.fromkeys(asked.parameters, "1"), **(headers if in_query else {})}
-    signed = {} if in_query else {**headers, **({"x-obs-copy-source": "source/object"} if asked.copies else {})}
-    with _stage(setting, key) as (client, server, heard):
+    headers = drawn.headers(key)
+    in_query = drawn.place == "pathArgs"
+    sse = _sse_of(drawn, headers, "url" if in_query else "header")
+    query = {**dict.fromkeys(drawn.parameters, "1"), **(headers if in_query else {})}
+    signed = {} if in_query else {**headers, **({"x-obs-copy-source": "source/object"} if drawn.copies else {})}
+    with _stage(setting, key) as (client, server, captured):
         sign = getattr(client, f"create{version}SignedUrl")
-        error = attempt(lambda: sign(asked.method, BUCKET, OBJECT, headers=signed, queryParams=query), key)
-        assert_judged(setting._replace(verified=True, transport="requests"), said, error, heard)
+        error = attempt(lambda: sign(drawn.method, BUCKET, OBJECT, headers=signed, queryParams=query), key)
+        assert_outcome(setting._replace(verified=True, transport="requests"), sse, error, captured)
         assert not server.wire
 
 
 @each_example_cleans_up
-@given(asked=requests, setting=set_ups, key=keys, version=st.sampled_from(["", "V4"]))
-def test_any_form_that_is_signed(asked: Asked, setting: Setting, key: str, version: str) -> None:
+@given(drawn=requests, setting=set_ups, key=keys, version=st.sampled_from(["", "V4"]))
+def test_any_form_that_is_signed(drawn: Drawn, setting: Setting, key: str, version: str) -> None:
     setting = setting._replace(kind="v4" if setting.kind == "obs" else setting.kind)
-    source, target, holds = oracle.sides(asked.headers(key).items())
-    said = Said("PostObject", source, target, "policy" if holds else "")
-    with _stage(setting, key) as (client, server, heard):
+    source, target, holds = oracle.sides(drawn.headers(key).items())
+    sse = RequestSSE("PostObject", source, target, "policy" if holds else "")
+    with _stage(setting, key) as (client, server, captured):
         sign = getattr(client, f"create{version}PostSignature")
-        error = attempt(lambda: sign(BUCKET, OBJECT, formParams=asked.headers(key)), key)
-        assert_judged(setting._replace(verified=True, transport="requests"), said, error, heard)
+        error = attempt(lambda: sign(BUCKET, OBJECT, formParams=drawn.headers(key)), key)
+        assert_outcome(setting._replace(verified=True, transport="requests"), sse, error, captured)
         assert not server.wire
 
 
@@ -286,23 +287,23 @@ def test_any_form_that_is_signed(asked: Asked, setting: Setting, key: str, versi
 
 
 @each_example_cleans_up
-@given(asked=requests, setting=set_ups, key=keys, status=st.sampled_from([301, 302, 307, 308]))
-def test_any_redirect_to_plaintext(asked: Asked, setting: Setting, key: str, status: int) -> None:
+@given(drawn=requests, setting=set_ups, key=keys, status=st.sampled_from([301, 302, 307, 308]))
+def test_any_redirect_to_plaintext(drawn: Drawn, setting: Setting, key: str, status: int) -> None:
     setting = setting._replace(scheme="https", kind="v2", mode="enforce", policy="documented", trusted=False)
-    assume(asked.place != "pathArgs")  # the location says what the query is
-    headers = asked.headers(key)
-    said = _said(asked, headers, "header")
+    assume(drawn.place != "pathArgs")  # the Location header sets the query
+    headers = drawn.headers(key)
+    sse = _sse_of(drawn, headers, "header")
     with (
         RecordingServer(lifetime=30) as plain,
         _stage(setting, key) as (client, server, _),
         obs_calls.without_backoff(),
     ):
-        assume(asked.place != "extensionHeaders" or obs_calls.passes_raw_headers(client))
-        query = urlencode(dict.fromkeys(asked.parameters, "1"))  # as a service redirects: the same request elsewhere
+        assume(drawn.place != "extensionHeaders" or obs_calls.passes_raw_headers(client))
+        query = urlencode(dict.fromkeys(drawn.parameters, "1"))  # a service redirects the same request to another host
         server.answer(lambda _: True, status, {"Location": f"{plain.url}/{BUCKET}/{OBJECT}?{query}"})
-        error = attempt(lambda: _send(client, asked, asked.headers(key)), key)
-        said = oracle.said_by(server.requests[0])
-        refused = REFUSED in oracle.judge(said, secure=False, policy="documented", redirected=True).values()
+        error = attempt(lambda: _send(client, drawn, drawn.headers(key)), key)
+        sse = oracle.sse_of(server.requests[0])
+        refused = REFUSED in oracle.evaluate(sse, secure=False, policy="documented", redirected=True).values()
         assert (error is not None) is refused
         assert not (refused and plain.wire)
     assert not leaks(plain.wire, key)

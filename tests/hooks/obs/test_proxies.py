@@ -1,4 +1,4 @@
-"""Proxies, from the client's options, its session and the environment."""
+"""Proxies from the client's options, its session and the environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_tunnel_to_https_is_allowed(https: RecordingServer) -> None:
 
 @needs_requests
 @pytest.mark.parametrize("bypassed", [False, True])
-def test_a_proxy_of_the_environment_is_a_hop_of_its_own(
+def test_a_proxy_from_the_environment_is_a_separate_hop(
     bypassed: bool, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ConnectProxy() as proxy:

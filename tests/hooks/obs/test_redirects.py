@@ -1,4 +1,4 @@
-"""Redirects: each hop is checked by where it leads."""
+"""Redirects: each hop is checked by its destination."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_downgrade_is_not_followed_where_the_row_allows_http(
     assert_silent(http)
 
 
-def test_a_client_on_http_is_redirected_by_the_rows(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_rows_apply_to_redirects_of_an_http_client(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     with RecordingServer() as other, open_client("v2", http) as client:
         http.answer("PUT", 307, {"Location": f"{other.url}/{BUCKET}/{OBJECT}"})
         assert _copy(client).status == 200
@@ -127,7 +127,7 @@ def test_a_redirect_to_another_host_is_a_finding(
             assert "cross-host-redirect" in rules(caplog)
 
 
-def test_a_plain_request_is_redirected_as_before(https: RecordingServer, http: RecordingServer) -> None:
+def test_a_request_without_encryption_is_redirected_as_before(https: RecordingServer, http: RecordingServer) -> None:
     https.answer("PUT", 307, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
     with open_client("v2", https) as client:
         assert client.putContent(BUCKET, OBJECT, CONTENT).status == 200

@@ -1,4 +1,4 @@
-"""Every row of the document, live: real client, real sockets, every signature and transport."""
+"""Every row of the tables, with a real client over real sockets, every signature and transport."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _CLIENTS = [
 def test_over_http(
     row: Row, kind: str, transport: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if row.operation == "CompleteMultipartUpload" and not _can_say(row, kind, http):
-        pytest.skip("this release of the SDK passes no raw headers, and has no other way to say the row")
+    if row.operation == "CompleteMultipartUpload" and not _can_express(row, kind, http):
+        pytest.skip("this release of the SDK passes no raw headers, and has no other means to express the row")
     with obs_calls.open_client(kind, http, transport=transport) as client:
-        if oracle.verdict(row, "http") == oracle.REFUSED:
+        if oracle.outcome(row, "http") == oracle.REFUSED:
             with pytest.raises(SSETransportError) as caught:
                 obs_calls.drive(client, row)
             assert_silent(http)
@@ -59,15 +59,15 @@ def test_over_https(
     with obs_calls.open_client(kind, https, transport=transport) as client:
         obs_calls.drive(client, row)
         assert len(https.calls) == (0 if row.operation == "PostObject" else 1)
-        assert rules(caplog) == _said_over_https(row, transport)
+        assert rules(caplog) == _findings_over_https(row, transport)
 
 
-_REFUSED = [row for row in ROWS if oracle.verdict(row, "http") == oracle.REFUSED and row.operation != "PostObject"]
+_REFUSED = [row for row in ROWS if oracle.outcome(row, "http") == oracle.REFUSED and row.operation != "PostObject"]
 
 
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", _REFUSED, ids=lambda row: row.id)
-def test_the_method_gate_alone(
+def test_the_method_hook_alone(
     row: Row, kind: str, transport: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disable_hooks(monkeypatch, "ObsClient: each request", "ObsClient: each connection")
@@ -78,7 +78,7 @@ def test_the_method_gate_alone(
         assert caught.value.rule == row.id
 
 
-# The SDK drops the rest of what its caller asks for, and the wire never shows it.
+# The SDK drops the other arguments, so they never reach the wire.
 _SENT = [
     row
     for row in _REFUSED
@@ -88,7 +88,7 @@ _SENT = [
 
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", _SENT, ids=lambda row: row.id)
-def test_the_wire_gate_alone(
+def test_the_wire_hook_alone(
     row: Row, kind: str, transport: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disable_hooks(monkeypatch, "ObsClient: methods", "ObsClient: other methods")
@@ -101,20 +101,20 @@ def test_the_wire_gate_alone(
 
 
 def _as_sent(row: Row) -> Row:
-    """No header tells that the source of a copy is encrypted with SSE-KMS."""
+    """Return the row as its headers show it: none names SSE-KMS for the source of a copy."""
     return row._replace(source="none") if row.source == "SSE-KMS" else row
 
 
-def _said_over_https(row: Row, transport: str) -> list[str]:
+def _findings_over_https(row: Row, transport: str) -> list[str]:
     if not oracle.carries_key(row):
         return []
     if row.operation == "PostObject":
         return ["key-in-url"]
-    # http.client leaves the host's name unchecked, which is said where a key travels.
+    # http.client does not check the host name, which is reported for requests with a key.
     return ["unverified-host"] if transport == "http.client" else []
 
 
-def _can_say(row: Row, kind: str, server: RecordingServer) -> bool:
+def _can_express(row: Row, kind: str, server: RecordingServer) -> bool:
     with obs_calls.open_client(kind, server) as client:
         return obs_calls.PLAIN[row.operation].available(client)
 

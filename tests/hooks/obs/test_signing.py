@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
 
-def test_a_parameter_that_nobody_knows_changes_no_operation(http: RecordingServer) -> None:
+def test_an_unknown_parameter_does_not_change_the_operation(http: RecordingServer) -> None:
     with open_client("v2", http) as client:
         with pytest.raises(SSETransportError, match="table-2/PutObject"):
             client.createSignedUrl(
@@ -30,7 +30,7 @@ def test_a_parameter_that_nobody_knows_changes_no_operation(http: RecordingServe
             client.createSignedUrl("PUT", BUCKET, OBJECT, specialParam="acl", headers={S3_KEY_HEADER: ENCODED})
 
 
-def test_a_form_for_a_custom_domain_is_a_form(http: RecordingServer) -> None:
+def test_a_form_for_a_custom_domain_is_checked(http: RecordingServer) -> None:
     headers = {"x-amz-server-side-encryption": "aws:kms"}
     with open_client("v2", http, is_cname=True) as client, pytest.raises(SSETransportError, match="PostObject"):
         client.createSignedUrl("POST", None, None, headers=headers)

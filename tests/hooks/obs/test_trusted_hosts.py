@@ -1,4 +1,4 @@
-"""Trust is given to the host that the bytes really go to."""
+"""Trust applies to the host that receives the bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.support.sse import KEY
 
 @needs_requests
 @pytest.mark.parametrize("trick", ["127.0.0.1:{}/x", "127.0.0.1:{}#x", "127.0.0.1:{}?x", "127.0.0.1:{}\\x"])
-def test_a_bucket_name_leads_nowhere_else(trick: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_name_cannot_redirect_trust(
+    trick: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(TRUSTED, "obs.test,*.obs.test")
     options = {"is_signature_negotiation": False, "server": "http://obs.test"}
     with open_client("obs", http, transport="requests", **options) as client, pytest.raises(SSETransportError):
@@ -23,7 +25,7 @@ def test_a_bucket_name_leads_nowhere_else(trick: str, http: RecordingServer, mon
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1\\.obs.test", "a/.obs.test", "a@b.obs.test", "a b.obs.test", ".obs.test:1"])
-def test_what_is_no_host_name_is_not_trusted(
+def test_an_invalid_host_name_is_not_trusted(
     host: str, https: RecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TRUSTED, "*.obs.test")

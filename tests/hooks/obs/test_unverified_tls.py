@@ -1,4 +1,4 @@
-"""TLS that proves nothing: certificates and host names that are not verified."""
+"""TLS without verification of the certificate or of the host name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = needs_https
 
 
 @each_transport
-def test_unverified_tls_is_said_once_per_client(
+def test_unverified_tls_is_logged_once_per_client(
     transport: str,
     https: RecordingServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -37,7 +37,7 @@ def test_unverified_tls_is_said_once_per_client(
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(tmp_path / "audit"))
     with open_client("v2", https, transport=transport, ssl_verify=False) as client, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # urllib3 says so as well
+        warnings.simplefilter("ignore")  # urllib3 warns as well
         client.putContent(BUCKET, OBJECT, CONTENT)
         assert not caplog.records
         for _ in range(3):
@@ -61,7 +61,7 @@ def test_unverified_tls_is_refused_under_strict_at_any_time(
     assert len(https.requests) == 2
 
 
-def test_a_verified_certificate_of_another_host_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_verified_certificate_of_another_host_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with TlsRecordingServer(other_name=True) as server, open_client("v2", server) as client:
         assert put_sse_c(client).status == 200
     assert rules(caplog) == ["unverified-host"]
@@ -78,7 +78,7 @@ def test_a_transport_that_checks_the_name_is_no_finding(
 
 
 @needs_https
-def test_a_switch_from_warn_to_enforce_counts_for_clients_that_were_warned(
+def test_switching_from_warn_to_enforce_applies_to_clients_already_reported(
     https: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
@@ -94,7 +94,7 @@ def test_a_switch_from_warn_to_enforce_counts_for_clients_that_were_warned(
 
 
 @needs_https
-def test_a_strict_refusal_of_unverified_tls_sends_no_more_than_the_negotiation(
+def test_a_strict_refusal_of_unverified_tls_sends_only_the_negotiation(
     https: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")

@@ -1,4 +1,4 @@
-"""Transfers of many parts: a refusal in a worker thread reaches the caller, once."""
+"""A refusal in a worker thread of a transfer reaches the caller, once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _redirect_parts(https: RecordingServer, http: RecordingServer) -> None:
 
 @each_transport
 @pytest.mark.parametrize("tasks", [1, 3])
-def test_upload_file_gives_its_caller_the_refusal(
+def test_upload_file_raises_the_refusal_to_its_caller(
     tasks: int, transport: str, https: RecordingServer, http: RecordingServer, tmp_path: Path
 ) -> None:
     _redirect_parts(https, http)
@@ -63,7 +63,7 @@ def test_upload_file_gives_its_caller_the_refusal(
     assert (tmp_path / "upload.bin.upload_record").exists()
 
 
-def test_a_resumed_upload_is_judged(https: RecordingServer, http: RecordingServer, tmp_path: Path) -> None:
+def test_a_resumed_upload_is_checked(https: RecordingServer, http: RecordingServer, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"partSize": MEGABYTE, "enableCheckpoint": True, "headers": _upload_header()}
     path = _file(tmp_path)
     https.answer(lambda request: "partNumber" in request.query, 503, times=1)
@@ -89,7 +89,7 @@ def test_upload_file_async_does_not_hang(https: RecordingServer, http: Recording
     assert_silent(http)
 
 
-# The parts of its downloads are read by _getObjectWithNotifier, which follows no redirect.
+# Some releases read the parts of a download with _getObjectWithNotifier, which follows no redirect.
 follows_in_downloads = pytest.mark.skipif(
     hasattr(obs.ObsClient, "_getObjectWithNotifier"), reason="this release of the SDK follows no redirect in downloads"
 )
@@ -97,7 +97,7 @@ follows_in_downloads = pytest.mark.skipif(
 
 @follows_in_downloads
 @pytest.mark.parametrize("tasks", [1, 3])
-def test_download_file_gives_its_caller_the_refusal(
+def test_download_file_raises_the_refusal_to_its_caller(
     tasks: int, https: RecordingServer, http: RecordingServer, tmp_path: Path
 ) -> None:
     https.answer("GET", 302, {"Location": f"{http.url}/{BUCKET}/{OBJECT}"})
@@ -121,7 +121,7 @@ def test_download_file_gives_its_caller_the_refusal(
 
 
 @follows_in_downloads
-def test_download_files_gives_its_caller_the_refusal(
+def test_download_files_raises_the_refusal_to_its_caller(
     https: RecordingServer, http: RecordingServer, tmp_path: Path
 ) -> None:
     https.answer(
@@ -151,9 +151,7 @@ def test_download_files_without_a_refusal_returns_its_progress(https: RecordingS
 
 
 @needs_https
-def test_a_refusal_that_was_handled_spoils_no_transfer(
-    https: RecordingServer, http: RecordingServer, tmp_path: Path
-) -> None:
+def test_a_handled_refusal_breaks_no_transfer(https: RecordingServer, http: RecordingServer, tmp_path: Path) -> None:
     handled: list[str] = []
 
     class Own(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
