@@ -93,7 +93,7 @@ class HookInstaller:
         """All targets, whether or not their SDK is imported."""
         self._load([*self._unloaded])
         # Targets that could not be loaded show as one that is unsupported.
-        return (*self._targets, *(Target(package, "*", _make_nothing) for package in [*self._unloaded]))
+        return (*self._targets, *(Target(package, "*", lambda _, function: function) for package in [*self._unloaded]))
 
     def install(self) -> None:
         """Hook what is imported, and watch for what is not. Idempotent."""
@@ -174,9 +174,7 @@ class HookInstaller:
     def _load(self, packages: Iterable[str]) -> None:
         """Load the targets of packages. Without our lock, for another thread may import what is imported here."""
         for package in packages:
-            load = self._unloaded.get(package)
-            if load is None:
-                continue
+            load = self._unloaded.get(package, tuple)  # another thread may have loaded them
             self._attempts[package] += 1
             try:
                 with self._loading:
@@ -221,10 +219,6 @@ def _hook(target: Target) -> bool:
     places = target.places()
     outcome = [place(target, *where) for where in places]  # a list: one failure must not spare the rest
     return all(outcome) if places else target.optional
-
-
-def _make_nothing(_: str, function: Any) -> Any:
-    return function
 
 
 installer = HookInstaller(sdk_targets=SDK_TARGETS)

@@ -15,7 +15,7 @@ import wrapt
 
 import obs_sse_guard
 from obs_sse_guard._hooks.hook import is_hook
-from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.installer import HookInstaller, installer
 from tests.support.expected_rules import ROWS
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, drive, is_guarded, open_client, put_sse_c
 from tests.support.sse import KEY
@@ -195,3 +195,14 @@ def test_a_wrapper_below_the_hook_gets_the_callers_arguments(
         headers = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
         client.putContent(BUCKET, OBJECT, content=CONTENT, headers=headers)
     assert given == [((BUCKET, OBJECT), {"content": CONTENT, "headers": headers})]
+
+
+def test_a_check_for_removed_hooks_that_fails_replaces_no_refusal(
+    http: RecordingServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(HookInstaller, "_is_changed")
+    with open_client("v2", http) as client:
+        assert is_guarded(client)
+        monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+        assert put_sse_c(client).status == 200
+    assert "could not check the hooks (AttributeError" in caplog.text

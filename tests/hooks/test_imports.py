@@ -1,4 +1,4 @@
-"""The hooks of an SDK that is imported later are placed with its import."""
+"""SDKs that are imported later: their hooks are loaded with them, and watched for."""
 
 from __future__ import annotations
 
@@ -193,3 +193,11 @@ def test_every_package_with_hooks_is_known() -> None:
     targets = {target for load in SDK_TARGETS.values() for target in load()}
     assert targets == set(installer.targets)
     assert {target.module.partition(".")[0] for target in targets} == set(SDK_TARGETS)
+
+
+def test_a_late_thread_places_no_hooks_after_uninstall(sdk: str, installers: list[HookInstaller]) -> None:
+    installers.append(made := HookInstaller(sdk_targets={sdk: _load}))
+    module = __import__(sdk)
+    made.uninstall()
+    made._hook_modules(sdk)  # as an import in progress does
+    assert not is_hook(vars(module.Client)["call"])

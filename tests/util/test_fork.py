@@ -60,3 +60,9 @@ def test_a_fork_inside_the_section_does_not_wait(monkeypatch: pytest.MonkeyPatch
     barrier = ForkBarrier()
     with barrier:
         assert _fork_and_count(barrier) == 0
+
+
+def test_a_platform_without_fork_has_a_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.register_at_fork")
+    with ForkBarrier() as entered:
+        assert entered is None

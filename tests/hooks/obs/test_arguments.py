@@ -112,3 +112,17 @@ def test_an_upload_passed_by_keywords_is_recognized(http: RecordingServer) -> No
         client.uploadPart(bucketName=BUCKET, objectKey=OBJECT, partNumber=1, uploadId="an-upload", content=CONTENT)
     assert caught.value.rule == "inferred-kms"
     assert_silent(http)
+
+
+class _ItemsOnly:
+    """What the SDK asks of raw headers, and no more."""
+
+    def items(self) -> list[tuple[str, str]]:
+        return [("x-amz-note", "1")]
+
+
+def test_headers_need_no_more_than_the_sdk_asks(http: RecordingServer) -> None:
+    with open_client("v2", http) as client:
+        if not hasattr(client, "modifyFile"):
+            pytest.skip("not in this release of the SDK")
+        assert client.modifyFile(BUCKET, OBJECT, 0, CONTENT, headers=_ItemsOnly()).status == 200
