@@ -1,4 +1,4 @@
-"""SDKs that are imported later: their hooks are loaded with them, and watched for."""
+"""The hooks of an SDK that is imported later are placed with its import."""
 
 from __future__ import annotations
 
