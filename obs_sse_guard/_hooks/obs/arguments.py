@@ -150,7 +150,7 @@ def is_a(name: str, value: Any) -> bool:
 
 def intents_of(holder: Any) -> dict[str, Intent]:
     """Return the intents of the SSE arguments that a header object carries, or that a call gives, by name."""
-    if isinstance(holder, dict) or hasattr(holder, "items"):  # as all header objects of the SDK are
+    if isinstance(holder, dict) or hasattr(holder, "get"):  # as all header objects of the SDK have
         return {argument: intent_of(holder.get(argument)) for argument in SSE_ARGUMENTS}
     return {argument: intent_of(getattr(holder, argument, None)) for argument in SSE_ARGUMENTS}
 
