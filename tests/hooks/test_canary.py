@@ -110,6 +110,7 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
             r"\1\n        scheme = 'http'",
             ["obs.client._BasicClient._send_request", "_hooks/obs/wire.py"],
             id="source",
+            marks=pytest.mark.full,
         ),
         pytest.param(
             "client.py",
@@ -124,6 +125,7 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
             r"    def putEncrypted(self, bucketName, sseHeader=None):\n        pass\n\n\1",
             ["obs.client.ObsClient.putEncrypted", "was: not there", "is:  (self, bucketName, sseHeader=None)"],
             id="new method",
+            marks=pytest.mark.full,
         ),
         pytest.param(
             "client.py",
@@ -131,6 +133,7 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
             "def _make_request_with_another_name(",
             ["obs.client._BasicClient._make_request_with_retry", "is:  gone"],
             id="gone",
+            marks=pytest.mark.full,
         ),
         pytest.param(
             "model.py",
@@ -138,6 +141,7 @@ def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
             "class SetObjectMetadataHeader(BaseModel):\n    allowedAttr = {'sseHeader': dict, ",
             ["obs.model.SetObjectMetadataHeader.allowedAttr", "METHODS"],
             id="new class that holds encryption",
+            marks=pytest.mark.full,
         ),
     ],
 )
