@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from contextvars import ContextVar
-from http.client import HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
@@ -270,7 +270,7 @@ def connection_hook(_: str, function: Function) -> Function:
     ) -> Any:
         choose = functools.partial(function, **more) if more else function  # parameters of a later release
         chosen = choose(client, server, port, scheme, connection_key, redirect, header)
-        if type(chosen[0]) is HTTPSConnection and not redirect:
+        if not redirect and (type(chosen[0]) is HTTPSConnection or _is_ordinary(chosen[0], header)):
             return chosen
         context = _describe_hop(client, chosen[0], header, (server, port) if redirect else None)
         if context is not None:
@@ -278,6 +278,15 @@ def connection_hook(_: str, function: Function) -> Function:
         return chosen
 
     return hook
+
+
+def _is_ordinary(connection: Any, headers: Any) -> bool:
+    """Whether a request leaves in plaintext without a word of encryption. Its values are text by now."""
+    request = _current.get()
+    if request is None or request.parameters or request.key == FETCH_JOB or type(connection) is not HTTPConnection:
+        return False
+    request.plaintext = (connection, None)
+    return _are_harmless(headers) or not names_sse(headers)
 
 
 @never_raises("judge a connection of ObsClient")
