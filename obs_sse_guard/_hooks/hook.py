@@ -14,13 +14,17 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from obs_sse_guard._enforcement.log import log_failure
+from obs_sse_guard._util.failure import describe_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from obs_sse_guard._hooks.types import Function, MakeHook
+    from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "mark", "never_raises", "place", "restore"]
+    _Describe = Callable[..., RequestContext | None]
+
+__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "judging", "mark", "never_raises", "place", "restore"]
 
 # A hook carries itself under this name: functools.wraps copies attributes, so that a mere flag would turn up on
 # other libraries' wrappers of ours.
@@ -150,13 +154,13 @@ def expect_parameters(function: Function, names: str) -> None:
 
 
 def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | None]]:
-    """Make a function safe to call from a hook, for a bug of ours must never break a call.
+    """Make a function that judges nothing safe to call from a hook, for a bug of ours must never break a call.
 
     Args:
         task: what the function does, for the log: "could not ...".
 
     Returns:
-        A decorator. The function returns ``None`` where it would raise, and the failure is logged once.
+        A decorator. The function returns ``None`` where it would raise, and the failure is logged.
     """
 
     def decorate(read: Callable[..., _T]) -> Callable[..., _T | None]:
@@ -165,8 +169,32 @@ def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | 
             try:
                 return read(*args, **kwargs)
             except Exception:  # noqa: BLE001  # see above
-                log_failure(task, "the call continues unguarded by this hook")
+                log_failure(task, "the call continues")
                 return None
+
+        return safe
+
+    return decorate
+
+
+def judging(fallback: Callable[..., RequestContext]) -> Callable[[_Describe], _Describe]:
+    """Make a function that describes a request safe to call from a hook. Its failure is the finding ``cannot-judge``.
+
+    Args:
+        fallback: given the same arguments, returns a context with what can be read of the request for certain. It must
+            not raise.
+
+    Returns:
+        A decorator. The function returns that context, with what failed, where it would raise.
+    """
+
+    def decorate(describe: _Describe) -> _Describe:
+        @functools.wraps(describe)
+        def safe(*args: Any, **kwargs: Any) -> RequestContext | None:
+            try:
+                return describe(*args, **kwargs)
+            except Exception:  # noqa: BLE001  # a bug of ours must never break a legal call
+                return fallback(*args, **kwargs)._replace(failure=describe_failure())
 
         return safe
 
