@@ -10,11 +10,12 @@ import contextlib
 import functools
 import inspect
 import sys
+from collections import deque
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from obs_sse_guard._enforcement.log import log_failure
-from obs_sse_guard._util.failure import describe_failure
+from obs_sse_guard._util.failure import attempt, describe_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "judging", "mark", "never_raises", "place", "restore"]
 
-# A hook carries itself under this name: functools.wraps copies attributes, so that a mere flag would turn up on
-# other libraries' wrappers of ours.
 _MARK = "__obs_sse_guard__"
+_MOST_WRAPPERS = 1000
+"""How many objects in a stack of wrappers are looked at: some make up another ``__wrapped__`` each time."""
 _T = TypeVar("_T")
 
 
@@ -67,27 +68,47 @@ class Target(NamedTuple):
         return [(owner, name) for name in names if name in vars(owner)]
 
 
-def mark(hook: Function, function: Function) -> Function:
-    """Mark a function as our hook of another, and make it look like that."""
+class _Mark:
+    """What marks a hook.
+
+    Attributes:
+        hook: the hook. functools.wraps copies attributes, so that other libraries' wrappers of a hook have its mark.
+        names: the names of the attributes that it is the hook of; several where the SDK has an alias.
+    """
+
+    def __init__(self, hook: Function, name: str) -> None:
+        self.hook = hook
+        self.names = {name}
+
+
+def mark(hook: Function, function: Function, name: str) -> Function:
+    """Mark a function as our hook of another, the attribute of this name, and make it look like that."""
     marked: Any = functools.wraps(function)(hook)
     with contextlib.suppress(TypeError, ValueError):  # getfullargspec() follows no __wrapped__
         marked.__signature__ = inspect.signature(function)
-    setattr(marked, _MARK, marked)
+    setattr(marked, _MARK, _Mark(marked, name))
     return marked  # type: ignore[no-any-return]
 
 
 def is_hook(function: Any) -> bool:
     """Return whether this is one of our hooks, and not a wrapper around one."""
-    marked = getattr(function, "__dict__", {}).get(_MARK)
-    return marked is not None and marked is function
+    return _names(function) is not None
 
 
-def is_hooked(function: Any) -> bool:
-    """Return whether one of our hooks is anywhere in a stack of wrappers."""
-    seen, unseen = set(), [function]
-    while unseen:
-        function = unseen.pop()
-        if is_hook(function):
+def _names(function: Any) -> set[str] | None:
+    """Return the names of the attributes that a hook is for, or ``None`` if it is no hook."""
+    found = attempt(lambda: function.__dict__.get(_MARK), None)
+    # The class tells a hook of this package from one of an earlier import of it, which was retired.
+    return found.names if isinstance(found, _Mark) and found.hook is function else None
+
+
+def is_hooked(function: Any, name: str) -> bool:
+    """Return whether the hook of the attribute of this name is anywhere in a stack of wrappers."""
+    seen: set[int] = set()
+    unseen = deque([function])
+    while unseen and len(seen) < _MOST_WRAPPERS:
+        function = unseen.popleft()  # those nearest first: none may lead us astray
+        if name in (_names(function) or ()):
             return True
         if id(function) not in seen:
             seen.add(id(function))
@@ -97,7 +118,7 @@ def is_hooked(function: Any) -> bool:
 
 def _wrapped_by(function: Any) -> Iterator[Any]:
     """What a wrapper wraps: its ``__wrapped__``, or else the contents of its closure, for Sentry's have no such."""
-    wrapped = getattr(function, "__wrapped__", None)
+    wrapped = attempt(lambda: function.__wrapped__, None)
     if wrapped is not None:
         yield wrapped
     elif type(function) is FunctionType:
@@ -109,13 +130,26 @@ def _wrapped_by(function: Any) -> Iterator[Any]:
 def place(target: Target, owner: Any, name: str) -> bool:
     """Hook one attribute unless it is hooked. Return whether it is hooked now."""
     found = vars(owner)[name]
-    if is_hooked(found):
+    if is_hooked(found, name):
         return True
     try:
-        setattr(owner, name, mark(target.make(name, _callable_with_instance(owner, found)), found))
+        hook = _hook_of_alias(owner, found, name) or mark(
+            target.make(name, _callable_with_instance(owner, found)), found, name
+        )
+        setattr(owner, name, hook)
     except Exception:  # noqa: BLE001  # the import of an SDK that has changed must not fail because of us
         return False
     return True
+
+
+def _hook_of_alias(owner: Any, function: Any, name: str) -> Any:
+    """Return the hook that a function has under its own name: an alias must stay the same object, to be pickled."""
+    hook = vars(owner).get(getattr(function, "__name__", name))
+    names = _names(hook)
+    if names is None or hook.__wrapped__ is not function:
+        return None
+    names.add(name)
+    return hook
 
 
 def restore(owner: Any, name: str) -> None:
