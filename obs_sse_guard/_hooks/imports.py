@@ -101,6 +101,11 @@ class ImportWatcher:
         if finder is self._finder and not sys.is_finalizing():
             warn_once(_REMOVED)
 
+    def warn_if_removed(self) -> None:
+        """Warn once if later imports are not noticed."""
+        if not self.is_watching():
+            warn_once(_REMOVED)
+
     def missed(self) -> list[str]:
         """Return the watched modules that were imported unnoticed."""
         modules = sys.modules
