@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from obs_sse_guard._hooks.redaction import redacted
 from tests.support.sse import ENCODED, MD5, OBS_KEY_HEADER, S3_KEY_HEADER
 
 
