@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from typing import TYPE_CHECKING, Any, AnyStr
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ __all__ = ["MASK", "fold", "is_key_name", "masked", "mentions_key", "wire_data_m
 
 MASK = "******"
 _MASK = MASK.encode()
-_MASKS = {str: MASK, bytes: _MASK}
+_Text = TypeVar("_Text", bound=Union[str, bytes])
 
 
 def fold(text: str | bytes) -> bytes:
@@ -58,17 +58,18 @@ _WHOLE_NAME = re.compile(rb"[\w-]{0,60}(?:" + _KEY_NAME + rb"|" + _SSE_OBJECTS +
 _FIRST_IN_PAIR = re.compile(rb"(?:\(|[\[,]\s{0,9}\[)\s{0,9}b?" + _QUOTE + rb"[\w-]{0,40}\Z")
 
 
-def mentions_key(text: bytes) -> bool:
-    """Return whether folded text may name a key."""
-    return any(part in text for part in _PARTS_OF_NAMES)
+def mentions_key(text: str) -> bool:
+    """Return whether text may name a key."""
+    lower = text.lower() if text.isascii() else fold(text).decode()  # lower() is slow where text is not ASCII
+    return "encryption" in lower or "ssecustomerkey" in lower or "sseheader" in lower
 
 
 def wire_data_mentions_key(data: bytes) -> bool:
-    """Return whether folded data of a request or response may name a key.
+    """Return whether data of a request or response may name a key.
 
     Only the names of headers occur there, so that a large body is searched once.
     """
-    return _HEADER in data
+    return _HEADER in data.lower()
 
 
 def is_key_name(name: object) -> bool:
@@ -115,15 +116,38 @@ def _closing_quote(text: bytes, quote: bytes, start: int) -> int:
     return end if end >= 0 else len(text)
 
 
+_NEWLINE = re.compile(rb"\n|\\{1,15}n")
+_NEXT_LINE = re.compile(rb"[\w-]{1,99}:|/|[\r\n\\]|['\"]?\Z")
+_BLANKS = re.compile(rb"[ \t]{0,99}")
+
+
 def _rest_of_line(text: bytes, start: int) -> Iterator[Span]:
     if not _NO_KEY.match(text, start):
         blanks = _BLANKS.match(text, start)
-        yield blanks.end() if blanks else start, _end(_LINE_END, text, start)
+        yield blanks.end() if blanks else start, _line_end(text, start)
 
 
 def _header_line(text: bytes, start: int) -> Iterator[Span]:
     """Find the value in a canonical string, which quotes nothing: it ends where another header or the path begins."""
-    yield start, _end(_HEADER_END, text, start)
+    yield start, _line_end(text, start, _NEXT_LINE)
+
+
+def _line_end(text: bytes, start: int, next_line: re.Pattern[bytes] = re.compile(b"")) -> int:
+    """Find the end of a line. In the repr of a text its lines are as the one before, and keys may contain others."""
+    newline = [b"\n", *_NEWLINE.findall(text, max(0, start - 120), start)][-1]
+    end = text.find(newline, start)
+    while end >= 0 and (
+        text.endswith(b"\\", start if newline != b"\n" else end, end) or not next_line.match(text, end + len(newline))
+    ):
+        end = text.find(newline, end + 1)
+    if end < 0:
+        return len(text)
+    carriage_return = newline.replace(b"n", b"r").replace(b"\n", b"\r")
+    return end - len(carriage_return) if text.endswith(carriage_return, start, end) else end
+
+
+_QUERY_END = re.compile(rb"[\s&'\"<>\\]")
+_ELEMENT_END = re.compile(rb"<")
 
 
 def _query(text: bytes, start: int) -> Iterator[Span]:
@@ -133,13 +157,6 @@ def _query(text: bytes, start: int) -> Iterator[Span]:
 
 def _element(text: bytes, start: int) -> Iterator[Span]:
     yield start, _end(_ELEMENT_END, text, start)
-
-
-_LINE_END = re.compile(rb"[\r\n]|\\[rn]")
-_HEADER_END = re.compile(rb"(?:[\r\n]|\\[rn])(?=[\w-]{1,99}:|/|[\r\n]|\\[rn]|['\"]?\Z)")
-_QUERY_END = re.compile(rb"[\s&'\"<>\\]")
-_ELEMENT_END = re.compile(rb"<")
-_BLANKS = re.compile(rb"[ \t]*")
 
 
 def _end(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
@@ -164,9 +181,9 @@ _SEPARATORS: tuple[tuple[re.Pattern[bytes], FindSpans], ...] = tuple(
 _PAIR = re.compile(_QUOTE + rb",(?=\s{0,9}(?:bytearray\()?b?" + _QUOTE + rb")")
 
 
-def masked(text: AnyStr) -> AnyStr:
+def masked(text: _Text) -> _Text:
     """Return text with each key replaced; the same object if there is none."""
-    mask: Any = _MASKS[type(text)]
+    mask: Any = MASK if isinstance(text, str) else _MASK
     parts: list[Any] = []
     end = 0
     for start, stop in _spans(fold(text)):
@@ -176,8 +193,9 @@ def masked(text: AnyStr) -> AnyStr:
 
 
 def _spans(text: bytes) -> Iterator[Span]:
+    parts = (*_PARTS_OF_NAMES, *_HEX_DUMPS) if _HEADER in text else _PARTS_OF_NAMES
     end = 0
-    for start in heapq.merge(*(_occurrences(text, part) for part in (*_PARTS_OF_NAMES, *_HEX_DUMPS))):
+    for start in heapq.merge(*(_occurrences(text, part) for part in parts)):
         name = _NAME.match(text, start) if start >= end else None
         for span in _values(text, name) if name else ():
             end = span[1]

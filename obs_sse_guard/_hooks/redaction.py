@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._hooks.key_scanner import MASK, fold, is_key_name, masked, mentions_key, wire_data_mentions_key
+from obs_sse_guard._hooks.key_scanner import MASK, is_key_name, masked, mentions_key, wire_data_mentions_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["redact_message", "redact_traceback"]
 
-_MAX_DEPTH = 20  # what is nested deeper, or contains itself, is redacted as text
 _NO_TEXT = frozenset((bool, float, int, type(None), type, BuiltinFunctionType, FunctionType))
-_SEQUENCES = (list, tuple, set, frozenset)
+_SEQUENCES = frozenset((list, tuple, set, frozenset))
+_MAX_DEPTH, _MAX_VALUES = 20, 10_000  # what has more, or contains itself, is redacted as text
 
 
 class _Text(str):
@@ -39,10 +40,11 @@ class _Text(str):
 
 def redact_message(message: Any, args: Any) -> tuple[Any, Any]:
     """Return the message and the arguments of a log call without customer keys; unchanged if there is none."""
-    texts, wire_data = _texts((message, args))
-    folded = fold("\n".join(texts))
-    values = _header_values(sys.exc_info()[1], folded)
-    if not (values or mentions_key(folded) or wire_data_mentions_key(fold(b"\n".join(wire_data)))):
+    texts, wire_data = _contents(message, args)
+    text = "\n".join(texts)
+    error = sys.exc_info()[1]
+    values = _header_values(error, text) if error else []
+    if not (values or mentions_key(text) or (wire_data and wire_data_mentions_key(b"\n".join(wire_data)))):
         return message, args
     args = tuple(map(_redacted, args)) if isinstance(args, tuple) else _redacted(args)
     # A name may be in the message, or in one argument, and its key in another.
@@ -63,13 +65,12 @@ def _formatted(message: Any, args: Any) -> str:
 # --------------------------------------------------------------------- what a record contains
 
 
-def _texts(value: Any) -> tuple[list[str], list[bytes]]:
-    """Return the texts and the bytes that are written with a value; to write it would take much longer."""
+def _contents(message: Any, args: Any) -> tuple[list[str], list[bytes]]:
+    """Return the texts and the bytes in a record. To write it as logging does would take much longer."""
     texts: list[str] = []
     wire_data: list[bytes] = []
-    unseen = [(value, 0)]
-    while unseen:
-        value, depth = unseen.pop()
+    values = [message, *args] if type(args) is tuple else [message, args]
+    for value in values:  # which grows
         kind = type(value)
         if kind is str:
             texts.append(value)
@@ -77,13 +78,13 @@ def _texts(value: Any) -> tuple[list[str], list[bytes]]:
             pass
         elif kind is bytes:
             wire_data.append(value)
-        elif kind is dict and depth < _MAX_DEPTH:
-            items = [*value.items()]
-            unseen += [(one, depth + 1) for item in items for one in item]
-        elif kind in _SEQUENCES and depth < _MAX_DEPTH:
-            unseen += [(one, depth + 1) for one in [*value]]
         elif kind is MethodType:
-            unseen.append((value.__self__, depth + 1))
+            values.append(value.__self__)
+        elif kind is dict and len(values) < _MAX_VALUES:
+            values += value
+            values += value.values()
+        elif kind in _SEQUENCES and len(values) < _MAX_VALUES:
+            values += value
         elif not _is_plain(kind):
             texts += _written(value)
     return texts, wire_data
@@ -137,9 +138,9 @@ def _mask(value: Any) -> Any:
 def redact_traceback(record: logging.LogRecord) -> None:
     """Replace the exception of a record by its text without customer keys, if there is one in it."""
     error = record.exc_info[1] if record.exc_info else None
-    folded = fold("\n".join(text for one in _chain(error) for text in _written(one)))
-    values = _header_values(error, folded)
-    if values or mentions_key(folded):
+    text = "\n".join(text for one in _chain(error) for text in _written(one))
+    values = _header_values(error, text)
+    if values or mentions_key(text):
         written = logging.Formatter().formatException(record.exc_info)  # type: ignore[arg-type]
         clean = _without(values, masked(written))
         if clean != written:
@@ -158,15 +159,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             unseen += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
 
 
-def _header_values(error: BaseException | None, folded: bytes) -> list[str]:
+def _header_values(error: BaseException | None, text: str) -> list[str]:
     """Return the keys among the headers of a request that failed, if a text about it may quote one."""
-    if error is None or not (b"header value" in folded or b"header part" in folded):
+    if not _QUOTES_HEADER.search(text):
         return []
     frames = [frame for one in _chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)]
     headers = [local for frame in frames for local in [*frame.f_locals.values()] if isinstance(local, Mapping)]
     return [form for one in headers for name, value in [*one.items()] if is_key_name(name) for form in _forms(value)]
 
 
+_QUOTES_HEADER = re.compile("header value|header part", re.IGNORECASE)
 _SHORTEST_KEY = 8
 """A shorter value of a key's header may occur anywhere by coincidence."""
 
