@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
@@ -25,7 +24,7 @@ from obs_sse_guard._hooks.obs.client import header_prefix, request_context, unju
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
-from obs_sse_guard._util.failure import attempt
+from obs_sse_guard._util.failure import attempt, describe_failure
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -111,9 +110,6 @@ def describing_hook(describe: Describe, arguments: Arguments, name: str, functio
         function: the method.
     """
     names, first = arguments.names, arguments.first
-    described = judging(
-        lambda client, *_: unjudged(client, name, secure=attempt(lambda: client.is_secure is True, default=False))
-    )(describe)
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         given = {}
@@ -124,13 +120,21 @@ def describing_hook(describe: Describe, arguments: Arguments, name: str, functio
             arguments.add_positional(given, args)
         if not given or not args:  # without args self= is a keyword, and the wire hook sees the request
             return function(*args, **kwargs)
-        context = described(args[0], given, args, kwargs)
+        try:  # here, not by a decorator: this is on the hot path
+            context = describe(args[0], given, args, kwargs)
+        except Exception:  # noqa: BLE001  # a bug of ours must never break a legal call
+            context = _unjudged(args[0], name)
         if context is None:
             return function(*args, **kwargs)
         with enforcing(context):
             return function(*args, **kwargs)
 
     return hook
+
+
+def _unjudged(client: Any, name: str) -> RequestContext:
+    secure = attempt(lambda: client.is_secure is True, default=False)
+    return unjudged(client, name, secure=secure)._replace(failure=describe_failure())
 
 
 def method_hook(method: Method) -> Callable[[str, Function], Function]:
