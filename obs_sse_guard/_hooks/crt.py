@@ -1,26 +1,37 @@
 """Hooks on the S3 client of the AWS CRT, which boto3 uses for transfers if configured to.
 
 botocore only serializes such a request. The CRT's client sends it over a transport of its own: ``use_ssl=`` decides,
-not the scheme of a URL.
+not the scheme of a URL, and the environment names the proxy.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment
 from weakref import WeakSet
 
 from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.botocore.advice import advise
-from obs_sse_guard._hooks.botocore.client import can_have_findings, only_serialized
+from obs_sse_guard._hooks.botocore.client import (
+    can_have_findings,
+    is_kms_part,
+    only_serialized,
+    operation_of,
+    parse_address,
+)
+from obs_sse_guard._hooks.botocore.responses import names_kms
 from obs_sse_guard._hooks.hook import Target, never_raises
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported, unreported_gap
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import SDK, RequestContext
+from obs_sse_guard._util.weak import WeakNotes
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
+    from obs_sse_guard._hooks.botocore.client import Address
     from obs_sse_guard._hooks.types import Function
 
 __all__ = ["TARGETS"]
@@ -28,6 +39,8 @@ __all__ = ["TARGETS"]
 # What the objects themselves do not show. Nothing is known of those made before the hooks were installed.
 _without_tls: WeakSet[Any] = WeakSet()
 _unverified: WeakSet[Any] = WeakSet()
+_endpoints: WeakNotes[str] = WeakNotes()
+"""The endpoint of each request that botocore serialized."""
 
 
 def _advise(context: RequestContext, finding_id: str) -> str:
@@ -43,9 +56,12 @@ def _serializer_hook(_: str, function: Function) -> Function:
     def hook(*args: Any, **kwargs: Any) -> Any:
         token = only_serialized.set(True)
         try:
-            return function(*args, **kwargs)
+            request = function(*args, **kwargs)
         finally:
             only_serialized.reset(token)
+        with contextlib.suppress(Exception):  # a serializer of another make: a bucket's host is then a host of its own
+            _endpoints.set(request, args[0]._client.meta.endpoint_url)
+        return request
 
     return hook
 
@@ -73,45 +89,81 @@ def _client_hook(_: str, function: Function) -> Function:
 
 
 def _request_hook(_: str, function: Function) -> Function:
-    def hook(client: Any, **kwargs: Any) -> Any:
-        context = _transfer_context(client, **kwargs)
-        if context is not None:
-            mark_reported(client, context, enforce(context))
-        return function(client, **kwargs)
+    def hook(client: Any, *args: Any, **kwargs: Any) -> Any:
+        from awscrt.http import HttpRequest  # noqa: PLC0415  # it calls us
+
+        request = kwargs.get("request")
+        if isinstance(request, HttpRequest):  # the CRT refuses anything else itself
+            context = _transfer_context(client, request)
+            if context is not None:
+                mark_reported(client, context, enforce(context))
+            if client in _without_tls:
+                kwargs["on_headers"] = _watch(request, kwargs.get("on_headers"))
+        return function(client, *args, **kwargs)
 
     return hook
 
 
-_OPERATIONS = {"PUT_OBJECT": Operation.PUT_OBJECT, "GET_OBJECT": Operation.GET_OBJECT}
-
-
 @never_raises("judge a transfer of the CRT")
-def _transfer_context(
-    client: Any,
-    *,
-    type: Any,  # noqa: A002  # the SDK's parameter
-    request: Any,
-    operation_name: Any = None,
-    **_: Any,
-) -> RequestContext | None:
-    sse, secure = parse_headers(request.headers), client not in _without_tls
+def _transfer_context(client: Any, request: Any) -> RequestContext | None:
+    headers, address = list(request.headers), _address_of(request)
+    sse, secure = parse_headers(headers, address.query), client not in _without_tls
     gap = unreported_gap(client, "unverified-tls") if sse.key and client in _unverified else ""
-    if not can_have_findings(sse, secure=secure, exposed=bool(gap), kms_upload=False):
+    # Neither the type nor the name of the operation: these are for the CRT, and the caller is free to choose them.
+    operation = operation_of(request.method, address, headers)
+    kms_upload = operation == Operation.UPLOAD_PART.value and is_kms_part(_url_of(request), address.query)
+    if not can_have_findings(sse, secure=secure, exposed=bool(gap), kms_upload=kms_upload):
         return None
-    host = urlsplit(f"//{request.headers.get('host') or ''}")
     return RequestContext(
         sdk=CRT,
         call="a CRT transfer",
-        operation=_OPERATIONS.get(type.name, operation_name or f"{request.method} object"),
+        operation=operation,
         secure=secure,
-        host=host.hostname or "",
-        port=host.port,
+        host=address.host,
+        port=address.port,
+        proxy="" if secure else _proxy_to(address.host),
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
         headers=sse.names,
+        kms_upload=kms_upload,
         tls_gap=gap,
     )
+
+
+def _url_of(request: Any) -> str:
+    return f"http://{request.headers.get('host') or ''}{request.path}"
+
+
+def _address_of(request: Any) -> Address:
+    """Return where a request leads. Where the endpoint is unknown, a bucket in the path counts as part of the key."""
+    return parse_address(_url_of(request), _endpoints.get(request) or "")
+
+
+def _proxy_to(host: str) -> str:
+    """Return the host of the proxy through which the CRT sends plaintext."""
+    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # noqa: SIM112  # as the CRT itself reads them
+    return parse_address(proxy).host if proxy and not proxy_bypass_environment(host) else ""
+
+
+def _watch(request: Any, on_headers: Any) -> Function:
+    """Return a callback for the headers of the response that reports an SSE-KMS object read in plaintext."""
+
+    def observe(*args: Any, **kwargs: Any) -> Any:
+        _report_read(request, *args, **kwargs)
+        return on_headers(*args, **kwargs) if on_headers is not None else None
+
+    return observe
+
+
+@never_raises("read a response of the CRT")
+def _report_read(request: Any, status_code: Any, headers: Any, **_: Any) -> None:
+    address = _address_of(request)
+    operation = operation_of(request.method, address, [])
+    named = {name.lower(): value for name, value in headers}
+    if operation == Operation.GET_OBJECT.value and status_code < 300 and names_kms(named):  # noqa: PLR2004  # no error
+        context = RequestContext(CRT, "a CRT transfer", operation, secure=False, host=address.host, port=address.port)
+        enforce(context._replace(proxy=_proxy_to(address.host), read_kms=True))
 
 
 TARGETS: tuple[Target, ...] = (

@@ -23,7 +23,8 @@ _FIXES = {
     "the request; keep it out of Fields= and Conditions=",
     "downgraded-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
     "cross-host-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
-    "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True; this client has verify=False',
+    "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True, not verify=False; no '
+    "proxy_use_forwarding_for_https, and no TLS settings behind the client's back",
 }
 _USE_HTTPS = '{make}("s3", endpoint_url="{url}")   the http '
 _USE_TLS = '{make}("s3", use_ssl=True)   the http '

@@ -1,23 +1,29 @@
-"""The wire hook: every attempt to send a request ends in `Endpoint._send`.
+"""The wire hooks: every attempt to send a request goes through `Endpoint._send`, and over one of botocore's connections.
 
-It runs after the event handlers that may change the URL and the headers, and sees what really leaves.
+The first runs after the event handlers that may change the URL and the headers. The second sees the connection itself:
+whether it is TLS, whether that verified a certificate, and whether a proxy reads what is inside.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
-from obs_sse_guard._enforcement.enforce import enforcing
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
 from obs_sse_guard._hooks.botocore.client import (
     can_have_findings,
     is_https,
+    is_kms_part,
     is_safe_transport,
     operation_of,
     parse_address,
     proxy_of,
     tls_gap,
 )
+from obs_sse_guard._hooks.botocore.responses import report_read
 from obs_sse_guard._hooks.hook import expect_parameters, never_raises
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
@@ -26,13 +32,45 @@ from obs_sse_guard._policy.request import RequestContext
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from obs_sse_guard._hooks.botocore.client import Address
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["names_sse", "request_context", "send_hook"]
+__all__ = ["Hop", "connection_hook", "names_sse", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
+
+
+class Hop(NamedTuple):
+    """Where a request goes, and how.
+
+    Attributes:
+        url: where it goes.
+        first_url: for a redirect, where the request went first.
+        secure: whether the transport is TLS; by default the URL decides.
+        proxy: URL of the proxy that it goes through; by default the endpoint's settings decide.
+        verification: what TLS verifies, as for `tls_gap`; by default the endpoint's settings decide.
+    """
+
+    url: Any
+    first_url: Any = ""
+    secure: bool | None = None
+    proxy: Any = None
+    verification: Any = None
+
+
+class _Abort(BaseException):
+    """Carries a refusal out of the HTTP session, which turns every `Exception` into one that is retried."""
+
+    def __init__(self, error: SSETransportError) -> None:
+        super().__init__()
+        self.error = error
+
+
+# The endpoint and the request that it is sending: the connection knows neither.
+_sending: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sending", default=None)
+
+
+# --- the request ----------------------------------------------------------------------------
 
 
 def send_hook(_: str, function: Function) -> Function:
@@ -40,14 +78,25 @@ def send_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request")
 
     def hook(endpoint: Any, request: Any) -> Any:
-        if is_safe_transport(endpoint, getattr(request, "url", None)) or not names_sse(request):
-            return function(endpoint, request)
-        context = request_context(BOTOCORE, endpoint, request.method, request.url, request.headers)
-        if context is None:
-            return function(endpoint, request)
-        with enforcing(context) as reported:
-            mark_reported(endpoint, context, reported)
-            return function(endpoint, request)
+        safe = is_safe_transport(endpoint, getattr(request, "url", None))
+        context = None
+        if (misplaces_key if safe else names_sse)(request):
+            context = request_context(BOTOCORE, endpoint, request.method, request.headers, Hop(request.url))
+        token = _sending.set((endpoint, request))
+        try:
+            if context is None:
+                response = function(endpoint, request)
+            else:
+                with enforcing(context) as reported:
+                    mark_reported(endpoint, context, reported)
+                    response = function(endpoint, request)
+        except _Abort as abort:
+            raise abort.error.with_traceback(None) from None  # without the frames of the HTTP client
+        finally:
+            _sending.reset(token)
+        if not safe:
+            report_read(BOTOCORE, endpoint, request, response)
+        return response
 
     return hook
 
@@ -58,34 +107,45 @@ def names_sse(request: Any) -> bool:
     It may err only towards a closer look.
     """
     try:
-        url = request.url
-        names = "\n".join((url, *request.headers))
-        return "ncryption" in names.lower() or bool(kms_uploads and "partNumber" in url)
+        url, names = request.url, "\n".join(request.headers).lower()
+        return "ncryption" in names or "%" in names or _query_names_sse(url) or bool(kms_uploads and "partNumber" in url)
     except Exception:  # noqa: BLE001  # a request of the application's own making
         return True
 
 
+def misplaces_key(request: Any) -> bool:
+    """Return whether a request over verified TLS needs a closer look: a key may be in metadata or in the URL."""
+    try:
+        names = "\n".join(request.headers).lower()
+        return ("meta-" in names and ("ncryption" in names or "%" in names)) or _query_names_sse(request.url)
+    except Exception:  # noqa: BLE001  # a request of the application's own making
+        return True
+
+
+def _query_names_sse(url: str) -> bool:
+    return "?" in url and "ncryption" in unquote(url).lower()
+
+
 @never_raises("judge a request of botocore")
-def request_context(  # noqa: PLR0913, PLR0917  # what a request consists of
-    sdk: SDK, endpoint: Any, method: Any, url: Any, headers: Any, first_url: Any = ""
-) -> RequestContext | None:
+def request_context(sdk: SDK, endpoint: Any, method: Any, headers: Any, hop: Hop) -> RequestContext | None:
     """Return the context of a request about to be sent, or ``None`` if the policy cannot find anything about it.
 
     Args:
         sdk: the SDK that sends.
         endpoint: the client's endpoint.
         method: the HTTP method.
-        url: where the request goes.
         headers: its headers.
-        first_url: for a redirect, where the request went first.
+        hop: where it goes.
     """
-    items, secure = list((headers or {}).items()), is_https(url)
-    address = parse_address(url, endpoint.host)
+    items = list((headers or {}).items())
+    secure = is_https(hop.url) if hop.secure is None else hop.secure
+    address = parse_address(hop.url, endpoint.host)
     # A redirect is about what was asked for first, wherever it leads.
-    asked = parse_address(first_url, endpoint.host) if first_url else address
-    sse = parse_headers([*items, *address.query])
-    kms_upload = not secure and _is_kms_part(asked)
-    gap = tls_gap(endpoint, sse, secure=secure)
+    first_url = hop.first_url or hop.url
+    asked = parse_address(first_url, endpoint.host)
+    sse = parse_headers(items, address.query)
+    kms_upload = not secure and is_kms_part(first_url, asked.query)
+    gap = tls_gap(endpoint, sse, secure=secure, verification=hop.verification)
     other_host = address.host != asked.host
     if not can_have_findings(sse, secure=secure, exposed=bool(gap) or other_host, kms_upload=kms_upload):
         return None
@@ -97,21 +157,55 @@ def request_context(  # noqa: PLR0913, PLR0917  # what a request consists of
         secure=secure,
         host=address.host,
         port=address.port,
-        proxy=proxy_of(endpoint, url),
+        proxy=proxy_of(endpoint, hop.url) if hop.proxy is None else parse_address(hop.proxy).host,
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
         headers=sse.names,
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
         other_host=other_host,
-        downgraded=not secure and is_https(first_url),
+        downgraded=not secure and is_https(hop.first_url),
         tls_gap=gap,
         origin=_REWRITTEN if not secure and is_https(endpoint.host) else "",
     )
 
 
-def _is_kms_part(address: Address) -> bool:
-    """Return whether a URL leads to a part of an upload that was begun with SSE-KMS."""
-    if not kms_uploads or "partNumber" not in address.parameters:
-        return False
-    return (address.host, address.bucket, dict(address.query).get("uploadId", "")) in kms_uploads
+# --- the connection -------------------------------------------------------------------------
+
+
+def connection_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``AWSConnection._send_output``: the connection is open, and nothing of the request is sent."""
+    expect_parameters(function, "self message_body")
+
+    def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (connection.is_verified and getattr(connection, "proxy", None) is None):  # no urllib3 1.25 has it
+            sending = _sending.get()
+            if sending is not None:
+                _enforce_connection(connection, *sending)
+        return function(connection, *args, **kwargs)
+
+    return hook
+
+
+def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
+    context = _connection_context(connection, endpoint, request) if names_sse(request) else None
+    if context is None:
+        return
+    try:
+        mark_reported(endpoint, context, enforce(context))
+    except SSETransportError as error:
+        raise _Abort(error) from None
+
+
+@never_raises("judge a connection of botocore")
+def _connection_context(connection: Any, endpoint: Any, request: Any) -> RequestContext | None:
+    from botocore.awsrequest import AWSHTTPSConnection  # noqa: PLC0415  # it calls us
+
+    secure = isinstance(connection, AWSHTTPSConnection)
+    if connection.sock is None if secure else not is_https(request.url):
+        return None  # what its settings verify was checked before, and so was a plaintext URL
+    # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
+    forwards = getattr(connection, "proxy", None) is not None and not connection._tunnel_host
+    verified = connection.is_verified and not forwards
+    hop = Hop(request.url, secure=secure, verification=verified)
+    return request_context(BOTOCORE, endpoint, request.method, request.headers, hop)
