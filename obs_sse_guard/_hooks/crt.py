@@ -60,7 +60,7 @@ def _serializer_hook(_: str, function: Function) -> Function:
         finally:
             only_serialized.reset(token)
         with contextlib.suppress(Exception):  # a serializer of another make: a bucket's host is then a host of its own
-            _endpoints.set(request, args[0]._client.meta.endpoint_url)
+            _endpoints.set(request, args[0]._client.meta.endpoint_url)  # noqa: SLF001  # no public one
         return request
 
     return hook
@@ -142,7 +142,7 @@ def _address_of(request: Any) -> Address:
 
 def _proxy_to(host: str) -> str:
     """Return the host of the proxy through which the CRT sends plaintext."""
-    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # noqa: SIM112  # as the CRT itself reads them
+    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # as the CRT itself reads them
     return parse_address(proxy).host if proxy and not proxy_bypass_environment(host) else ""
 
 

@@ -50,7 +50,10 @@ class Signing:
         sdk: the SDK.
         call: the method that the application called, for the message.
         operation: the operation by the OBS API's name; empty where only the request shows it.
+        bucket: the bucket, once a request has shown it.
     """
+
+    bucket = ""
 
     def __init__(self, sdk: SDK, call: str, operation: str = "") -> None:
         self.sdk = sdk
@@ -178,17 +181,10 @@ def _request_context(signing: Signing, request: Parts) -> RequestContext | None:
     parameters = [*address.query, *(query.items() if hasattr(query, "items") else ())]
     sse = parse_headers(headers, parameters)
     operation = signing.operation or operation_of(request["method"], address._replace(query=parameters), headers)
-    redirect = (request.get("context") or {}).get("s3_redirect") or {}  # where botocore keeps the bucket
-    is_part = operation == Operation.UPLOAD_PART.value and is_kms_part(request["url"], parameters)
-    return _signed_context(
-        signing,
-        request["url"],
-        sse,
-        operation,
-        sse.key_location(),
-        bucket=redirect.get("bucket"),
-        kms_upload=is_part,
-    )
+    kept = (request.get("context") or {}).get("s3_redirect") or {}  # where botocore keeps the bucket
+    signing.bucket = to_text(kept.get("bucket") or signing.bucket)
+    kms_upload = operation == Operation.UPLOAD_PART.value and is_kms_part(request["url"], parameters)
+    return _signed_context(signing, request["url"], sse, operation, sse.key_location(), kms_upload=kms_upload)
 
 
 @never_raises("judge a URL that botocore signed")
@@ -202,8 +198,8 @@ def _form_context(signing: Signing, request: Parts, fields: Any, conditions: Any
     named = [*_named_by_policy([fields]), *_named_by_policy(conditions)]
     sse = parse_headers(named)
     place = sse.key_location(KeyLocation.POLICY)
-    bucket = next((value for name, value in named if name == "bucket"), None)
-    return _signed_context(signing, request["url"], sse, Operation.POST_OBJECT.value, place, bucket=bucket)
+    signing.bucket = next((to_text(value) for name, value in named if name == "bucket"), signing.bucket)
+    return _signed_context(signing, request["url"], sse, Operation.POST_OBJECT.value, place)
 
 
 def _named_by_policy(conditions: Any) -> Iterator[tuple[Any, Any]]:
@@ -216,14 +212,7 @@ def _named_by_policy(conditions: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _signed_context(  # noqa: PLR0913  # what is known of a signature
-    signing: Signing,
-    url: Any,
-    sse: SSEHeaders,
-    operation: str,
-    key: KeyLocation,
-    *,
-    bucket: Any = None,
-    kms_upload: bool = False,
+    signing: Signing, url: Any, sse: SSEHeaders, operation: str, key: KeyLocation, *, kms_upload: bool = False
 ) -> RequestContext | None:
     secure = is_https(url)
     if secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER):
@@ -236,7 +225,7 @@ def _signed_context(  # noqa: PLR0913  # what is known of a signature
         call=signing.call,
         operation=operation,
         secure=secure,
-        host=_endpoint_host(address, to_text(bucket or "")),
+        host=_endpoint_host(address, signing.bucket),
         port=address.port,
         target=sse.target,
         source=sse.source,

@@ -1,4 +1,4 @@
-"""The wire hooks: every attempt to send a request goes through `Endpoint._send`, and over one of botocore's connections.
+"""The wire hooks: every attempt to send a request goes through `Endpoint._send`, and over a connection of botocore.
 
 The first runs after the event handlers that may change the URL and the headers. The second sees the connection itself:
 whether it is TLS, whether that verified a certificate, and whether a proxy reads what is inside.
@@ -108,7 +108,9 @@ def names_sse(request: Any) -> bool:
     """
     try:
         url, names = request.url, "\n".join(request.headers).lower()
-        return "ncryption" in names or "%" in names or _query_names_sse(url) or bool(kms_uploads and "partNumber" in url)
+        return (
+            "ncryption" in names or "%" in names or _query_names_sse(url) or bool(kms_uploads and "partNumber" in url)
+        )
     except Exception:  # noqa: BLE001  # a request of the application's own making
         return True
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSHTTPConnectionPool
 from botocore.httpsession import URLLib3Session
 
-from tests.support.guard import POLICY, unguarded
+from tests.support.guard import unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import PUT, PUT_SSE_C, Call, outcome, outcomes, refused, succeeded
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
