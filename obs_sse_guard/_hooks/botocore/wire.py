@@ -79,26 +79,29 @@ def send_hook(_: str, function: Function) -> Function:
 
     def hook(endpoint: Any, request: Any) -> Any:
         safe = is_safe_transport(endpoint, getattr(request, "url", None))
-        context = None
-        if (misplaces_key if safe else names_sse)(request):
-            context = request_context(BOTOCORE, endpoint, request.method, request.headers, Hop(request.url))
-        token = _sending.set((endpoint, request))
-        try:
-            if context is None:
-                response = function(endpoint, request)
-            else:
-                with enforcing(context) as reported:
-                    mark_reported(endpoint, context, reported)
-                    response = function(endpoint, request)
-        except _Abort as abort:
-            raise abort.error.with_traceback(None) from None  # without the frames of the HTTP client
-        finally:
-            _sending.reset(token)
+        response = _send(function, endpoint, request, safe=safe) if names_sse(request) else function(endpoint, request)
         if not safe:
             report_read(BOTOCORE, endpoint, request, response)
         return response
 
     return hook
+
+
+def _send(function: Function, endpoint: Any, request: Any, *, safe: bool) -> Any:
+    context = None
+    if not safe or _misplaces_key(request):
+        context = request_context(BOTOCORE, endpoint, request.method, request.headers, Hop(request.url))
+    token = _sending.set((endpoint, request))
+    try:
+        if context is None:
+            return function(endpoint, request)
+        with enforcing(context) as reported:
+            mark_reported(endpoint, context, reported)
+            return function(endpoint, request)
+    except _Abort as abort:
+        raise abort.error.with_traceback(None) from None  # without the frames of the HTTP client
+    finally:
+        _sending.reset(token)
 
 
 def names_sse(request: Any) -> bool:
@@ -107,25 +110,30 @@ def names_sse(request: Any) -> bool:
     It may err only towards a closer look.
     """
     try:
-        url, names = request.url, "\n".join(request.headers).lower()
-        return (
-            "ncryption" in names or "%" in names or _query_names_sse(url) or bool(kms_uploads and "partNumber" in url)
-        )
+        url, names = request.url, _header_names(request.headers)
+        if "ncryption" in names or "%" in names:
+            return True
+        return "?" in url and ("ncryption" in unquote(url).lower() or ("partNumber" in url and bool(kms_uploads)))
     except Exception:  # noqa: BLE001  # a request of the application's own making
         return True
 
 
-def misplaces_key(request: Any) -> bool:
-    """Return whether a request over verified TLS needs a closer look: a key may be in metadata or in the URL."""
+def _misplaces_key(request: Any) -> bool:
+    """Return whether headers or a URL that name encryption may have a key in metadata or in the query."""
     try:
-        names = "\n".join(request.headers).lower()
-        return ("meta-" in names and ("ncryption" in names or "%" in names)) or _query_names_sse(request.url)
+        names = _header_names(request.headers).split("\n")
+        in_metadata = any("meta-" in name and ("ncryption" in name or "%" in name) for name in names)
+        return in_metadata or ("?" in request.url and "ncryption" in unquote(request.url).lower())
     except Exception:  # noqa: BLE001  # a request of the application's own making
         return True
 
 
-def _query_names_sse(url: str) -> bool:
-    return "?" in url and "ncryption" in unquote(url).lower()
+def _header_names(headers: Any) -> str:
+    """Return the names of all headers, in lower case and one a line."""
+    try:  # what botocore's own mapping keeps, for to ask it takes two calls for each name
+        return "\n".join([name._lower for name in headers._dict])
+    except Exception:  # noqa: BLE001  # another mapping
+        return "\n".join(headers).lower()
 
 
 @never_raises("judge a request of botocore")
@@ -180,7 +188,7 @@ def connection_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self message_body")
 
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        if not (connection.is_verified and getattr(connection, "proxy", None) is None):  # no urllib3 1.25 has it
+        if not (connection.is_verified and getattr(connection, "proxy", None) is None):  # urllib3 1.25 has no proxy
             sending = _sending.get()
             if sending is not None:
                 _enforce_connection(connection, *sending)
@@ -190,7 +198,7 @@ def connection_hook(_: str, function: Function) -> Function:
 
 
 def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
-    context = _connection_context(connection, endpoint, request) if names_sse(request) else None
+    context = _connection_context(connection, endpoint, request)
     if context is None:
         return
     try:
