@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from typing import TYPE_CHECKING, Any
-from urllib.request import proxy_bypass_environment
 from weakref import WeakSet
 
 from obs_sse_guard._enforcement.enforce import enforce
@@ -142,7 +141,10 @@ def _address_of(request: Any) -> Address:
 
 def _proxy_to(host: str) -> str:
     """Return the host of the proxy through which the CRT sends plaintext."""
-    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # as the CRT itself reads them
+    # urllib has it, though its stubs do not; rarely needed, and expensive to import.
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # noqa: SIM112  # as the CRT itself reads them
     return parse_address(proxy).host if proxy and not proxy_bypass_environment(host) else ""
 
 

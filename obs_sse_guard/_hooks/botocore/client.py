@@ -75,7 +75,7 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
     try:
         verify = endpoint.http_session._verify
         # The session of aiobotocore for httpx has a context there, which may verify nothing.
-        return url.startswith("https://") and (verify is True or (type(verify) is str and verify != ""))  # type: ignore[no-any-return]
+        return bool(url.startswith("https://") and (verify is True or (verify and type(verify) is str)))
     except Exception:  # noqa: BLE001  # an endpoint or session of the application's own making
         return False
 

@@ -112,7 +112,7 @@ _KEYS: dict[str, Any] = {
 @each_sdk
 @pytest.mark.parametrize("kind", _KEYS)
 def test_a_key_of_any_type_is_refused_before_the_body_is_read(kind: str, sdk: str) -> None:
-    sse = {"SSECustomerAlgorithm": _Text("AES256"), "SSECustomerKey": _KEYS[kind]}
+    sse: dict[str, Any] = {"SSECustomerAlgorithm": _Text("AES256"), "SSECustomerKey": _KEYS[kind]}
     with SERVERS["https"]() as server:
         assert succeeded(outcome(sdk, server, asking("PutObject", **sse)))
     with SERVERS["http"]() as server:
@@ -123,7 +123,7 @@ def test_a_key_of_any_type_is_refused_before_the_body_is_read(kind: str, sdk: st
 @each_sdk
 def test_a_key_beside_its_md5_must_be_text(sdk: str) -> None:
     """The SDK encodes a key only where its MD5 is not given."""
-    sse = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY.encode(), "SSECustomerKeyMD5": MD5}
+    sse: dict[str, Any] = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY.encode(), "SSECustomerKeyMD5": MD5}
     with SERVERS["http"]() as server:
         error = outcome(sdk, server, asking("PutObject", **sse))
         assert isinstance(error, ParamValidationError)
