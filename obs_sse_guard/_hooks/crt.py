@@ -144,7 +144,7 @@ def _proxy_to(host: str) -> str:
     # urllib has it, though its stubs do not; rarely needed, and expensive to import.
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
 
-    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # noqa: SIM112  # as the CRT itself reads them
+    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")  # as the CRT itself reads them
     return parse_address(proxy).host if proxy and not proxy_bypass_environment(host) else ""
 
 
