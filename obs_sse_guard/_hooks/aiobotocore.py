@@ -15,7 +15,7 @@ from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.methods import call_context
 from obs_sse_guard._hooks.botocore.responses import record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
-from obs_sse_guard._hooks.botocore.wire import Hop, names_sse, request_context
+from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, names_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported
@@ -40,7 +40,7 @@ def _method_hook(_: str, function: Function) -> Function:
             response = await function(client, operation_name, api_params)
         else:
             with enforcing(context) as reported:
-                mark_reported(client._endpoint, context, reported)
+                mark_reported(getattr(client, "_endpoint", None), context, reported)
                 response = await function(client, operation_name, api_params)
         record_response(AIOBOTOCORE, client, operation_name, api_params, response)
         return response
@@ -65,8 +65,8 @@ def _send_hook(_: str, function: Function) -> Function:
 
 
 async def _send(function: Function, endpoint: Any, request: Any) -> Any:
-    context = request_context(AIOBOTOCORE, endpoint, request.method, request.headers, Hop(request.url))
-    token = _sent.set((endpoint, request.url))
+    context = request_context(AIOBOTOCORE, endpoint, hop_of(request))
+    token = _sent.set((endpoint, getattr(request, "url", None)))
     try:
         with refusals() as refusal:
             if context is None:
@@ -96,8 +96,8 @@ def _hop_hook(_: str, function: Function) -> Function:
         sent = _sent.get()
         if sent is not None:
             endpoint, first_url = sent
-            hop = Hop(str(url), first_url, proxy=kwargs.get("proxy") or "", verification=_verification(**kwargs))
-            context = request_context(AIOBOTOCORE, endpoint, method, kwargs.get("headers"), hop)
+            how = {"proxy": kwargs.get("proxy") or "", "verification": _verification(**kwargs)}
+            context = request_context(AIOBOTOCORE, endpoint, Hop(method, url, kwargs.get("headers"), first_url, **how))
             if context is not None:
                 mark_reported(endpoint, context, enforce(context))
         return function(request, method, url, *args, **kwargs)

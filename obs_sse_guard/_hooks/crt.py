@@ -19,9 +19,10 @@ from obs_sse_guard._hooks.botocore.client import (
     only_serialized,
     operation_of,
     parse_address,
+    unjudged,
 )
 from obs_sse_guard._hooks.botocore.responses import names_kms
-from obs_sse_guard._hooks.hook import Target, never_raises
+from obs_sse_guard._hooks.hook import Target, judging
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported, unreported_gap
 from obs_sse_guard._policy.headers import parse_headers
@@ -36,14 +37,18 @@ if TYPE_CHECKING:
 __all__ = ["TARGETS"]
 
 # What the objects themselves do not show. Nothing is known of those made before the hooks were installed.
-_without_tls: WeakSet[Any] = WeakSet()
+_tls: WeakNotes[bool] = WeakNotes()
+"""Whether each client uses TLS."""
 _unverified: WeakSet[Any] = WeakSet()
 _endpoints: WeakNotes[str] = WeakNotes()
 """The endpoint of each request that botocore serialized."""
+_MADE_BEFORE = "the CRT's client was made before obs_sse_guard was installed, so that its transport is unknown"
 
 
 def _advise(context: RequestContext, finding_id: str) -> str:
-    if context.secure or finding_id == "key-misplaced":
+    if context.failure == _MADE_BEFORE:
+        return "import obs_sse_guard before boto3 makes the CRT's client"
+    if context.secure or finding_id in ("key-misplaced", "cannot-judge"):
         return advise(context, finding_id)
     return "create_s3_crt_client(..., use_ssl=True)   the http comes from use_ssl=False; the CRT ignores a URL's scheme"
 
@@ -79,9 +84,8 @@ def _client_hook(_: str, function: Function) -> Function:
         function(client, **kwargs)
         from awscrt.s3 import S3RequestTlsMode  # noqa: PLC0415  # it calls us
 
-        if kwargs.get("tls_mode") == S3RequestTlsMode.DISABLED:
-            _without_tls.add(client)
-        elif getattr(kwargs.get("tls_connection_options"), "tls_ctx", None) in _unverified:
+        _tls.set(client, kwargs.get("tls_mode") != S3RequestTlsMode.DISABLED)
+        if getattr(kwargs.get("tls_connection_options"), "tls_ctx", None) in _unverified:
             _unverified.add(client)
 
     return hook
@@ -96,24 +100,29 @@ def _request_hook(_: str, function: Function) -> Function:
             context = _transfer_context(client, request)
             if context is not None:
                 mark_reported(client, context, enforce(context))
-            if client in _without_tls:
+            if _tls.get(client) is False:
                 kwargs["on_headers"] = _watch(request, kwargs.get("on_headers"))
         return function(client, *args, **kwargs)
 
     return hook
 
 
-@never_raises("judge a transfer of the CRT")
+def _unjudged(client: Any, request: Any) -> RequestContext:
+    context = unjudged(CRT, "a CRT transfer", request.method, lambda: _url_of(request))
+    return context._replace(secure=_tls.get(client) is True)
+
+
+@judging(_unjudged)
 def _transfer_context(client: Any, request: Any) -> RequestContext | None:
-    headers, address = list(request.headers), _address_of(request)
-    sse, secure = parse_headers(headers, address.query), client not in _without_tls
+    headers, address, tls = list(request.headers), _address_of(request), _tls.get(client)
+    sse, secure = parse_headers(headers, address.query), tls is True
     gap = unreported_gap(client, "unverified-tls") if sse.key and client in _unverified else ""
     # Neither the type nor the name of the operation: these are for the CRT, and the caller is free to choose them.
     operation = operation_of(request.method, address, headers)
     kms_upload = operation == Operation.UPLOAD_PART.value and is_kms_part(_url_of(request), address.query)
     if not can_have_findings(sse, secure=secure, exposed=bool(gap), kms_upload=kms_upload):
         return None
-    return RequestContext(
+    context = RequestContext(
         sdk=CRT,
         call="a CRT transfer",
         operation=operation,
@@ -121,12 +130,12 @@ def _transfer_context(client: Any, request: Any) -> RequestContext | None:
         host=address.host,
         port=address.port,
         proxy="" if secure else _proxy_to(address.host),
-        target=sse.target,
-        source=sse.source,
-        key=sse.key_location(),
         headers=sse.names,
-        kms_upload=kms_upload,
-        tls_gap=gap,
+    )
+    if tls is None and not sse.key_in_metadata:
+        return context._replace(failure=_MADE_BEFORE)
+    return context._replace(
+        target=sse.target, source=sse.source, key=sse.key_location(), kms_upload=kms_upload, tls_gap=gap
     )
 
 
@@ -152,20 +161,27 @@ def _watch(request: Any, on_headers: Any) -> Function:
     """Return a callback for the headers of the response that reports an SSE-KMS object read in plaintext."""
 
     def observe(*args: Any, **kwargs: Any) -> Any:
-        _report_read(request, *args, **kwargs)
+        context = _read(request, *args, **kwargs)
+        if context is not None:
+            enforce(context)
         return on_headers(*args, **kwargs) if on_headers is not None else None
 
     return observe
 
 
-@never_raises("read a response of the CRT")
-def _report_read(request: Any, status_code: Any, headers: Any, **_: Any) -> None:
+def _unread(request: Any, *_: Any, **__: Any) -> RequestContext:
+    return unjudged(CRT, "a CRT transfer", request.method, lambda: _url_of(request))._replace(answered=True)
+
+
+@judging(_unread)
+def _read(request: Any, status_code: Any, headers: Any, **_: Any) -> RequestContext | None:
     address = _address_of(request)
     operation = operation_of(request.method, address, [])
     named = {name.lower(): value for name, value in headers}
-    if operation == Operation.GET_OBJECT.value and status_code < 300 and names_kms(named):  # noqa: PLR2004  # no error
-        context = RequestContext(CRT, "a CRT transfer", operation, secure=False, host=address.host, port=address.port)
-        enforce(context._replace(proxy=_proxy_to(address.host), read_kms=True))
+    if operation != Operation.GET_OBJECT.value or status_code >= 300 or not names_kms(named):  # noqa: PLR2004  # no error
+        return None
+    context = RequestContext(CRT, "a CRT transfer", operation, secure=False, host=address.host, port=address.port)
+    return context._replace(proxy=_proxy_to(address.host), read_kms=True)
 
 
 TARGETS: tuple[Target, ...] = (

@@ -12,13 +12,13 @@ from obs_sse_guard._hooks.botocore.client import (
     operation_of,
     parse_address,
     proxy_of,
+    unjudged,
     upload_of,
 )
-from obs_sse_guard._hooks.hook import never_raises
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._policy.headers import encryption_of
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
-from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -35,14 +35,22 @@ _ENCRYPTION_HEADERS = ("x-amz-server-side-encryption", "x-obs-server-side-encryp
 
 def record_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
     """Keep track of SSE-KMS uploads, and report an SSE-KMS object that was read in plaintext."""
-    if operation in _RECORDERS:
-        _record(sdk, client, operation, params, response)
+    if operation not in _RECORDERS:
+        return
+    context = _read_response(sdk, client, operation, params, response)
+    if context is not None:
+        enforce(context)
 
 
-@never_raises("read a response of botocore")
-def _record(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
-    if is_s3(client) and not only_serialized.get():
-        _RECORDERS[operation](sdk, client, params, response)
+def _unread(sdk: SDK, client: Any, operation: str, *_: Any) -> RequestContext:
+    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)._replace(answered=True)
+
+
+@judging(_unread)
+def _read_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> RequestContext | None:
+    if only_serialized.get() or not is_s3(client):
+        return None
+    return _RECORDERS[operation](sdk, client, params, response)
 
 
 def _record_begun_upload(_: SDK, client: Any, params: Params, response: Any) -> None:
@@ -60,7 +68,7 @@ def _names_kms(values: Params) -> bool:
     return encryption_of(values.get("ServerSideEncryption")) is Encryption.SSE_KMS
 
 
-_RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], None]] = {
+_RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], RequestContext | None]] = {
     "CreateMultipartUpload": _record_begun_upload,
     "CompleteMultipartUpload": _record_ended_upload,
     "AbortMultipartUpload": _record_ended_upload,
@@ -72,21 +80,35 @@ _RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], None]] = {
 
 def report_read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> None:
     """Report an SSE-KMS object that was read in plaintext. The response knows where redirects led to."""
-    url = getattr(response, "url", None)
-    if url and not is_https(url) and to_text(request.method) == "GET":
-        _report_read(sdk, endpoint, url, request, response)
-
-
-@never_raises("read a response of botocore")
-def _report_read(sdk: SDK, endpoint: Any, url: Any, request: Any, response: Any) -> None:
-    if response.status_code >= 300 or not names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
+    if getattr(request, "method", None) != "GET" or is_https(getattr(response, "url", None) or "https:"):
         return
-    address = parse_address(url, endpoint.host)
-    asked = parse_address(request.url, endpoint.host)
-    if operation_of("GET", asked, []) == Operation.GET_OBJECT.value:
-        proxy = proxy_of(endpoint, request.url)  # redirects go through the same one
-        context = RequestContext(sdk, "S3.get_object", Operation.GET_OBJECT.value, secure=False, host=address.host)
-        enforce(context._replace(port=address.port, proxy=proxy, read_kms=True))
+    context = _read(sdk, endpoint, request, response)
+    if context is not None:
+        enforce(context)
+
+
+def _unread_object(sdk: SDK, _endpoint: Any, request: Any, response: Any) -> RequestContext:
+    method = getattr(request, "method", None)
+    return unjudged(sdk, "S3.get_object", method, lambda: response.url)._replace(answered=True)
+
+
+@judging(_unread_object)
+def _read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> RequestContext | None:
+    if response.status_code >= 300 or not names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
+        return None
+    asked, address = (parse_address(url, endpoint.host) for url in (request.url, response.url))
+    if operation_of(request.method, asked, []) != Operation.GET_OBJECT.value:
+        return None
+    return RequestContext(
+        sdk=sdk,
+        call="S3.get_object",
+        operation=Operation.GET_OBJECT.value,
+        secure=False,
+        host=address.host,
+        port=address.port,
+        proxy=proxy_of(endpoint, request.url),  # redirects go through the same one
+        read_kms=True,
+    )
 
 
 def names_kms(headers: Mapping[str, Any]) -> bool:

@@ -22,40 +22,51 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_address,
     proxy_of,
     tls_gap,
+    unjudged,
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["Hop", "connection_hook", "names_sse", "request_context", "send_hook"]
+__all__ = ["Hop", "connection_hook", "hop_of", "names_sse", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
 
 class Hop(NamedTuple):
-    """Where a request goes, and how.
+    """A request, where it goes, and how.
 
     Attributes:
+        method: the HTTP method.
         url: where it goes.
+        headers: its headers.
         first_url: for a redirect, where the request went first.
         secure: whether the transport is TLS; by default the URL decides.
         proxy: URL of the proxy that it goes through; by default the endpoint's settings decide.
         verification: what TLS verifies, as for `tls_gap`; by default the endpoint's settings decide.
     """
 
+    method: Any
     url: Any
+    headers: Any
     first_url: Any = ""
     secure: bool | None = None
     proxy: Any = None
     verification: Any = None
+
+
+def hop_of(request: Any, **known: Any) -> Hop:
+    """Return a request as a hop; ``None`` stands for what one of the application's own making lacks."""
+    return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
 
 
 class _Abort(BaseException):
@@ -90,7 +101,7 @@ def send_hook(_: str, function: Function) -> Function:
 def _send(function: Function, endpoint: Any, request: Any, *, safe: bool) -> Any:
     context = None
     if not safe or _misplaces_key(request):
-        context = request_context(BOTOCORE, endpoint, request.method, request.headers, Hop(request.url))
+        context = request_context(BOTOCORE, endpoint, hop_of(request))
     token = _sending.set((endpoint, request))
     try:
         if context is None:
@@ -136,18 +147,21 @@ def _header_names(headers: Any) -> str:
         return "\n".join(headers).lower()
 
 
-@never_raises("judge a request of botocore")
-def request_context(sdk: SDK, endpoint: Any, method: Any, headers: Any, hop: Hop) -> RequestContext | None:
+def _unjudged(sdk: SDK, _endpoint: Any, hop: Hop) -> RequestContext:
+    context = unjudged(sdk, "an S3 request", hop.method, lambda: hop.url)
+    return context if hop.secure is None else context._replace(secure=hop.secure)
+
+
+@judging(_unjudged)
+def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
     """Return the context of a request about to be sent, or ``None`` if the policy cannot find anything about it.
 
     Args:
         sdk: the SDK that sends.
         endpoint: the client's endpoint.
-        method: the HTTP method.
-        headers: its headers.
-        hop: where it goes.
+        hop: the request.
     """
-    items = list((headers or {}).items())
+    items = list((hop.headers or {}).items())
     secure = is_https(hop.url) if hop.secure is None else hop.secure
     address = parse_address(hop.url, endpoint.host)
     # A redirect is about what was asked for first, wherever it leads.
@@ -159,7 +173,7 @@ def request_context(sdk: SDK, endpoint: Any, method: Any, headers: Any, hop: Hop
     other_host = address.host != asked.host
     if not can_have_findings(sse, secure=secure, exposed=bool(gap) or other_host, kms_upload=kms_upload):
         return None
-    operation = operation_of(method, asked, items)
+    operation = operation_of(hop.method, asked, items)
     return RequestContext(
         sdk=sdk,
         call="an S3 request",
@@ -207,7 +221,13 @@ def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
         raise _Abort(error) from None
 
 
-@never_raises("judge a connection of botocore")
+def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:
+    # A connection that is not surely TLS leads somewhere else than its URL says.
+    secure = attempt(lambda: bool(connection.is_verified), default=False)
+    return _unjudged(BOTOCORE, endpoint, hop_of(request, secure=secure))
+
+
+@judging(_unjudged_connection)
 def _connection_context(connection: Any, endpoint: Any, request: Any) -> RequestContext | None:
     from botocore.awsrequest import AWSHTTPSConnection  # noqa: PLC0415  # it calls us
 
@@ -217,5 +237,4 @@ def _connection_context(connection: Any, endpoint: Any, request: Any) -> Request
     # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
     forwards = getattr(connection, "proxy", None) is not None and not connection._tunnel_host
     verified = connection.is_verified and not forwards
-    hop = Hop(request.url, secure=secure, verification=verified)
-    return request_context(BOTOCORE, endpoint, request.method, request.headers, hop)
+    return request_context(BOTOCORE, endpoint, hop_of(request, secure=secure, verification=verified))

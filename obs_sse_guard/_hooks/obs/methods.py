@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._enforcement.log import log_failure
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
@@ -21,10 +21,11 @@ from obs_sse_guard._hooks.obs.arguments import (
     names_sse,
     positions,
 )
-from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
+from obs_sse_guard._hooks.obs.client import header_prefix, request_context, unjudged, upload_key
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -110,6 +111,9 @@ def describing_hook(describe: Describe, arguments: Arguments, name: str, functio
         function: the method.
     """
     names, first = arguments.names, arguments.first
+    described = judging(
+        lambda client, *_: unjudged(client, name, secure=attempt(lambda: client.is_secure is True, default=False))
+    )(describe)
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         given = {}
@@ -120,11 +124,7 @@ def describing_hook(describe: Describe, arguments: Arguments, name: str, functio
             arguments.add_positional(given, args)
         if not given or not args:  # without args self= is a keyword, and the wire hook sees the request
             return function(*args, **kwargs)
-        context = None
-        try:
-            context = describe(args[0], given, args, kwargs)
-        except Exception:  # noqa: BLE001  # a bug of ours must never break a call
-            log_failure(f"judge a call of {name}", "the call continues unguarded by this hook")
+        context = described(args[0], given, args, kwargs)
         if context is None:
             return function(*args, **kwargs)
         with enforcing(context):

@@ -6,7 +6,7 @@ import ssl
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSHTTPConnectionPool
+from botocore import awsrequest
 from botocore.httpsession import URLLib3Session
 
 from tests.support.guard import unguarded
@@ -112,7 +112,7 @@ def test_a_context_instead_of_a_setting(policy: str, https: TlsRecordingServer) 
         assert succeeded(result)
 
 
-class _PlaintextPool(AWSHTTPConnectionPool):  # type: ignore[misc]
+class _PlaintextPool(awsrequest.AWSHTTPConnectionPool):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         for name in ("ssl_context", "cert_file", "key_file"):
             options.pop(name, None)
@@ -160,7 +160,23 @@ def test_a_proxy_that_forwards_https_reads_the_key(policy: str, caplog: pytest.L
 
 
 def test_a_connection_outside_a_clients_request_is_let_through(https: TlsRecordingServer) -> None:
-    from botocore.awsrequest import AWSRequest
-
-    request = AWSRequest("GET", f"{https.url}/bucket/object").prepare()
+    request = awsrequest.AWSRequest("GET", f"{https.url}/bucket/object").prepare()
     assert URLLib3Session(verify=False).send(request).status_code == 200
+
+
+def test_a_connection_that_cannot_be_judged(
+    policy: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def put(client: Any) -> Any:
+        _session(client)._verify = https.ca  # the connection in the pool is not verified
+        monkeypatch.delattr(awsrequest, "AWSHTTPSConnection")
+        return PUT_SSE_C(client)
+
+    first, second = outcomes("boto3", https, PUT, put, verify=False)
+    assert succeeded(first)
+    if policy == "strict":
+        refused(second, "cannot-judge")
+        assert_no_key(https, KEY)
+    else:
+        assert succeeded(second)
+        assert rules(caplog) == ["cannot-judge"]

@@ -420,3 +420,60 @@ def test_the_callers_client_does_not_decide_the_transport(
         client.upload_file(str(path), BUCKET, OBJECT, ExtraArgs=customer(), Config=config)
         assert leaks(https.received, KEY)
         assert_silent(plain)
+
+
+def test_a_transfer_that_cannot_be_judged_is_reported(
+    policy: str,
+    http: RecordingServer,
+    https: TlsRecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delattr("obs_sse_guard._hooks.crt.parse_headers")
+    with _manager(https) as manager:
+        manager.upload(io.BytesIO(CONTENT), BUCKET, OBJECT, extra_args=customer()).result()
+    assert rules(caplog) == ["cannot-judge"]
+    with _manager(http) as manager:
+        future = manager.upload(io.BytesIO(CONTENT), BUCKET, OBJECT, extra_args=customer())
+        if policy == "documented":
+            future.result()
+            assert rules(caplog) == ["cannot-judge"] * 2
+        else:
+            with pytest.raises(SSETransportError) as caught:
+                future.result()
+            refused(caught.value, "cannot-judge")
+            assert_silent(http)
+
+
+def test_a_response_that_cannot_be_judged_is_reported(
+    policy: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr("obs_sse_guard._hooks.crt.names_kms")
+    _send(http, "GET", f"/{BUCKET}/{OBJECT}", {})
+    assert rules(caplog) == ["cannot-judge"], policy
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_the_transport_of_a_client_from_before_the_guard_is_unknown(
+    scheme: str, policy: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SERVERS[scheme]() as server:
+        with unguarded():
+            client = _client(server, use_ssl=scheme == "https", verify=server.ca)
+        with crt.CRTTransferManager(client, _serializer(server.url)) as manager:
+            CALLS["upload"][0](manager, {}, tmp_path)
+            assert not caplog.records
+            if policy == "documented":
+                CALLS["upload"][0](manager, customer(), tmp_path)
+                assert rules(caplog) == ["cannot-judge"]
+                assert "import obs_sse_guard before" in caplog.text
+            else:
+                with pytest.raises(SSETransportError) as caught:
+                    CALLS["upload"][0](manager, customer(), tmp_path)
+                refused(caught.value, "cannot-judge")
+                assert "made before" in str(caught.value)
+                assert len(server.requests) == 1
+            misplaced = {"Metadata": raw_headers("SSE-C")}
+            with pytest.raises(SSETransportError) as caught:
+                CALLS["upload"][0](manager, misplaced, tmp_path)
+            refused(caught.value, "key-misplaced")
