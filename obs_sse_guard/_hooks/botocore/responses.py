@@ -8,7 +8,6 @@ from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.botocore.client import (
     is_https,
     is_s3,
-    only_serialized,
     operation_of,
     parse_address,
     proxy_of,
@@ -48,9 +47,7 @@ def _unread(sdk: SDK, client: Any, operation: str, *_: Any) -> RequestContext:
 
 @judging(_unread)
 def _read_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> RequestContext | None:
-    if only_serialized.get() or not is_s3(client):
-        return None
-    return _RECORDERS[operation](sdk, client, params, response)
+    return _RECORDERS[operation](sdk, client, params, response) if is_s3(client) else None
 
 
 def _record_begun_upload(_: SDK, client: Any, params: Params, response: Any) -> None:

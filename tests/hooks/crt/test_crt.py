@@ -20,6 +20,7 @@ crt = pytest.importorskip("s3transfer.crt", reason="this s3transfer has no CRT t
 from botocore.credentials import Credentials  # noqa: E402  # after the check for the CRT
 
 from obs_sse_guard import SSETransportError  # noqa: E402
+from obs_sse_guard._hooks import crt as crt_hooks  # noqa: E402
 from tests.support.guard import POLICY, TRUSTED, unguarded  # noqa: E402
 from tests.support.records import rules  # noqa: E402
 from tests.support.s3_calls import (  # noqa: E402
@@ -342,6 +343,25 @@ def test_read_in_clear(callback: str, http: RecordingServer, caplog: pytest.LogC
     _send(http, "GET", f"/{BUCKET}/{OBJECT}", {}, **own)
     assert rules(caplog) == ["read-in-clear"]
     assert seen == ([200, 200] if own else [])
+
+
+@pytest.mark.parametrize("callback", [None, "own"])
+def test_the_callback_for_headers(callback: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """A thread of the CRT calls it; here the test does."""
+    from awscrt.http import HttpHeaders, HttpRequest
+
+    calls: list[tuple[int, Any]] = []
+    own = None if callback is None else lambda status_code, headers: calls.append((status_code, headers))
+    request = HttpRequest("GET", f"/{BUCKET}/{OBJECT}", HttpHeaders([("host", "obs.test")]))
+    observe = crt_hooks._watch(request, own)
+    seen = [(404, list(KMS_ANSWER.items())), (200, [("ETag", "etag")]), (200, list(KMS_ANSWER.items()))]
+    for status_code, headers in seen:
+        assert not caplog.records
+        observe(status_code=status_code, headers=headers)
+    assert rules(caplog) == ["read-in-clear"]
+    observe(status_code=200, headers=None)
+    assert rules(caplog) == ["read-in-clear", "cannot-judge"]
+    assert calls == ([*seen, (200, None)] if own else [])
 
 
 def test_an_object_read_over_tls_is_no_finding(
