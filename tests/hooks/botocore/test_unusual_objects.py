@@ -58,7 +58,7 @@ def test_a_transport_without_certificate_settings_counts_as_verified(
 def test_a_request_built_by_the_application_is_sent(
     scheme: str, headers: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    transport = OwnTransport()
+    transport: Any = OwnTransport()
     transport._verify = True
     url = http.url.replace("http:", f"{scheme}:")
     request = SimpleNamespace(method="PUT", url=f"{url}/{BUCKET}/{OBJECT}", headers=headers)

@@ -493,7 +493,7 @@ def test_the_transport_of_a_client_from_before_the_guard_is_unknown(
                 refused(caught.value, "cannot-judge")
                 assert "made before" in str(caught.value)
                 assert len(server.requests) == 1
-            misplaced = {"Metadata": raw_headers("SSE-C")}
+            misplaced: Any = {"Metadata": raw_headers("SSE-C")}
             with pytest.raises(SSETransportError) as caught:
                 CALLS["upload"][0](manager, misplaced, tmp_path)
             refused(caught.value, "key-misplaced")
