@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._hooks.obs.advice import ESDK
-from obs_sse_guard._hooks.tls_gaps import unreported_gap
+from obs_sse_guard._hooks.tls_gaps import context_gap, unreported_gap
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from obs_sse_guard._policy.request import RequestContext, normalize_host
 from obs_sse_guard._util.text import to_text
@@ -99,15 +99,19 @@ def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]
     return server_host(client.server), to_text(bucket), to_text(upload_id)
 
 
-def tls_gap(client: Any) -> str:
-    """Return what the client's TLS does not verify and was not reported yet: id of the finding, or nothing."""
-    if not client.ssl_verify:
-        gap = "unverified-tls"
-    elif getattr(client, "use_http_conns", False):
-        return ""  # requests checks the host name
-    else:
-        gap = "unverified-host"  # the SDK gives http.client a context with check_hostname off
-    return unreported_gap(client, gap)
+def tls_gap(client: Any, connection: Any = None) -> str:
+    """Return what TLS does not verify and was not reported yet for this client: id of the finding, or nothing.
+
+    Args:
+        client: the ObsClient.
+        connection: the connection; without one, that which the client would open now.
+    """
+    if getattr(client, "use_http_conns", False):
+        # The SDK tells requests at each request, which sets the context accordingly and checks the host name itself.
+        return "" if client.ssl_verify else unreported_gap(client, "unverified-tls")
+    # Not ssl_verify, which the SDK reads only when it makes the context.
+    gap = context_gap(getattr(connection, "_context", client.context))
+    return gap and unreported_gap(client, gap)
 
 
 def _proxy(client: Any) -> str:

@@ -177,7 +177,7 @@ _KEY_IN_METADATA = re.compile("meta-.*ncryption")
 
 
 def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
-    client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any
+    client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, connection: Any = None
 ) -> bool:
     """A quick test that most requests do not pass. It may err only towards a closer look."""
     try:
@@ -190,22 +190,24 @@ def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
         if not headers or _are_harmless(headers):
             return False
         if secure and _are_proper(headers) and not has_container(headers):
-            return bool(tls_gap(client))
-        return has_container(headers) or (names_sse(headers) and not (secure and _is_safe_transport(client, headers)))
+            return bool(tls_gap(client, connection))
+        if has_container(headers):
+            return True
+        return names_sse(headers) and not (secure and _is_safe_transport(client, headers, connection))
     except Exception:  # noqa: BLE001  # headers or a client of the application's own making
         return True
 
 
-def _is_safe_transport(client: Any, headers: Any) -> bool:
+def _is_safe_transport(client: Any, headers: Any, connection: Any) -> bool:
     """Whether headers that name encryption are in their place, over TLS without a gap that was not reported yet."""
     names = "\n".join(headers).lower()
     if "%" in names or ("meta-" in names and _KEY_IN_METADATA.search(names)):  # "%": it may be encoded
         return False
-    return not tls_gap(client)
+    return not tls_gap(client, connection)
 
 
 @never_raises("judge a request of ObsClient")
-def _describe(client: Any, request: Request, secure: Any) -> RequestContext | None:
+def _describe(client: Any, request: Request, secure: Any, connection: Any = None) -> RequestContext | None:
     headers = [*items(request.headers, request.extension_headers)]
     query = [*items(request.parameters)]
     body = [*_body_items(request)]
@@ -220,7 +222,7 @@ def _describe(client: Any, request: Request, secure: Any) -> RequestContext | No
     if not (found.names or misplaced or is_kms_part):
         return None
     key = KeyLocation.METADATA if misplaced else found.key_location()
-    gap = tls_gap(client) if secure and found.key else ""
+    gap = tls_gap(client, connection) if secure and found.key else ""
     if secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER) and not gap:
         return None
     parameters = (name for name, _ in query)
@@ -270,11 +272,16 @@ def connection_hook(_: str, function: Function) -> Function:
     ) -> Any:
         choose = functools.partial(function, **more) if more else function  # parameters of a later release
         chosen = choose(client, server, port, scheme, connection_key, redirect, header)
-        if not redirect and (type(chosen[0]) is HTTPSConnection or _is_ordinary(chosen[0], header)):
-            return chosen
-        context = _describe_hop(client, chosen[0], header, (server, port) if redirect else None)
+        connection = chosen[0]
+        if not redirect:
+            if type(connection) is HTTPSConnection:
+                if connection._context is client.context:  # which the request hook has judged
+                    return chosen
+            elif _is_ordinary(connection, header):
+                return chosen
+        context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
-            _enforce_hop(context, chosen[0])
+            _enforce_hop(client, context, connection)
         return chosen
 
     return hook
@@ -296,16 +303,17 @@ def _describe_hop(
     request = _current.get() or Request()
     secure = is_tls(connection)
     request.plaintext = None if secure else (connection, redirect)
-    if redirect is None and not _may_carry_sse(client, secure, request.key, request.parameters, headers, None):
+    sent = (request.key, request.parameters, headers, None, connection)
+    if redirect is None and not _may_carry_sse(client, secure, *sent):
         return None
     host, port = destination(client, connection, request.bucket, redirect)
     home = server_host(client.server)
     other_host = redirect is not None and host not in (home, f"{request.bucket}.{home}")
     # Another host makes even a secure hop a matter of more than TLS.
     private = secure and not other_host
-    if redirect is not None and not _may_carry_sse(client, private, request.key, request.parameters, headers, None):
+    if redirect is not None and not _may_carry_sse(client, private, *sent):
         return None
-    context = _describe(client, request.with_headers(headers), private)
+    context = _describe(client, request.with_headers(headers), private, connection)
     return context and context._replace(
         secure=secure,
         host=host,
@@ -315,9 +323,9 @@ def _describe_hop(
     )
 
 
-def _enforce_hop(context: RequestContext, connection: Any) -> None:
+def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:
     try:
-        enforce(context)
+        mark_reported(client, context, enforce(context))
     except SSETransportError as error:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
         if _current.get() is None:
