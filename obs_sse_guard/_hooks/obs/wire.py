@@ -273,9 +273,10 @@ def connection_hook(_: str, function: Function) -> Function:
         choose = functools.partial(function, **more) if more else function  # parameters of a later release
         chosen = choose(client, server, port, scheme, connection_key, redirect, header)
         connection = chosen[0]
+        kind = type(connection)
         if not redirect:
-            if type(connection) is HTTPSConnection:
-                if connection._context is client.context:  # which the request hook has judged
+            if kind is HTTPSConnection:
+                if connection._context is client.context:  # noqa: SLF001  # the request hook has judged it
                     return chosen
             elif _is_ordinary(connection, header):
                 return chosen
