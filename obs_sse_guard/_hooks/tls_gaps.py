@@ -16,7 +16,7 @@ from obs_sse_guard._util.weak import WeakNotes
 if TYPE_CHECKING:
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["context_gap", "mark_reported", "unreported_gap"]
+__all__ = ["context_gap", "mark_reported", "unreported_context_gap", "unreported_gap"]
 
 # From the end, for gevent and truststore put a subclass in the place of ssl.SSLContext.
 _PLAIN_CONTEXT, _PLAIN_BASE = ssl.SSLContext.__mro__[-3:-1]
@@ -38,6 +38,15 @@ def context_gap(context: Any) -> str:
     if mode == 0:  # ssl.CERT_NONE
         return "unverified-tls"
     return "" if context.check_hostname else "unverified-host"
+
+
+def unreported_context_gap(client: Any, context: Any) -> str:
+    """Return `context_gap`, or nothing if it was reported for this client; see `unreported_gap`."""
+    noted = _reported.get(client)
+    if noted == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):
+        return ""  # the hot path
+    gap = context_gap(context)
+    return gap and unreported_gap(client, gap)
 
 
 def unreported_gap(client: Any, gap: str) -> str:

@@ -81,8 +81,8 @@ CATALOGUE: dict[str, FindingType] = {
     "key-misplaced": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "the SDK would store the customer key as user metadata, readable by everyone who may read the object, and "
-        "would not encrypt",
+        "the SDK would send the customer key as text where it does not belong, such as in user metadata, which "
+        "everyone who may read the object can read, and would not encrypt with it",
         names_matter=True,
     ),
     "kms-in-clear": FindingType(

@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._hooks.obs.advice import ESDK
-from obs_sse_guard._hooks.tls_gaps import context_gap, unreported_gap
+from obs_sse_guard._hooks.tls_gaps import unreported_context_gap, unreported_gap
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from obs_sse_guard._policy.request import RequestContext, normalize_host
 from obs_sse_guard._util.text import to_text
@@ -110,8 +110,8 @@ def tls_gap(client: Any, connection: Any = None) -> str:
         # The SDK tells requests at each request, which sets the context accordingly and checks the host name itself.
         return "" if client.ssl_verify else unreported_gap(client, "unverified-tls")
     # Not ssl_verify, which the SDK reads only when it makes the context.
-    gap = context_gap(getattr(connection, "_context", client.context))
-    return gap and unreported_gap(client, gap)
+    context = client.context if connection is None else getattr(connection, "_context", client.context)
+    return unreported_context_gap(client, context)
 
 
 def _proxy(client: Any) -> str:

@@ -20,6 +20,7 @@ from obs_sse_guard._hooks.obs.arguments import (
     keys_as_values,
     names_sse,
     positions,
+    sse_classes,
 )
 from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
@@ -99,7 +100,9 @@ METHODS = (
 """The methods with a row of their own, and those of the same kind."""
 
 
-def describing_hook(describe: Describe, arguments: Arguments, name: str, function: Function) -> Function:
+def describing_hook(
+    describe: Describe, arguments: Arguments, name: str, function: Function, operation: str = ""
+) -> Function:
     """Make a hook: describe the request that a call asks for, enforce the policy on it, and make the call.
 
     Args:
@@ -108,21 +111,41 @@ def describing_hook(describe: Describe, arguments: Arguments, name: str, functio
         arguments: the arguments that may ask for encryption; a call without any of them is made straight away.
         name: the method's name.
         function: the method.
+        operation: its operation, for what is found in the arguments that ``describe`` does not know.
     """
     names, first = arguments.names, arguments.first
+    sse = sse_classes()
+
+    def add_misplaced(context: RequestContext | None, args: Args, kwargs: Kwargs) -> RequestContext | None:
+        misplaced = arguments.misplaced(args, kwargs)
+        if not misplaced:
+            return context
+        context = context or request_context(args[0], name, operation or _operation_name(name))
+        return context._replace(key=KeyLocation.METADATA, headers=(*misplaced, *context.headers))
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         given = {}
+        is_plain = True
         for argument in kwargs:  # noqa: PLC0206  # items() would make a tuple of each, on the hot path
-            if argument in names and kwargs[argument] is not None:
-                given[argument] = kwargs[argument]
+            value = kwargs[argument]
+            if value is not None:
+                if argument in names:
+                    given[argument] = value
+                if type(value) in sse:
+                    is_plain = False
+        for value in args:
+            if type(value) in sse:
+                is_plain = False
         if len(args) > first:
             arguments.add_positional(given, args)
-        if not given or not args:  # without args self= is a keyword, and the wire hook sees the request
+        if not args or (is_plain and not given):  # without args self= is a keyword, and the wire hook sees the request
             return function(*args, **kwargs)
         context = None
         try:
-            context = describe(args[0], given, args, kwargs)
+            if given:
+                context = describe(args[0], given, args, kwargs)
+            if not is_plain:
+                context = add_misplaced(context, args, kwargs)
         except Exception:  # noqa: BLE001  # a bug of ours must never break a call
             log_failure(f"judge a call of {name}", "the call continues unguarded by this hook")
         if context is None:
@@ -145,7 +168,7 @@ def method_hook(method: Method) -> Callable[[str, Function], Function]:
         arguments = Arguments(
             function, *asking, "metadata", "extensionHeaders", *(("uploadId",) if method.part else ())
         )
-        return describing_hook(_Describer(method, function).describe, arguments, name, function)
+        return describing_hook(_Describer(method, function).describe, arguments, name, function, method.operation)
 
     return make
 
@@ -162,7 +185,9 @@ class _Describer:
             kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, model.BaseModel)
         }
         self._sse_objects = (model.SseCHeader, model.SseKmsHeader)
-        self._sent = () if method.raw else (method.target, method.source)
+        self._sent = () if method.raw else tuple(filter(None, (method.target, method.source)))
+        # What an SSE argument that the SDK ignores is called, and what is in an SSE object in place of a header object.
+        self._ignores_nothing = frozenset((*SSE_ARGUMENTS, "key")).difference(self._sent).isdisjoint
 
     def describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         metadata = given.get("metadata")
@@ -182,13 +207,13 @@ class _Describer:
             holder = given.get(self._method.carrier, _NOTHING)
             if holder is not _NOTHING and type(holder) not in self._header_objects:
                 return False
-            if _holds_no_sse(holder):
-                return True
-            if "key" in holder:
-                return False
-        for argument in SSE_ARGUMENTS:
+        if _holds_no_sse(holder):
+            return True
+        if not self._ignores_nothing(holder):
+            return False
+        for argument in self._sent:
             value = holder.get(argument)
-            if value is not None and not (argument in self._sent and isinstance(value, self._sse_objects)):
+            if value is not None and not isinstance(value, self._sse_objects):
                 return False
         return True
 
@@ -307,10 +332,14 @@ def _takes_headers(function: Function) -> bool:
     return code is not None and "extensionHeaders" in code.co_varnames[: code.co_argcount]
 
 
+def _operation_name(method: str) -> str:
+    return method[:1].upper() + method[1:]
+
+
 def other_method_hook(name: str, function: Function) -> Function:
     """Make the hook of a public method without a row of its own."""
     arguments = Arguments(function, "metadata", "extensionHeaders", "objectHeaders")
-    operation = name[:1].upper() + name[1:]
+    operation = _operation_name(name)
 
     def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
         holders = given.values()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["post_signature_hook", "signed_url_hook"]
 
 
-def signed_url_hook(name: str, function: Function) -> Function:
+def signed_url_hook(_: str, function: Function) -> Function:
     """Make the hook of a function that signs URLs."""
     arguments = Arguments(function, "method", "bucketName", "objectKey", "specialParam", "headers", "queryParams")
 
@@ -32,10 +32,10 @@ def signed_url_hook(name: str, function: Function) -> Function:
         context = request_context(client, "createSignedUrl", operation)
         return with_headers(context, parse_headers(items(headers), items(query)), keys_as_values(headers, query))
 
-    return describing_hook(describe, arguments, name, function)
+    return describing_hook(describe, arguments, "createSignedUrl", function)
 
 
-def post_signature_hook(name: str, function: Function) -> Function:
+def post_signature_hook(_: str, function: Function) -> Function:
     """Make the hook of a function that signs POST policies."""
     arguments = Arguments(function, "formParams")
 
@@ -44,4 +44,4 @@ def post_signature_hook(name: str, function: Function) -> Function:
         context = request_context(client, "createPostSignature", Operation.POST_OBJECT.value)
         return with_headers(context, parse_headers(items(fields)), keys_as_values(fields), KeyLocation.POLICY)
 
-    return describing_hook(describe, arguments, name, function)
+    return describing_hook(describe, arguments, "createPostSignature", function)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import expect_parameters, never_raises
-from obs_sse_guard._hooks.obs.arguments import has_container, holds_key, is_ordinary, items, keys_as_values, names_sse
+from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse, names_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
@@ -127,13 +127,17 @@ def request_hook(_: str, function: Function) -> Function:
         request.parameters = pathArgs
         send = functools.partial(function, **more) if more else function  # parameters of a later release
         context = None
+        secure = False
         try:  # most requests have no more than harmless headers, which is asked here without a call
-            is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB) and (
-                not headers or _are_harmless(headers)
-            )
             secure = client.is_secure
+            is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB)
+            if is_harmless and headers:
+                is_harmless = _are_harmless(headers)
+                for name in headers:
+                    if "ncryption" in headers[name]:
+                        is_harmless = False
         except Exception:  # noqa: BLE001  # headers or a client of the application's own making
-            is_harmless, secure = False, False
+            is_harmless = False
         if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
             context = _describe(client, request, secure)
         if context is None:
@@ -165,14 +169,13 @@ _HARMLESS = (
     "Proxy-Connection", "Range", "User-Agent", "x-amz-date", "x-obs-date",
 )  # fmt: skip
 _are_harmless = frozenset(_HARMLESS).issuperset
-# Beside them the headers of customer keys, as the SDK itself writes them.
-_are_proper = frozenset(
-    (
-        *_HARMLESS,
-        *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-obs-"),
-        *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-amz-"),
-    )
-).issuperset
+# The headers of customer keys, as the SDK itself writes them.
+_KEY_HEADERS = (
+    *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-obs-"),
+    *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-amz-"),
+)
+_are_of_keys = frozenset(_KEY_HEADERS).issuperset
+_are_proper = frozenset((*_HARMLESS, *_KEY_HEADERS)).issuperset
 _KEY_IN_METADATA = re.compile("meta-.*ncryption")
 
 
@@ -183,15 +186,15 @@ def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
     try:
         if (
             key == FETCH_JOB
-            or (parameters and (names_sse(parameters) or (kms_uploads and not secure)))
+            or (parameters and (names_sse(parameters) or may_hold_sse(parameters) or (kms_uploads and not secure)))
             or (extension_headers and not is_ordinary(extension_headers))
         ):
             return True
-        if not headers or _are_harmless(headers):
+        if not headers:
             return False
-        if secure and _are_proper(headers) and not has_container(headers):
+        if secure and (_are_of_keys(headers) or (_are_proper(headers) and not may_hold_sse(headers))):
             return bool(tls_gap(client, connection))
-        if has_container(headers):
+        if may_hold_sse(headers):
             return True
         return names_sse(headers) and not (secure and _is_safe_transport(client, headers, connection))
     except Exception:  # noqa: BLE001  # headers or a client of the application's own making
@@ -213,10 +216,8 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
     body = [*_body_items(request)]
     is_kms_part = not secure and _is_kms_part(client, request)
     found = parse_headers([*headers, *body], query)
-    # The SDK leaves unknown headers out of requests without a body.
-    metadata = request.headers if request.method in ("PUT", "POST") else None
     misplaced = (
-        *keys_as_values(metadata, request.extension_headers),
+        *keys_as_values(request.headers, request.extension_headers, request.parameters),
         *(to_text(name) for name, value in body if holds_key(value)),
     )
     if not (found.names or misplaced or is_kms_part):
@@ -275,11 +276,11 @@ def connection_hook(_: str, function: Function) -> Function:
         connection = chosen[0]
         kind = type(connection)
         if not redirect:
-            if kind is HTTPSConnection:
-                if connection._context is client.context:  # noqa: SLF001  # the request hook has judged it
+            try:  # with the client's own context, the request hook has judged it
+                if connection._context is client.context if kind is HTTPSConnection else _is_ordinary(connection, header):  # noqa: SLF001
                     return chosen
-            elif _is_ordinary(connection, header):
-                return chosen
+            except AttributeError:  # a client of the application's own making
+                pass
         context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
             _enforce_hop(client, context, connection)
