@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["SSEGuardError", "SSEGuardWarning", "SSETransportError"]
 
+_T = TypeVar("_T", bound=type)
+_MODULE = "obs_sse_guard"  # users see and pickle the classes under this name
 
+
+def _only_one(kind: _T) -> _T:
+    """Return the class of an earlier import of the package, if there was one.
+
+    A test runner or a plug-in loader may drop the package from ``sys.modules`` and import it anew. What an application
+    has imported before must still catch what is raised after.
+    """
+    base: Any = kind.__base__
+    for earlier in base.__subclasses__():
+        if (earlier.__module__, earlier.__qualname__) == (_MODULE, kind.__qualname__):
+            return earlier  # type: ignore[no-any-return]
+    kind.__module__ = _MODULE
+    return kind
+
+
+@_only_one
 class SSEGuardWarning(UserWarning):
     """Trouble with the guard itself: an unknown setting, or an SDK that it cannot hook."""
 
 
+@_only_one
 class SSEGuardError(RuntimeError):
     """Base class of what the package raises.
 
@@ -22,7 +41,11 @@ class SSEGuardError(RuntimeError):
     a refusal that derives from one of those.
     """
 
+    # The class outlives the package, see `_only_one`, and with it what removes the hooks that are in place.
+    retire_hooks: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
+
+@_only_one
 class SSETransportError(SSEGuardError):
     """A request with server-side encryption that must not leave over its transport.
 
@@ -64,8 +87,3 @@ class SSETransportError(SSEGuardError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-# Users see and pickle these names.
-for _public in (SSEGuardWarning, SSEGuardError, SSETransportError):
-    _public.__module__ = "obs_sse_guard"

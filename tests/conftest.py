@@ -71,11 +71,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _guard_active(_clean_environment: None) -> Iterator[None]:
+def _guard_active(_clean_environment: None) -> None:
     """Install the guard, and clear its memory of other tests."""
     reset()
-    obs_sse_guard.install()
-    yield
     obs_sse_guard.install()
 
 

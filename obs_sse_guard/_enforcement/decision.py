@@ -6,8 +6,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.callsite import CallSite, call_site
-from obs_sse_guard._policy.findings import TRUSTED_HOST, Action, evaluate
+from obs_sse_guard._policy.findings import TRUSTED_HOST, Action, cannot_judge, evaluate
 from obs_sse_guard._policy.settings import Mode, read_settings
+from obs_sse_guard._util.failure import describe_failure
 
 if TYPE_CHECKING:
     from obs_sse_guard._policy.findings import Finding
@@ -77,8 +78,16 @@ def decide(context: RequestContext) -> list[Decision]:
     """Decide every finding about a request, the most severe first.
 
     The settings are read only if there is a finding. With ``OBS_SSE_GUARD=off`` nothing is decided. A trusted host
-    excuses what plaintext alone makes a finding.
+    excuses what plaintext alone makes a finding. A request that this fails on has the finding ``cannot-judge``.
     """
+    try:
+        return _decide(context)
+    except Exception:  # noqa: BLE001  # a bug of ours must break neither a legal call nor a refusal
+        failed = context._replace(failure=describe_failure())
+        return [Decision(failed, cannot_judge(failed), read_settings())]
+
+
+def _decide(context: RequestContext) -> list[Decision]:
     findings = evaluate(context)
     if not findings:
         return []

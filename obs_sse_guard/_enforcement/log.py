@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
-import traceback
 from typing import TYPE_CHECKING
 
 from obs_sse_guard._enforcement.decision import Outcome
 from obs_sse_guard._enforcement.message import headline, log_text, to_ascii
 from obs_sse_guard._policy.settings import TRUSTED_HOSTS
+from obs_sse_guard._util.failure import describe_failure
 from obs_sse_guard._util.once import OncePerKey
 from obs_sse_guard._util.throttle import Throttle
 
@@ -23,7 +22,7 @@ logger = logging.getLogger("obs_sse_guard")
 
 throttle = Throttle()
 first_use_of_trust = OncePerKey()
-first_failure = OncePerKey()
+failures = Throttle()
 
 
 def report(decision: Decision) -> None:
@@ -32,7 +31,8 @@ def report(decision: Decision) -> None:
         _log_trust(decision)
         return
     context = decision.context
-    count = throttle((decision.outcome, decision.finding.id, context.operation, context.host, decision.site))
+    kind = (decision.outcome, decision.finding.id, context.operation, context.failure)
+    count = throttle((*kind, context.host, decision.site))
     if count:
         _log(decision, count)
 
@@ -67,23 +67,23 @@ def _repeated(decision: Decision, count: int) -> str:
 
 
 def log_failure(task: str, consequence: str) -> None:
-    """Log a failure of the guard itself, once per task. To be called in an ``except`` block.
+    """Log a failure of the guard itself, the 1st, 10th, 100th, ... of a task. To be called in an ``except`` block.
+
+    For what is no request: a request that cannot be judged is a finding, ``cannot-judge``.
 
     Args:
         task: what failed, as in "could not ...".
         consequence: what happens now.
     """
-    # The text of the exception is left out: it may quote what the guard was looking at.
-    if first_failure(task):
-        _, error, trace = sys.exc_info()
-        frame = traceback.extract_tb(trace)[-1]
-        with contextlib.suppress(Exception):  # the log itself may be what fails
-            logger.error(
-                "obs_sse_guard could not %s (%s in %s, %s:%s); %s. Please report this with the version of the SDK.",
-                task,
-                type(error).__name__,
-                frame.name,
-                to_ascii(frame.filename),
-                frame.lineno,
-                consequence,
-            )
+    count = failures(task)
+    if not count:
+        return
+    repeated = f"; {count} occurrences, {count - count // 10} since last logged" if count > 1 else ""
+    with contextlib.suppress(Exception):  # the log itself may be what fails
+        logger.error(
+            "obs_sse_guard could not %s (%s); %s%s. Please report this with the version of the SDK.",
+            task,
+            to_ascii(describe_failure()),
+            consequence,
+            repeated,
+        )

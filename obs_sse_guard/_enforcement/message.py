@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.decision import Outcome
+from obs_sse_guard._policy.request import UNKNOWN_PROXY
 from obs_sse_guard._policy.settings import MODE, POLICY, TRUSTED_HOSTS, Policy, ip_address
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
@@ -14,10 +16,14 @@ if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["VERBS", "error_text", "headline", "log_text", "to_ascii"]
+__all__ = ["REPORT_FAILURE", "VERBS", "error_text", "headline", "log_text", "to_ascii"]
 
 VERBS = {Outcome.REFUSED: "refused", Outcome.WOULD_REFUSE: "would refuse", Outcome.NOTICED: "noticed"}
 """What became of a request, for the outcomes that are reported."""
+
+
+REPORT_FAILURE = "report this to the maintainers of obs-sse-guard, with the version of the SDK"
+"""How to fix a failure of the guard itself."""
 
 
 def headline(decision: Decision) -> str:
@@ -41,7 +47,8 @@ def error_text(decision: Decision) -> str:
 
 def log_text(decision: Decision) -> str:
     """Return the text of a log record: one line with the headline, the call and the fix."""
-    names = f"; names: {_names(decision.context)}" if decision.finding.type.names_matter else ""
+    label = "failure" if decision.context.failure else "names"
+    names = f"; {label}: {_names(decision.context)}" if decision.finding.type.names_matter else ""
     call = _call(decision.fields())
     return to_ascii(f"obs_sse_guard {headline(decision)}{names}; call: {call}; fix: {_fix(decision)}")
 
@@ -68,20 +75,28 @@ def _why(decision: Decision) -> str:
     finding, context = decision.finding, decision.context
     names = f": {_names(context)}" if finding.type.names_matter else ""
     strict = f"; refused under {POLICY}=strict" if decision.settings.policy is Policy.STRICT else ""
-    return f"{finding.why}{names}{strict}"
+    return f"{finding.why}{names}{_unknown_proxy(decision)}{strict}"
+
+
+def _unknown_proxy(decision: Decision) -> str:
+    context = decision.context
+    if context.secure or context.proxy != UNKNOWN_PROXY or not decision.settings.trusted.trusts(context.host):
+        return ""
+    return "; the host is trusted, but not the proxy, which could not be determined"
 
 
 def _names(context: RequestContext) -> str:
-    return ", ".join(context.headers or context.dropped)
+    return context.failure or ", ".join(context.headers or context.dropped)
 
 
 def _fix(decision: Decision) -> str:
-    return decision.context.sdk.advise(decision.context, decision.finding.id)
+    # The advice looks at the SDK's version and configuration, which may fail.
+    return attempt(lambda: decision.context.sdk.advise(decision.context, decision.finding.id), "use https")
 
 
 def _off(context: RequestContext) -> str:
     hops, trust = context.hops, ""
-    if not context.secure and all(map(_is_plausibly_trusted, hops)):
+    if not context.secure and UNKNOWN_PROXY not in hops and all(map(_is_plausibly_trusted, hops)):
         trust = f"; {TRUSTED_HOSTS}={','.join(hops)} trusts plaintext to this host"
     return f"{MODE}=warn logs instead of refusing{trust}"
 

@@ -15,7 +15,7 @@ from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.methods import call_context
 from obs_sse_guard._hooks.botocore.responses import record_response
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
-from obs_sse_guard._hooks.botocore.wire import names_sse, request_context
+from obs_sse_guard._hooks.botocore.wire import names_sse, parts_of, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported
@@ -40,7 +40,7 @@ def _method_hook(_: str, function: Function) -> Function:
             response = await function(client, operation_name, api_params)
         else:
             with enforcing(context) as reported:
-                mark_reported(client._endpoint, context, reported)
+                mark_reported(getattr(client, "_endpoint", None), context, reported)
                 response = await function(client, operation_name, api_params)
         record_response(AIOBOTOCORE, client, operation_name, api_params, response)
         return response
@@ -58,8 +58,8 @@ def _send_hook(_: str, function: Function) -> Function:
     async def hook(endpoint: Any, request: Any) -> Any:
         if not names_sse(request):  # whatever the transport: a redirect may lead to another
             return await function(endpoint, request)
-        context = request_context(AIOBOTOCORE, endpoint, request.method, request.url, request.headers)
-        token = _sent.set((endpoint, request.url))
+        context = request_context(AIOBOTOCORE, endpoint, *parts_of(request))
+        token = _sent.set((endpoint, getattr(request, "url", None)))
         try:
             with refusals() as refusal:
                 if context is None:

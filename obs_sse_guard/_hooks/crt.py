@@ -13,11 +13,12 @@ from weakref import WeakSet
 from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.client import can_have_findings, only_serialized
-from obs_sse_guard._hooks.hook import Target, never_raises
+from obs_sse_guard._hooks.hook import Target, judging
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported, unreported_gap
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import SDK, RequestContext
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _unverified: WeakSet[Any] = WeakSet()
 
 
 def _advise(context: RequestContext, finding_id: str) -> str:
-    if context.secure or finding_id == "key-misplaced":
+    if context.secure or finding_id in ("key-misplaced", "cannot-judge"):
         return advise(context, finding_id)
     return "create_s3_crt_client(..., use_ssl=True)   the http comes from use_ssl=False; the CRT ignores a URL's scheme"
 
@@ -85,7 +86,14 @@ def _request_hook(_: str, function: Function) -> Function:
 _OPERATIONS = {"PUT_OBJECT": Operation.PUT_OBJECT, "GET_OBJECT": Operation.GET_OBJECT}
 
 
-@never_raises("judge a transfer of the CRT")
+def _unjudged(client: Any, *, request: Any = None, **_: Any) -> RequestContext:
+    # Whether the transport is TLS is known of the clients that were made while the hooks were installed.
+    host = attempt(lambda: urlsplit(f"//{request.headers.get('host') or ''}").hostname or "", "")
+    secure = attempt(lambda: client not in _without_tls, default=False)
+    return RequestContext(CRT, "a CRT transfer", "a CRT transfer", secure, host)
+
+
+@judging(_unjudged)
 def _transfer_context(
     client: Any,
     *,

@@ -10,21 +10,26 @@ import contextlib
 import functools
 import inspect
 import sys
+from collections import deque
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from obs_sse_guard._enforcement.log import log_failure
+from obs_sse_guard._util.failure import attempt, describe_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from obs_sse_guard._hooks.types import Function, MakeHook
+    from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "mark", "never_raises", "place", "restore"]
+    _Describe = Callable[..., RequestContext | None]
 
-# A hook carries itself under this name: functools.wraps copies attributes, so that a mere flag would turn up on
-# other libraries' wrappers of ours.
+__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "judging", "mark", "never_raises", "place", "restore"]
+
 _MARK = "__obs_sse_guard__"
+_MOST_WRAPPERS = 1000
+"""How many objects in a stack of wrappers are looked at: some make up another ``__wrapped__`` each time."""
 _T = TypeVar("_T")
 
 
@@ -63,27 +68,47 @@ class Target(NamedTuple):
         return [(owner, name) for name in names if name in vars(owner)]
 
 
-def mark(hook: Function, function: Function) -> Function:
-    """Mark a function as our hook of another, and make it look like that."""
+class _Mark:
+    """What marks a hook.
+
+    Attributes:
+        hook: the hook. functools.wraps copies attributes, so that other libraries' wrappers of a hook have its mark.
+        names: the names of the attributes that it is the hook of; several where the SDK has an alias.
+    """
+
+    def __init__(self, hook: Function, name: str) -> None:
+        self.hook = hook
+        self.names = {name}
+
+
+def mark(hook: Function, function: Function, name: str) -> Function:
+    """Mark a function as our hook of another, the attribute of this name, and make it look like that."""
     marked: Any = functools.wraps(function)(hook)
     with contextlib.suppress(TypeError, ValueError):  # getfullargspec() follows no __wrapped__
         marked.__signature__ = inspect.signature(function)
-    setattr(marked, _MARK, marked)
+    setattr(marked, _MARK, _Mark(marked, name))
     return marked  # type: ignore[no-any-return]
 
 
 def is_hook(function: Any) -> bool:
     """Return whether this is one of our hooks, and not a wrapper around one."""
-    marked = getattr(function, "__dict__", {}).get(_MARK)
-    return marked is not None and marked is function
+    return _names(function) is not None
 
 
-def is_hooked(function: Any) -> bool:
-    """Return whether one of our hooks is anywhere in a stack of wrappers."""
-    seen, unseen = set(), [function]
-    while unseen:
-        function = unseen.pop()
-        if is_hook(function):
+def _names(function: Any) -> set[str] | None:
+    """Return the names of the attributes that a hook is for, or ``None`` if it is no hook."""
+    found = attempt(lambda: function.__dict__.get(_MARK), None)
+    # The class tells a hook of this package from one of an earlier import of it, which was retired.
+    return found.names if isinstance(found, _Mark) and found.hook is function else None
+
+
+def is_hooked(function: Any, name: str) -> bool:
+    """Return whether the hook of the attribute of this name is anywhere in a stack of wrappers."""
+    seen: set[int] = set()
+    unseen = deque([function])
+    while unseen and len(seen) < _MOST_WRAPPERS:
+        function = unseen.popleft()  # those nearest first: none may lead us astray
+        if name in (_names(function) or ()):
             return True
         if id(function) not in seen:
             seen.add(id(function))
@@ -93,7 +118,7 @@ def is_hooked(function: Any) -> bool:
 
 def _wrapped_by(function: Any) -> Iterator[Any]:
     """What a wrapper wraps: its ``__wrapped__``, or else the contents of its closure, for Sentry's have no such."""
-    wrapped = getattr(function, "__wrapped__", None)
+    wrapped = attempt(lambda: function.__wrapped__, None)
     if wrapped is not None:
         yield wrapped
     elif type(function) is FunctionType:
@@ -105,13 +130,26 @@ def _wrapped_by(function: Any) -> Iterator[Any]:
 def place(target: Target, owner: Any, name: str) -> bool:
     """Hook one attribute unless it is hooked. Return whether it is hooked now."""
     found = vars(owner)[name]
-    if is_hooked(found):
+    if is_hooked(found, name):
         return True
     try:
-        setattr(owner, name, mark(target.make(name, _callable_with_instance(owner, found)), found))
+        hook = _hook_of_alias(owner, found, name) or mark(
+            target.make(name, _callable_with_instance(owner, found)), found, name
+        )
+        setattr(owner, name, hook)
     except Exception:  # noqa: BLE001  # the import of an SDK that has changed must not fail because of us
         return False
     return True
+
+
+def _hook_of_alias(owner: Any, function: Any, name: str) -> Any:
+    """Return the hook that a function has under its own name: an alias must stay the same object, to be pickled."""
+    hook = vars(owner).get(getattr(function, "__name__", name))
+    names = _names(hook)
+    if names is None or hook.__wrapped__ is not function:
+        return None
+    names.add(name)
+    return hook
 
 
 def restore(owner: Any, name: str) -> None:
@@ -150,13 +188,13 @@ def expect_parameters(function: Function, names: str) -> None:
 
 
 def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | None]]:
-    """Make a function safe to call from a hook, for a bug of ours must never break a call.
+    """Make a function that judges nothing safe to call from a hook, for a bug of ours must never break a call.
 
     Args:
         task: what the function does, for the log: "could not ...".
 
     Returns:
-        A decorator. The function returns ``None`` where it would raise, and the failure is logged once.
+        A decorator. The function returns ``None`` where it would raise, and the failure is logged.
     """
 
     def decorate(read: Callable[..., _T]) -> Callable[..., _T | None]:
@@ -165,8 +203,32 @@ def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | 
             try:
                 return read(*args, **kwargs)
             except Exception:  # noqa: BLE001  # see above
-                log_failure(task, "the call continues unguarded by this hook")
+                log_failure(task, "the call continues")
                 return None
+
+        return safe
+
+    return decorate
+
+
+def judging(fallback: Callable[..., RequestContext]) -> Callable[[_Describe], _Describe]:
+    """Make a function that describes a request safe to call from a hook. Its failure is the finding ``cannot-judge``.
+
+    Args:
+        fallback: given the same arguments, returns a context with what can be read of the request for certain. It must
+            not raise.
+
+    Returns:
+        A decorator. The function returns that context, with what failed, where it would raise.
+    """
+
+    def decorate(describe: _Describe) -> _Describe:
+        @functools.wraps(describe)
+        def safe(*args: Any, **kwargs: Any) -> RequestContext | None:
+            try:
+                return describe(*args, **kwargs)
+            except Exception:  # noqa: BLE001  # a bug of ours must never break a legal call
+                return fallback(*args, **kwargs)._replace(failure=describe_failure())
 
         return safe
 

@@ -1,19 +1,27 @@
-"""SDKs that are imported later, are half imported, or are imported anew."""
+"""SDKs that are imported later, are half imported, are imported anew, or are imported unnoticed."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 import threading
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import wrapt
+
+from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
 __all__ = ["ImportWatcher", "is_imported", "wait_for_import"]
+
+_REMOVED = (
+    "obs_sse_guard: another library removed the import finder from sys.meta_path. SDKs that are imported from now on "
+    "are not guarded. Call obs_sse_guard.install() to restore it."
+)
 
 
 def is_imported(name: str) -> bool:
@@ -31,65 +39,114 @@ def _is_initializing(name: str) -> bool:
     return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False) is True
 
 
+class _Finder:
+    """What stands in ``sys.meta_path``, which holds the only reference to it: its end shows that it was removed."""
+
+    def __init__(self, look_on: Callable[[str], None]) -> None:
+        self._look_on = look_on
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        """Look on while Python looks for a module. Never find anything."""
+        self._look_on(name)
+
+
 class ImportWatcher:
     """Calls back after each import of the modules it watches.
 
     wrapt's post-import hooks fire once, and an application may drop an SDK from ``sys.modules`` and import it anew, as
-    test runners and plug-in loaders do. So this finder, which never finds anything, registers the hook again before
-    each import. And wrapt never reports a module that this very thread is in the middle of importing: that one is
-    looked for at the imports that follow.
+    test runners and plug-in loaders do. So a finder of our own registers the hook again before each import. Some
+    imports wrapt does not report: that of a module that this very thread is in the middle of importing, and any that
+    another finder answers first. Such a module is looked for at the imports that follow.
     """
 
     def __init__(self, callback: Callable[[str], None]) -> None:
         self._callback = callback
         self._modules: set[str] = set()
-        self._unfinished: set[str] = set()
+        self._seen: dict[str, ModuleType] = {}
+        self._again: set[str] = set()
+        self._finder: weakref.ref[_Finder] | None = None
         self._is_looking = threading.local()
 
     def watch(self, modules: Iterable[str]) -> None:
-        """Watch these modules too, and start watching if that was stopped."""
+        """Watch these modules too, and start watching if that was stopped, or the finder was removed."""
         new = set(modules) - self._modules
         self._modules |= new
-        self._unfinished |= {name for name in new if _is_initializing(name)}
-        for name in sorted(new - self._unfinished):  # wrapt would call at once, whether or not the import has finished
+        if not self.is_watching():
+            self._start()
+        for name in sorted(new - sys.modules.keys()):  # for the others wrapt would call at once, finished or not
             self._register(name)
-        if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)  # before wrapt's own finder
+        self._look()
+
+    def _start(self) -> None:
+        finder = _Finder(self._look_on)
+        self._finder = weakref.ref(finder, self._warn_of_removal)
+        sys.meta_path.insert(0, finder)  # before wrapt's own finder
 
     def stop(self) -> None:
         """Stop watching."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        position = self._position()
+        self._finder = None  # without this reference its end warns of nothing
+        if position is not None:
+            del sys.meta_path[position]
+
+    def is_watching(self) -> bool:
+        """Return whether later imports are noticed."""
+        return self._position() is not None
+
+    def _position(self) -> int | None:
+        finder = self._finder and self._finder()
+        return next((place for place, other in enumerate(sys.meta_path) if other is finder), None)
+
+    def _warn_of_removal(self, finder: weakref.ref[_Finder]) -> None:
+        if finder is self._finder and not sys.is_finalizing():
+            warn_once(_REMOVED)
+
+    def missed(self) -> list[str]:
+        """Return the watched modules that were imported unnoticed."""
+        modules = sys.modules
+        return [name for name in [*self._modules] if modules.get(name) is not self._seen.get(name) and _is_missed(name)]
 
     def look_again(self, name: str, *, again: bool) -> None:
         """Call back at the next import too, or no more, although nothing new was imported."""
-        (self._unfinished.add if again else self._unfinished.discard)(name)
+        (self._again.add if again else self._again.discard)(name)
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """Look on while Python looks for a module."""
+    def _look_on(self, name: str) -> None:
         if name in self._modules and name not in sys.modules:
             self._register(name)
-        if self._unfinished and not getattr(self._is_looking, "now", False):
-            self._look_for_finished()
+        self._look()
 
-    def _look_for_finished(self) -> None:
-        finished = {module for module in self._unfinished if not _is_initializing(module)}
-        self._unfinished -= finished
-        self._is_looking.now = True  # what is imported while we look is no reason to look
+    def _look(self) -> None:
+        if getattr(self._is_looking, "now", False):  # what is imported while we look is no reason to look
+            return
+        missed = {name: sys.modules[name] for name in self.missed()}
+        again = {name for name in [*self._again] if not _is_initializing(name)}
+        if not missed and not again:
+            return
+        self._seen.update(missed)
+        self._again -= again
+        self._is_looking.now = True
         try:
-            if finished:
-                self._callback("")
+            self._callback("")
         except BaseException:  # an interrupt: look again at the next import
-            self._unfinished |= finished
+            self._again |= again | missed.keys()
             raise
         finally:
             self._is_looking.now = False
 
     def _register(self, name: str) -> None:
+        importer: Any = sys.modules.get("wrapt.importer")
+        # wrapt inserts its finder once per process, even if somebody has removed that since.
+        if importer and not any(isinstance(finder, importer.ImportHookFinder) for finder in sys.meta_path):
+            sys.meta_path.insert((self._position() or 0) + 1, importer.ImportHookFinder())
         # wrapt drops a registration before it calls back, and never calls if another library's hook raises.
-        registered = getattr(sys.modules.get("wrapt.importer"), "_post_import_hooks", {}).get(name)
+        registered = getattr(importer, "_post_import_hooks", {}).get(name)
         if self._imported not in (registered or ()):
             wrapt.register_post_import_hook(self._imported, name)
 
     def _imported(self, module: ModuleType) -> None:
+        self._seen[module.__name__] = module
         self._callback(module.__name__)
+
+
+def _is_missed(name: str) -> bool:
+    return sys.modules.get(name) is not None and not _is_initializing(name)

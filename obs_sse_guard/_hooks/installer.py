@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
 from obs_sse_guard._enforcement.log import log_failure, logger
+from obs_sse_guard._errors import SSEGuardError
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import
 from obs_sse_guard._util.fork import ForkBarrier, after_fork_in_child
@@ -99,6 +100,7 @@ class HookInstaller:
         """Hook what is imported, and watch for what is not. Idempotent."""
         for module in self._modules():
             wait_for_import(module)
+        _take_over()
         enable()
         self._attempts.clear()
         self._hook_modules()
@@ -110,7 +112,7 @@ class HookInstaller:
         with self._lock:
             disable()
             for owner, name in self._places():
-                restore(owner, name)
+                _restore(owner, name)
         self._watcher.stop()
 
     def status(self) -> dict[str, str]:
@@ -120,7 +122,13 @@ class HookInstaller:
             return {target.name: self._state(target) for target in targets}
 
     def report_removed_hooks(self) -> None:
-        """Log each hook that another library has removed, once. Placing it again is for `install`."""
+        """Log each hook that is missing, once. Placing it is for `install`."""
+        for module in filter(self._first_removal, self._watcher.missed() if is_enabled() else ()):
+            logger.warning(
+                "obs_sse_guard: %s was imported without its hooks: another import hook answered first, or ours was "
+                "removed. Its calls are not guarded. Call obs_sse_guard.install() to hook it.",
+                module,
+            )
         if not self._is_changed():
             return
         for target in filter(self._first_removal, self._removed()):
@@ -154,12 +162,12 @@ class HookInstaller:
         if not is_enabled():
             return "off"
         if not is_imported(target.module):
-            return "pending"
+            return "pending" if self._watcher.is_watching() else "off"
         places = target.places()
         if not places or target.name in self._failed:
             return "unsupported"
         # Asked of the attributes themselves: another library may have removed or replaced a hook.
-        return "active" if all(is_hooked(vars(owner)[name]) for owner, name in places) else "off"
+        return "active" if all(is_hooked(vars(owner)[name], name) for owner, name in places) else "off"
 
     def _modules(self) -> list[str]:
         return [*dict.fromkeys([*self._unloaded, *(target.module for target in self._targets)])]
@@ -219,6 +227,26 @@ def _hook(target: Target) -> bool:
     places = target.places()
     outcome = [place(target, *where) for where in places]  # a list: one failure must not spare the rest
     return all(outcome) if places else target.optional
+
+
+def _restore(owner: Any, name: str) -> None:
+    try:
+        restore(owner, name)
+    except Exception:  # noqa: BLE001  # one attribute that cannot be set must not spare the rest
+        log_failure("remove a hook", "it lets every call pass")
+
+
+def _retire() -> None:
+    if is_enabled():
+        installer.uninstall()
+
+
+def _take_over() -> None:
+    """Remove the hooks of an earlier import of the package: they know nothing of this one's state."""
+    retire = SSEGuardError.retire_hooks
+    if retire is not _retire:
+        retire()
+        SSEGuardError.retire_hooks = staticmethod(_retire)
 
 
 installer = HookInstaller(sdk_targets=SDK_TARGETS)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["CATALOGUE", "ROW_TYPES", "TRUSTED_HOST", "Action", "Finding", "FindingType", "evaluate"]
+__all__ = ["CATALOGUE", "ROW_TYPES", "TRUSTED_HOST", "Action", "Finding", "FindingType", "cannot_judge", "evaluate"]
 
 
 class Action(Enum):
@@ -115,6 +115,13 @@ CATALOGUE: dict[str, FindingType] = {
         "the SDK silently ignores this SSE argument, so the object would be stored unencrypted",
         names_matter=True,
     ),
+    "cannot-judge": FindingType(
+        Action.LOG,
+        Action.REFUSE,
+        "the guard failed to judge the request, or cannot know its transport; the strict policy refuses what does not "
+        "surely leave over TLS",
+        names_matter=True,
+    ),
     "read-in-clear": FindingType(
         Action.LOG, Action.LOG, "the response shows that an object encrypted with SSE-KMS was read over plaintext HTTP"
     ),
@@ -154,6 +161,14 @@ def finding(name: str) -> Finding:
         KeyError: the catalogue has no such id.
     """
     return Finding(name, CATALOGUE[name])
+
+
+def cannot_judge(context: RequestContext) -> Finding:
+    """Return the finding about a request that could not be judged."""
+    found = finding("cannot-judge")
+    if context.secure or context.answered:
+        return found._replace(type=found.type._replace(strict=Action.LOG))
+    return found
 
 
 def evaluate(context: RequestContext, *, trusted: bool = False) -> list[Finding]:
@@ -212,5 +227,7 @@ def _over_any_transport(context: RequestContext, *, private: bool) -> Iterator[F
         yield finding(context.tls_gap)
     if context.dropped:
         yield finding("sse-dropped")
+    if context.failure:
+        yield cannot_judge(context)
     if context.read_kms and not private:
         yield finding("read-in-clear")

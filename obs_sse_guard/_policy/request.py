@@ -11,7 +11,10 @@ from obs_sse_guard.rules import Encryption
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SDK", "KeyLocation", "RequestContext", "normalize_host"]
+__all__ = ["SDK", "UNKNOWN_PROXY", "KeyLocation", "RequestContext", "normalize_host"]
+
+UNKNOWN_PROXY = "?"
+"""In place of a proxy's host where the look-up failed. No setting trusts it, so plaintext through it is not trusted."""
 
 
 class KeyLocation(Enum):
@@ -48,7 +51,7 @@ class RequestContext(NamedTuple):
         secure: whether the transport is TLS.
         host: the host that the application names as its endpoint.
         port: its port.
-        proxy: host of the HTTP proxy in between; empty if there is none.
+        proxy: host of the HTTP proxy in between; empty if there is none, `UNKNOWN_PROXY` if that is unknown.
         target: encryption that the request names for the object.
         source: encryption that it names for a copy's source.
         key: where a customer key stands.
@@ -60,6 +63,9 @@ class RequestContext(NamedTuple):
         read_kms: whether the answer shows that what was read is encrypted with SSE-KMS.
         tls_gap: id of the finding about what the TLS connection does not verify; empty if there is none.
         origin: where the plaintext endpoint came from, as a sentence's end after "the http"; empty if unknown.
+        failure: what went wrong while the request was judged; empty if nothing did. Then the other fields are only
+            what could be read, and ``secure`` is true only if the transport surely is TLS.
+        answered: whether the request was sent before that, so that it cannot be refused any more.
     """
 
     sdk: SDK
@@ -80,6 +86,8 @@ class RequestContext(NamedTuple):
     read_kms: bool = False
     tls_gap: str = ""
     origin: str = ""
+    failure: str = ""
+    answered: bool = False
 
     @property
     def scheme(self) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import obs
 import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
+from obs_sse_guard._enforcement import decision
+from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
+from obs_sse_guard._policy.request import SDK, KeyLocation, RequestContext
+from obs_sse_guard.rules import Encryption
 from tests.support import obs_calls
 from tests.support.guard import MODE, POLICY, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c, refusal, sse_c
@@ -191,17 +196,17 @@ def _fail() -> None:
     raise LookupError(KEY)
 
 
-def test_a_failure_is_logged_once_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_ever_more_rarely(caplog: pytest.LogCaptureFixture) -> None:
     try:
         _fail()
     except LookupError:
-        log_failure("do a thing", "the call continues")
-        log_failure("do a thing", "the call continues")
-    message = (
-        f"obs_sse_guard could not do a thing (LookupError in _fail, {__file__}:{_fail.__code__.co_firstlineno + 1}); "
-        "the call continues. Please report this with the version of the SDK."
-    )
-    assert [record.getMessage() for record in caplog.records] == [message]
+        for _ in range(10):
+            log_failure("do a thing", "the call continues")
+    where = f"LookupError in _fail, {__file__}:{_fail.__code__.co_firstlineno + 1}"
+    start = f"obs_sse_guard could not do a thing ({where}); the call continues"
+    end = ". Please report this with the version of the SDK."
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [f"{start}{end}", f"{start}; 10 occurrences, 9 since last logged{end}"]
 
 
 def test_a_failing_log_of_a_failure_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,3 +218,35 @@ def test_a_failing_log_of_a_failure_is_ignored(monkeypatch: pytest.MonkeyPatch) 
         _fail()
     except LookupError:
         log_failure("do another thing", "the call continues")
+
+
+def _context(**known: Any) -> RequestContext:
+    return RequestContext(
+        SDK("an SDK", lambda *_: "use https"), "call", "PutObject", secure=False, host="obs.test", **known
+    )
+
+
+@pytest.mark.parametrize("policy", ["documented", "strict"])
+def test_a_request_that_no_decision_can_be_made_about_cannot_be_judged(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POLICY, policy)
+    monkeypatch.setattr(decision, "evaluate", _broken)
+    if policy == "strict":
+        with pytest.raises(SSETransportError, match="cannot-judge") as refused:
+            enforce(_context())
+        assert "LookupError in _broken" in str(refused.value)
+        assert not leaks(str(refused.value), KEY)
+    else:
+        assert enforce(_context()) == {"cannot-judge"}
+
+
+def test_if_there_is_no_advice_the_refusal_stands() -> None:
+    context = _context(target=Encryption.SSE_C, key=KeyLocation.HEADER)
+    with pytest.raises(SSETransportError, match="table-1/PutObject") as refused:
+        enforce(context._replace(sdk=SDK("an SDK", _broken)))
+    assert "  fix:  use https\n" in str(refused.value)
+
+
+def _broken(*_: object, **__: object) -> Any:
+    raise LookupError(KEY)

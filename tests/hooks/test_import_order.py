@@ -158,3 +158,22 @@ def test_reloaded_classes_are_reported_off_and_can_be_hooked_again() -> None:
     print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
     """
     assert run(code).splitlines() == ["off", "active"]
+
+
+@pytest.mark.parametrize(
+    ("package", "owner"), [("obs", "obs.client.ObsClient"), ("botocore", "botocore.endpoint.Endpoint")]
+)
+def test_an_sdk_that_is_imported_anew_frees_its_old_classes(package: str, owner: str) -> None:
+    module, _, name = owner.rpartition(".")
+    code = f"""
+    import gc, importlib, sys, weakref, obs_sse_guard
+    def owner():
+        return getattr(importlib.import_module({module!r}), {name!r})
+    old = weakref.ref(owner())
+    for module in [module for module in sys.modules if module.partition('.')[0] == {package!r}]:
+        del sys.modules[module]
+    print(owner() is not old())
+    gc.collect()
+    print(old())
+    """
+    assert run(code).splitlines() == ["True", "None"]

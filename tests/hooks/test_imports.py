@@ -14,7 +14,7 @@ import wrapt
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._hooks.hook import Target, is_hook
-from obs_sse_guard._hooks.imports import ImportWatcher
+from obs_sse_guard._hooks.imports import ImportWatcher, _Finder
 from obs_sse_guard._hooks.installer import SDK_TARGETS, HookInstaller, installer
 from tests.support.programs import run
 
@@ -169,7 +169,7 @@ def test_an_import_that_fails_repeatedly_is_registered_once() -> None:
 
 def test_uninstall_leaves_no_finder_behind() -> None:
     def watchers() -> list[object]:
-        return [finder for finder in sys.meta_path if isinstance(finder, ImportWatcher)]
+        return [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
 
     assert len(watchers()) == 1
     obs_sse_guard.uninstall()

@@ -180,6 +180,7 @@ def test_a_method_with_hidden_parameters_is_not_hooked(module: types.ModuleType)
         other.install()
     assert list(other.status().values()) == ["unsupported"]
     assert module.Client().hidden() == "hidden"
+    other.uninstall()
 
 
 def test_an_import_after_uninstall_places_no_hooks() -> None:
@@ -213,6 +214,7 @@ def test_hooks_wait_until_an_import_has_finished(tmp_path: Any, monkeypatch: pyt
         thread.join(10)
     assert list(other.status().values()) == ["active"]
     assert slow.Client().call() == "checked called"
+    other.uninstall()
     del sys.modules["made_up_slow"]
 
 

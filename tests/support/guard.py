@@ -25,7 +25,7 @@ AUDIT = "OBS_SSE_GUARD_AUDIT"
 def reset() -> None:
     """Clear everything the guard remembers: reports, warnings, uploads, settings."""
     kms_uploads.clear()
-    for once in (log.first_failure, log.first_use_of_trust, log.throttle, warn.first_warning):
+    for once in (log.failures, log.first_use_of_trust, log.throttle, warn.first_warning):
         once.forget()
     settings._cached.cache_clear()
 

@@ -53,7 +53,7 @@ def disable_hooks(monkeypatch: pytest.MonkeyPatch, *groups: str) -> None:
         for name in hooks(group, targets):
             for owner, attribute in targets[name].places():
                 function = vars(owner)[attribute].__wrapped__
-                monkeypatch.setattr(owner, attribute, mark(_pass_through(function), function))
+                monkeypatch.setattr(owner, attribute, mark(_pass_through(function), function, attribute))
 
 
 def _pass_through(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement.message import REPORT_FAILURE
 from obs_sse_guard._hooks.botocore.client import is_https, parse_address
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.request import SDK
@@ -23,6 +24,7 @@ _FIXES = {
     "the request; keep it out of Fields= and Conditions=",
     "downgraded-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
     "cross-host-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
+    "cannot-judge": REPORT_FAILURE,
     "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True; this client has verify=False',
 }
 _USE_HTTPS = '{make}("s3", endpoint_url="{url}")   the http '

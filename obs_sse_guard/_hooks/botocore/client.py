@@ -9,15 +9,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from obs_sse_guard._hooks.tls_gaps import unreported_gap
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
-from obs_sse_guard._policy.request import normalize_host
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from obs_sse_guard._hooks.types import Items
     from obs_sse_guard._policy.headers import SSEHeaders
+    from obs_sse_guard._policy.request import SDK
 
 __all__ = [
     "Address",
@@ -33,6 +35,7 @@ __all__ = [
     "parse_endpoint",
     "proxy_of",
     "tls_gap",
+    "unjudged",
     "upload_of",
 ]
 
@@ -78,7 +81,7 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
 def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool) -> str:
     """Return the id of what TLS leaves unverified for a key, unless it was reported for this endpoint."""
     # An HTTP session of the application's own without this attribute is presumed to verify.
-    if not sse.key or not secure or getattr(endpoint.http_session, "_verify", True):
+    if not sse.key or not secure or getattr(getattr(endpoint, "http_session", None), "_verify", True):
         return ""
     return unreported_gap(endpoint, "unverified-tls")
 
@@ -148,12 +151,31 @@ def parse_endpoint(url: str) -> tuple[str, int | None]:
 
 def proxy_of(endpoint: Any, url: Any) -> str:
     """Return the host of the HTTP proxy that a request goes through, if any."""
+    return attempt(lambda: _proxy_of(endpoint, url), UNKNOWN_PROXY)
+
+
+def _proxy_of(endpoint: Any, url: Any) -> str:
     configuration = getattr(endpoint.http_session, "_proxy_config", None)
     proxy = configuration.proxy_url_for(url) if configuration is not None else None
-    return parse_address(proxy).host if proxy else ""
+    return (parse_address(proxy).host or UNKNOWN_PROXY) if proxy else ""
 
 
 def upload_of(client: Any, params: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the endpoint's host, the bucket and the id of the multipart upload that a call is about."""
     host, _ = parse_endpoint(client._endpoint.host)
     return host, to_text(params.get("Bucket")), to_text(params.get("UploadId"))
+
+
+def unjudged(sdk: SDK, call: str, operation: Any, look_up_url: Callable[[], Any]) -> RequestContext:
+    """Return what can be read for certain of a request that could not be judged.
+
+    Args:
+        sdk: the SDK that makes the call.
+        call: the method that the application called.
+        operation: the operation, or the HTTP method.
+        look_up_url: returns the URL that the request goes to.
+    """
+    url = attempt(look_up_url, "")
+    address = attempt(lambda: parse_address(url), Address("", None, "", "", []))
+    secure, name = attempt(lambda: is_https(url), default=False), attempt(lambda: to_text(operation), "request")
+    return RequestContext(sdk, call, name, secure, address.host, address.port)

@@ -23,14 +23,16 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_endpoint,
     proxy_of,
     tls_gap,
+    unjudged,
     upload_of,
 )
 from obs_sse_guard._hooks.botocore.responses import record_response
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.weak import WeakNotes
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def method_hook(_: str, function: Function) -> Function:
             response = function(client, operation_name, api_params)
         else:
             with enforcing(context) as reported:
-                mark_reported(client._endpoint, context, reported)
+                mark_reported(getattr(client, "_endpoint", None), context, reported)
                 response = function(client, operation_name, api_params)
         record_response(BOTOCORE, client, operation_name, api_params, response)
         return response
@@ -86,7 +88,11 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
     return is_s3(client)
 
 
-@never_raises("judge a call of botocore")
+def _unjudged(sdk: SDK, client: Any, operation: str, _: Params) -> RequestContext:
+    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)
+
+
+@judging(_unjudged)
 def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
     endpoint, service = client._endpoint, client._service_model
     if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself
@@ -114,7 +120,9 @@ def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> Requ
         tls_gap=gap,
     )
     # Validation takes as long as all of the above: only for a call that is refused or reported.
-    return context if _is_reported(context) and not _is_invalid(client, model, params) else None
+    if not _is_reported(context) or attempt(lambda: _is_invalid(client, model, params), default=False):
+        return None
+    return context
 
 
 def _snake_case(operation: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce
-from obs_sse_guard._hooks.botocore.client import is_https, is_s3, only_serialized, parse_endpoint, upload_of
-from obs_sse_guard._hooks.hook import never_raises
+from obs_sse_guard._hooks.botocore.client import is_https, is_s3, only_serialized, parse_endpoint, unjudged, upload_of
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._policy.headers import encryption_of
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
@@ -24,14 +24,22 @@ __all__ = ["record_response"]
 
 def record_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
     """Keep track of SSE-KMS uploads, and report an SSE-KMS object that was read in plaintext."""
-    if operation in _RECORDERS:
-        _record(sdk, client, operation, params, response)
+    if operation not in _RECORDERS:
+        return
+    context = _read_response(sdk, client, operation, params, response)
+    if context is not None:
+        enforce(context)
 
 
-@never_raises("read a response of botocore")
-def _record(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
-    if is_s3(client) and not only_serialized.get():
-        _RECORDERS[operation](sdk, client, params, response)
+def _unread(sdk: SDK, client: Any, operation: str, *_: Any) -> RequestContext:
+    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)._replace(answered=True)
+
+
+@judging(_unread)
+def _read_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> RequestContext | None:
+    if only_serialized.get() or not is_s3(client):
+        return None
+    return _RECORDERS[operation](sdk, client, params, response)
 
 
 def _record_begun_upload(_: SDK, client: Any, params: Params, response: Any) -> None:
@@ -45,20 +53,20 @@ def _record_ended_upload(_: SDK, client: Any, params: Params, _response: Any) ->
         kms_uploads.forget(*upload_of(client, params))
 
 
-def _report_read_in_clear(sdk: SDK, client: Any, _params: Params, response: Any) -> None:
+def _read_in_clear(sdk: SDK, client: Any, _params: Params, response: Any) -> RequestContext | None:
     if not _names_kms(response) or is_https(client._endpoint.host):
-        return
+        return None
     host, port = parse_endpoint(client._endpoint.host)
-    enforce(RequestContext(sdk, "S3.get_object", "GetObject", secure=False, host=host, port=port, read_kms=True))
+    return RequestContext(sdk, "S3.get_object", "GetObject", secure=False, host=host, port=port, read_kms=True)
 
 
 def _names_kms(values: Params) -> bool:
     return encryption_of(values.get("ServerSideEncryption")) is Encryption.SSE_KMS
 
 
-_RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], None]] = {
+_RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], RequestContext | None]] = {
     "CreateMultipartUpload": _record_begun_upload,
     "CompleteMultipartUpload": _record_ended_upload,
     "AbortMultipartUpload": _record_ended_upload,
-    "GetObject": _report_read_in_clear,
+    "GetObject": _read_in_clear,
 }

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
-from obs_sse_guard._hooks.botocore.client import is_https, obs_operation, operation_of, parse_address
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.botocore.client import is_https, obs_operation, operation_of, parse_address, unjudged
+from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import KeyLocation, RequestContext
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.headers import SSEHeaders
@@ -170,7 +170,15 @@ def _signing_now(auth: Any) -> Signing:
 # --- what is signed ---------------------------------------------------------------------------
 
 
-@never_raises("judge a request that botocore signs")
+def _unjudged(signing: Signing, look_up_url: Callable[[], Any]) -> RequestContext:
+    return unjudged(signing.sdk, signing.call, signing.operation or "a signed request", look_up_url)
+
+
+def _unjudged_request(signing: Signing, request: Parts, *_: Any) -> RequestContext:
+    return _unjudged(signing, lambda: request["url"])
+
+
+@judging(_unjudged_request)
 def _request_context(signing: Signing, request: Parts) -> RequestContext | None:
     headers, address = list(request["headers"].items()), parse_address(request["url"])
     query: Any = request.get("query_string")  # of a request that is not prepared yet
@@ -179,13 +187,13 @@ def _request_context(signing: Signing, request: Parts) -> RequestContext | None:
     return _signed_context(signing, request["url"], sse, operation, sse.key_location())
 
 
-@never_raises("judge a URL that botocore signed")
+@judging(lambda signing, url: _unjudged(signing, lambda: url))
 def _url_context(signing: Signing, url: Any) -> RequestContext | None:
     sse = parse_headers([], parse_address(url).query)
     return _signed_context(signing, url, sse, signing.operation or "a signed URL", KeyLocation.URL) if sse.key else None
 
 
-@never_raises("judge a POST form that botocore signs")
+@judging(_unjudged_request)
 def _form_context(signing: Signing, request: Parts, fields: Any, conditions: Any) -> RequestContext | None:
     sse = parse_headers([*_named_by_policy([fields]), *_named_by_policy(conditions)])
     place = sse.key_location(KeyLocation.POLICY)

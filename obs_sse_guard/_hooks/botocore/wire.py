@@ -17,8 +17,9 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_address,
     proxy_of,
     tls_gap,
+    unjudged,
 )
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["names_sse", "request_context", "send_hook"]
+__all__ = ["names_sse", "parts_of", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
@@ -42,7 +43,7 @@ def send_hook(_: str, function: Function) -> Function:
     def hook(endpoint: Any, request: Any) -> Any:
         if is_safe_transport(endpoint, getattr(request, "url", None)) or not names_sse(request):
             return function(endpoint, request)
-        context = request_context(BOTOCORE, endpoint, request.method, request.url, request.headers)
+        context = request_context(BOTOCORE, endpoint, *parts_of(request))
         if context is None:
             return function(endpoint, request)
         with enforcing(context) as reported:
@@ -50,6 +51,11 @@ def send_hook(_: str, function: Function) -> Function:
             return function(endpoint, request)
 
     return hook
+
+
+def parts_of(request: Any) -> tuple[Any, Any, Any]:
+    """Return the method, the URL and the headers of a request; ``None`` for what one of the application's own lacks."""
+    return getattr(request, "method", None), getattr(request, "url", None), getattr(request, "headers", None)
 
 
 def names_sse(request: Any) -> bool:
@@ -65,7 +71,11 @@ def names_sse(request: Any) -> bool:
         return True
 
 
-@never_raises("judge a request of botocore")
+def _unjudged(sdk: SDK, _endpoint: Any, method: Any, url: Any, *_: Any) -> RequestContext:
+    return unjudged(sdk, "an S3 request", method, lambda: url)
+
+
+@judging(_unjudged)
 def request_context(  # noqa: PLR0913, PLR0917  # what a request consists of
     sdk: SDK, endpoint: Any, method: Any, url: Any, headers: Any, first_url: Any = ""
 ) -> RequestContext | None:

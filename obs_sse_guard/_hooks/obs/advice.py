@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from obs_sse_guard._enforcement.message import REPORT_FAILURE
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.request import SDK
 
@@ -23,6 +24,7 @@ _FIXES = {
     "cross-host-redirect": 'ObsClient(server="{url}")   the endpoint that the service redirects to',
     "unverified-tls": 'ObsClient(ssl_verify="/path/to/ca.pem")   the SDK\'s default is False',
     "unverified-host": "ObsClient(use_http_conns=True)   checks the host name too; needs esdk-obs-python>=3.25.3",
+    "cannot-judge": REPORT_FAILURE,
     "sse-dropped": "pass an SseCHeader or SseKmsHeader object in the argument that this method reads: sseHeader, or "
     "destSseHeader and sourceSseHeader for a copy",
 }

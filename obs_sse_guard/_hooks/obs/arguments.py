@@ -29,7 +29,6 @@ __all__ = [
     "may_hold_sse",
     "names_sse",
     "positions",
-    "sse_classes",
 ]
 
 SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
@@ -164,12 +163,6 @@ def is_a(name: str, value: Any) -> bool:
     By name, for the SDK may have been imported anew while older clients are still in use.
     """
     return any((kind.__module__, kind.__name__) == ("obs.model", name) for kind in type(value).__mro__)
-
-
-def sse_classes() -> frozenset[type]:
-    """Return the SDK's classes of SSE objects that may hold a customer key."""
-    model: Any = sys.modules["obs.model"]
-    return frozenset((model.SseHeader, model.SseCHeader))
 
 
 def intents_of(holder: Any) -> dict[str, Intent]:

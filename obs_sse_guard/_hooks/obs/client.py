@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._hooks.tls_gaps import unreported_context_gap, unreported_gap
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
-from obs_sse_guard._policy.request import RequestContext, normalize_host
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "request_context",
     "server_host",
     "tls_gap",
+    "unjudged",
     "upload_key",
 ]
 
@@ -38,8 +40,24 @@ def request_context(client: Any, call: str, operation: str, **known: Any) -> Req
     """
     fields = {"secure": bool(client.is_secure), "host": server_host(client.server), "port": client.port, **known}
     return RequestContext(
-        sdk=ESDK, call=f"{type(client).__name__}.{call}", operation=operation, proxy=_proxy(client), **fields
+        sdk=ESDK,
+        call=f"{type(client).__name__}.{call}",
+        operation=operation,
+        proxy=attempt(lambda: _proxy(client), UNKNOWN_PROXY),
+        **fields,
     )
+
+
+def unjudged(client: Any, name: str, *, secure: bool) -> RequestContext:
+    """Return what can be read for certain of a request that could not be judged.
+
+    Args:
+        client: the ObsClient.
+        name: the method that the application called.
+        secure: whether the transport surely is TLS.
+    """
+    host, port = attempt(lambda: (server_host(client.server), client.port), ("", None))
+    return RequestContext(ESDK, f"{type(client).__name__}.{name}", name, secure, host, port)
 
 
 def server_host(server: Any) -> str:
@@ -130,5 +148,5 @@ def _proxy_of_session(client: Any, session: Any) -> str:
 
     url = f"{'https' if client.is_secure else 'http'}://{client.server}:{client.port}/"
     proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
-    proxy = select_proxy(url, proxies) or ""
-    return urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""
+    proxy = select_proxy(url, proxies)
+    return (urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or UNKNOWN_PROXY) if proxy else ""

@@ -6,8 +6,6 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
@@ -20,8 +18,8 @@ from obs_sse_guard._hooks.obs.arguments import (
     keys_as_values,
     names_sse,
     positions,
-    sse_classes,
 )
+from obs_sse_guard._hooks.obs.calls import describing_hook, operation_name
 from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -35,9 +33,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Args, Function, Kwargs
     from obs_sse_guard._policy.request import RequestContext
 
-    Describe = Callable[[Any, Kwargs, Args, Kwargs], "RequestContext | None"]
-
-__all__ = ["METHODS", "Method", "describing_hook", "method_hook", "other_method_hook", "other_methods", "with_headers"]
+__all__ = ["METHODS", "Method", "method_hook", "other_method_hook", "other_methods", "with_headers"]
 
 
 class Method(NamedTuple):
@@ -98,62 +94,6 @@ METHODS = (
     Method("uploadEncryptedPart", _PART, writes=True, part=True, owner="CryptoObsClient", optional=True),
 )
 """The methods with a row of their own, and those of the same kind."""
-
-
-def describing_hook(
-    describe: Describe, arguments: Arguments, name: str, function: Function, operation: str = ""
-) -> Function:
-    """Make a hook: describe the request that a call asks for, enforce the policy on it, and make the call.
-
-    Args:
-        describe: given the client, those of ``arguments`` that are given, and all positional and keyword arguments,
-            returns the context of the request, or ``None`` if there is nothing to judge.
-        arguments: the arguments that may ask for encryption; a call without any of them is made straight away.
-        name: the method's name.
-        function: the method.
-        operation: its operation, for what is found in the arguments that ``describe`` does not know.
-    """
-    names, first = arguments.names, arguments.first
-    sse = sse_classes()
-
-    def add_misplaced(context: RequestContext | None, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        misplaced = arguments.misplaced(args, kwargs)
-        if not misplaced:
-            return context
-        context = context or request_context(args[0], name, operation or _operation_name(name))
-        return context._replace(key=KeyLocation.METADATA, headers=(*misplaced, *context.headers))
-
-    def hook(*args: Any, **kwargs: Any) -> Any:
-        given = {}
-        is_plain = True
-        for argument in kwargs:  # noqa: PLC0206  # items() would make a tuple of each, on the hot path
-            value = kwargs[argument]
-            if value is not None:
-                if argument in names:
-                    given[argument] = value
-                if type(value) in sse:
-                    is_plain = False
-        for value in args:
-            if type(value) in sse:
-                is_plain = False
-        if len(args) > first:
-            arguments.add_positional(given, args)
-        if not args or (is_plain and not given):  # without args self= is a keyword, and the wire hook sees the request
-            return function(*args, **kwargs)
-        context = None
-        try:
-            if given:
-                context = describe(args[0], given, args, kwargs)
-            if not is_plain:
-                context = add_misplaced(context, args, kwargs)
-        except Exception:  # noqa: BLE001  # a bug of ours must never break a call
-            log_failure(f"judge a call of {name}", "the call continues unguarded by this hook")
-        if context is None:
-            return function(*args, **kwargs)
-        with enforcing(context):
-            return function(*args, **kwargs)
-
-    return hook
 
 
 def method_hook(method: Method) -> Callable[[str, Function], Function]:
@@ -332,14 +272,10 @@ def _takes_headers(function: Function) -> bool:
     return code is not None and "extensionHeaders" in code.co_varnames[: code.co_argcount]
 
 
-def _operation_name(method: str) -> str:
-    return method[:1].upper() + method[1:]
-
-
 def other_method_hook(name: str, function: Function) -> Function:
     """Make the hook of a public method without a row of its own."""
     arguments = Arguments(function, "metadata", "extensionHeaders", "objectHeaders")
-    operation = _operation_name(name)
+    operation = operation_name(name)
 
     def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
         holders = given.values()

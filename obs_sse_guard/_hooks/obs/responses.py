@@ -6,21 +6,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce
-from obs_sse_guard._hooks.hook import never_raises
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.obs.arguments import items
-from obs_sse_guard._hooks.obs.client import destination, operation_of, request_context, upload_key
+from obs_sse_guard._hooks.obs.client import destination, operation_of, request_context, unjudged, upload_key
 from obs_sse_guard._policy.headers import encryption_of, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.obs.wire import Request
+    from obs_sse_guard._policy.request import RequestContext
 
 __all__ = ["record_response"]
 
 
-@never_raises("read a response of ObsClient")
 def record_response(client: Any, request: Request, response: Any) -> None:
     """Remember what a response shows.
 
@@ -29,10 +30,23 @@ def record_response(client: Any, request: Request, response: Any) -> None:
         request: what was sent.
         response: the SDK's result.
     """
+    context = _read_response(client, request, response)
+    if context is not None:
+        enforce(context)
+
+
+def _unread(client: Any, request: Request, _: Any) -> RequestContext:
+    name = attempt(lambda: to_text(request.sdk_method or request.method), "request")
+    return unjudged(client, name, secure=request.plaintext is None)._replace(answered=True)
+
+
+@judging(_unread)
+def _read_response(client: Any, request: Request, response: Any) -> RequestContext | None:
     if request.parameters:
         _record_upload(client, request, response)
     if request.plaintext and request.method == "GET" and request.key:
-        _report_read(client, request, response, *request.plaintext)
+        return _read_in_clear(client, request, response, *request.plaintext)
+    return None
 
 
 def _record_upload(client: Any, request: Request, response: Any) -> None:
@@ -49,12 +63,15 @@ def _record_upload(client: Any, request: Request, response: Any) -> None:
         kms_uploads.forget(*upload_key(client, request.bucket, parameters["uploadId"]))
 
 
-def _report_read(client: Any, request: Request, response: Any, connection: Any, redirect: Any) -> None:
-    if _succeeded(response) and _shows_kms(response):
-        host, port = destination(client, connection, request.bucket, redirect)
-        operation = operation_of(client, "GET", request.bucket, request.key, request.parameters or (), ())
-        call = to_text(request.sdk_method or "getObject")
-        enforce(request_context(client, call, operation, secure=False, host=host, port=port, read_kms=True))
+def _read_in_clear(
+    client: Any, request: Request, response: Any, connection: Any, redirect: Any
+) -> RequestContext | None:
+    if not (_succeeded(response) and _shows_kms(response)):
+        return None
+    host, port = destination(client, connection, request.bucket, redirect)
+    operation = operation_of(client, "GET", request.bucket, request.key, request.parameters or (), ())
+    call = to_text(request.sdk_method or "getObject")
+    return request_context(client, call, operation, secure=False, host=host, port=port, read_kms=True)
 
 
 def _succeeded(response: Any) -> bool:

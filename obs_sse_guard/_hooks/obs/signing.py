@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._hooks.obs.arguments import Arguments, items, keys_as_values
+from obs_sse_guard._hooks.obs.calls import describing_hook
 from obs_sse_guard._hooks.obs.client import operation_of, request_context
-from obs_sse_guard._hooks.obs.methods import describing_hook, with_headers
+from obs_sse_guard._hooks.obs.methods import with_headers
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.text import to_text

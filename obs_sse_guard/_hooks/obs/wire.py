@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse, names_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
@@ -20,6 +20,7 @@ from obs_sse_guard._hooks.obs.client import (
     request_context,
     server_host,
     tls_gap,
+    unjudged,
     upload_key,
 )
 from obs_sse_guard._hooks.obs.responses import record_response
@@ -27,6 +28,7 @@ from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption, Operation
 
@@ -209,7 +211,12 @@ def _is_safe_transport(client: Any, headers: Any, connection: Any) -> bool:
     return not tls_gap(client, connection)
 
 
-@never_raises("judge a request of ObsClient")
+def _unjudged(client: Any, request: Request, secure: Any, _connection: Any = None) -> RequestContext:
+    name = attempt(lambda: to_text(request.sdk_method or request.method or "request"), "request")
+    return unjudged(client, name, secure=secure is True)
+
+
+@judging(_unjudged)
 def _describe(client: Any, request: Request, secure: Any, connection: Any = None) -> RequestContext | None:
     headers = [*items(request.headers, request.extension_headers)]
     query = [*items(request.parameters)]
@@ -276,11 +283,12 @@ def connection_hook(_: str, function: Function) -> Function:
         connection = chosen[0]
         kind = type(connection)
         if not redirect:
-            try:  # with the client's own context, the request hook has judged it
-                if connection._context is client.context if kind is HTTPSConnection else _is_ordinary(connection, header):  # noqa: SLF001
-                    return chosen
+            try:  # the request hook has judged the client's own context
+                is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
             except AttributeError:  # a client of the application's own making
-                pass
+                is_judged = False
+            if is_judged or _is_ordinary(connection, header):
+                return chosen
         context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
             _enforce_hop(client, context, connection)
@@ -298,7 +306,7 @@ def _is_ordinary(connection: Any, headers: Any) -> bool:
     return _are_harmless(headers) or not names_sse(headers)
 
 
-@never_raises("judge a connection of ObsClient")
+@judging(lambda client, connection, *_: _unjudged(client, _current.get() or Request(), _is_surely_tls(connection)))
 def _describe_hop(
     client: Any, connection: Any, headers: Any, redirect: tuple[Any, Any] | None
 ) -> RequestContext | None:
@@ -323,6 +331,10 @@ def _describe_hop(
         other_host=other_host,
         downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
+
+
+def _is_surely_tls(connection: Any) -> bool:
+    return attempt(lambda: is_tls(connection) is True, default=False)
 
 
 def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:

@@ -32,6 +32,7 @@ FINDINGS = {
     "unverified-tls": (LOGGED, REFUSED),
     "unverified-host": (LOGGED, LOGGED),
     "sse-dropped": (LOGGED, REFUSED),
+    "cannot-judge": (LOGGED, REFUSED),
     "read-in-clear": (LOGGED, LOGGED),
     "trusted-host": 2 * ("sent, and logged once per host",),
 }

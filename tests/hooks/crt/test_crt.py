@@ -264,3 +264,26 @@ def test_the_callers_client_does_not_decide_the_transport(
         client.upload_file(str(path), BUCKET, OBJECT, ExtraArgs=customer(), Config=config)
         assert leaks(https.received, KEY)
         assert_silent(plain)
+
+
+def test_a_transfer_that_cannot_be_judged_is_reported(
+    policy: str,
+    http: RecordingServer,
+    https: TlsRecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delattr("obs_sse_guard._hooks.crt.parse_headers")
+    with _manager(https) as manager:
+        manager.upload(io.BytesIO(CONTENT), BUCKET, OBJECT, extra_args=customer()).result()
+    assert rules(caplog) == ["cannot-judge"]
+    with _manager(http) as manager:
+        future = manager.upload(io.BytesIO(CONTENT), BUCKET, OBJECT, extra_args=customer())
+        if policy == "documented":
+            future.result()
+            assert rules(caplog) == ["cannot-judge"] * 2
+        else:
+            with pytest.raises(SSETransportError) as caught:
+                future.result()
+            refused(caught.value, "cannot-judge")
+            assert_silent(http)
