@@ -853,6 +853,7 @@ def loopback_names() -> Iterator[None]:
 
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
+        name = name.lower() if name else name
         if name == DOMAIN or str(name).endswith("." + DOMAIN):
             return real(LOOPBACK, *args, **kwargs)
         if name in (None, LOOPBACK, "localhost"):

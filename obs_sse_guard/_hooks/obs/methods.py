@@ -119,7 +119,7 @@ class _Describer:
     def __init__(self, method: Method, function: Function) -> None:
         model: Any = sys.modules["obs.model"]
         self._method = method
-        self._upload = Arguments(function, "bucketName", "uploadId")
+        self._addressed = Arguments(function, "bucketName", "destBucketName", "uploadId")
         # The SDK's very classes: what an application derives from them may do anything when it is read.
         self._header_objects = {
             kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, model.BaseModel)
@@ -171,13 +171,19 @@ class _Describer:
     def _is_kms_upload(self, client: Any, args: Args, kwargs: Kwargs) -> bool:
         if not (self._method.part and kms_uploads):
             return False
-        upload = self._upload.given(args, kwargs)
+        upload = self._addressed.given(args, kwargs)
         return upload_key(client, upload.get("bucketName"), upload.get("uploadId")) in kms_uploads
 
     def _describe_part(self, client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
         if not self._is_kms_upload(client, args, kwargs):
             return None
-        return request_context(client, self._method.name, self._method.operation, kms_upload=True)
+        return request_context(
+            client, self._method.name, self._method.operation, self._bucket(args, kwargs), kms_upload=True
+        )
+
+    def _bucket(self, args: Args, kwargs: Kwargs) -> Any:
+        addressed = self._addressed.given(args, kwargs)
+        return addressed.get("destBucketName", addressed.get("bucketName"))
 
     def _describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         method = self._method
@@ -190,6 +196,7 @@ class _Describer:
             client,
             method,
             intents,
+            bucket=self._bucket(args, kwargs),
             holder_headers=parse_headers(items(holder)),
             other_headers=NO_SSE_HEADERS if client.is_secure else parse_headers(items(metadata, extension_headers)),
             misplaced=keys_as_values(metadata, extension_headers, holder if method.raw else None),
@@ -209,6 +216,7 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
     method: Method,
     intents: dict[str, Intent],
     *,
+    bucket: Any,
     holder_headers: SSEHeaders,
     other_headers: SSEHeaders,
     misplaced: tuple[str, ...],
@@ -228,6 +236,7 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
         client,
         method.name,
         method.operation,
+        bucket,
         target=_stronger(target.encryption, sent.target),
         source=_stronger(source.encryption, sent.source),
         key=found.key_location(),
@@ -275,12 +284,14 @@ def _takes_headers(function: Function) -> bool:
 def other_method_hook(name: str, function: Function) -> Function:
     """Make the hook of a public method without a row of its own."""
     arguments = Arguments(function, "metadata", "extensionHeaders", "objectHeaders")
+    addressed = Arguments(function, "bucketName")
     operation = operation_name(name)
 
-    def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
+    def describe(client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         holders = given.values()
         headers = NO_SSE_HEADERS if client.is_secure else parse_headers(items(*holders))
-        return with_headers(request_context(client, name, operation), headers, keys_as_values(*holders))
+        context = request_context(client, name, operation, addressed.given(args, kwargs).get("bucketName"))
+        return with_headers(context, headers, keys_as_values(*holders))
 
     return describing_hook(describe, arguments, name, function)
 

@@ -30,7 +30,7 @@ def signed_url_hook(_: str, function: Function) -> Function:
         parameters = [get("specialParam"), *(parameter for parameter, _ in items(query))]
         method = to_text(get("method")).upper()
         operation = operation_of(client, method, get("bucketName"), get("objectKey"), parameters, items(headers, query))
-        context = request_context(client, "createSignedUrl", operation)
+        context = request_context(client, "createSignedUrl", operation, get("bucketName"))
         return with_headers(context, parse_headers(items(headers), items(query)), keys_as_values(headers, query))
 
     return describing_hook(describe, arguments, "createSignedUrl", function)

@@ -17,6 +17,7 @@ from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
     operation_of,
+    proxy_of,
     request_context,
     server_host,
     tls_gap,
@@ -239,6 +240,7 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
         client,
         to_text(request.sdk_method or request.method or "request"),
         operation,
+        request.bucket,
         secure=bool(secure),
         target=found.target,
         source=found.source,
@@ -318,7 +320,7 @@ def _describe_hop(
         return None
     host, port = destination(client, connection, request.bucket, redirect)
     home = server_host(client.server)
-    other_host = redirect is not None and host not in (home, f"{request.bucket}.{home}")
+    other_host = redirect is not None and host != home
     # Another host makes even a secure hop a matter of more than TLS.
     private = secure and not other_host
     if redirect is not None and not _may_carry_sse(client, private, *sent):
@@ -328,6 +330,7 @@ def _describe_hop(
         secure=secure,
         host=host,
         port=port,
+        proxy=proxy_of(client, request.bucket, redirect, secure=secure),
         other_host=other_host,
         downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
