@@ -310,7 +310,7 @@ def with_headers(
         misplaced: names under which a customer key would become user metadata.
         place: where a customer key stands that is in neither the query nor metadata.
     """
-    if not headers.names and not misplaced:
+    if not (headers.names or misplaced or context.kms_upload):
         return None
     key = KeyLocation.METADATA if misplaced else headers.key_location(place)
     return context._replace(target=headers.target, source=headers.source, key=key, headers=(*headers.names, *misplaced))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._hooks.obs.arguments import Arguments, items, keys_as_values
 from obs_sse_guard._hooks.obs.calls import describing_hook
-from obs_sse_guard._hooks.obs.client import operation_of, request_context
+from obs_sse_guard._hooks.obs.client import operation_of, request_context, upload_key
 from obs_sse_guard._hooks.obs.methods import with_headers
 from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
@@ -31,6 +32,9 @@ def signed_url_hook(_: str, function: Function) -> Function:
         method = to_text(get("method")).upper()
         operation = operation_of(client, method, get("bucketName"), get("objectKey"), parameters, items(headers, query))
         context = request_context(client, "createSignedUrl", operation, get("bucketName"))
+        if operation == Operation.UPLOAD_PART.value and kms_uploads and not client.is_secure:
+            upload_id = next((value for name, value in items(query) if to_text(name) == "uploadId"), "")
+            context = context._replace(kms_upload=upload_key(client, get("bucketName"), upload_id) in kms_uploads)
         return with_headers(context, parse_headers(items(headers), items(query)), keys_as_values(headers, query))
 
     return describing_hook(describe, arguments, "createSignedUrl", function)
