@@ -123,7 +123,10 @@ class HookInstaller:
 
     def report_removed_hooks(self) -> None:
         """Log each hook that is missing, once. Placing it is for `install`."""
-        for module in filter(self._first_removal, self._watcher.missed() if is_enabled() else ()):
+        if not is_enabled():
+            return
+        self._watcher.warn_if_removed()
+        for module in filter(self._first_removal, self._watcher.missed()):
             logger.warning(
                 "obs_sse_guard: %s was imported without its hooks: another import hook answered first, or ours was "
                 "removed. Its calls are not guarded. Call obs_sse_guard.install() to hook it.",
@@ -150,7 +153,8 @@ class HookInstaller:
             return []
         try:
             self._remember_places()
-            return [target.name for target in self._targets if is_enabled() and self._state(target) == "off"]
+            imported = [target for target in self._targets if is_enabled() and is_imported(target.module)]
+            return [target.name for target in imported if self._state(target) == "off"]
         finally:
             self._lock.release()
 
@@ -198,6 +202,7 @@ class HookInstaller:
     def _imported(self, module: str) -> None:
         if is_enabled():
             self._hook_modules(module)
+        if is_enabled():  # another thread, or a copy of the package that was imported meanwhile, may have removed them
             self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:

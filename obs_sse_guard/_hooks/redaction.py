@@ -1,62 +1,189 @@
 """Redact customer keys in the log records of the SDKs.
 
 Their DEBUG logs print request headers, canonical strings and URLs, customer keys and the MD5 of these among them. Only
-these values are replaced.
+these values are replaced. They are recognized by the names before them, and not looked for by value: a record may be
+logged long after the request that it is about, or before, and nothing has to remember keys. The one exception are
+errors that quote the value of a header without its name. Their tracebacks still know the headers.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
-from typing import Any
+import sys
+import traceback
+from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["redacted"]
+from obs_sse_guard._hooks.key_scanner import MASK, is_key_name, masked, mentions_key, wire_data_mentions_key
 
-_MASK = "******"
-_NAME = re.compile(
-    r"server-side-encryption-customer-key(?:-md5)?|ssecustomerkey(?:md5)?|meta-\w*sseheader", re.IGNORECASE
-)
-# "name: value" as a dict's repr, JSON, a canonical string or a query writes it. A quoted value ends with its own
-# quote, which may occur in it after a backslash, or after an escaped backslash where the repr of a repr was logged. A
-# canonical string quotes nothing: there the value ends with its line. The text of a misplaced SSE object is
-# percent-encoded, its braces too, but not its single quotes; it is read string by string, for a key may contain quotes
-# and braces. After a comma only a quoted text is a value; other text is another name. Every repetition is bounded: a
-# stranger may choose what is logged.
-_SSE_OBJECT = (
-    r"""%7B(?:%22(?:(?!%22).){0,400}%22|'(?:%5C.|%(?!5C)|[^'%]){0,400}'|[^'%]){0,16}%7D|%7B.{0,999}?(?:['"]|%22)%7D"""
-)
-_IN_TEXT = re.compile(
-    rf"""(?P<name>(?:{_NAME.pattern})\\?['"]?\s{{0,9}}(?:[:=]|,(?=\s{{0,9}}b?\\?['"]))\s{{0,9}}(?:[\[(]|%5B|%28)?b?)"""
-    r"""(?:(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\]){0,999}(?P=quote)"""
-    r"""|(?P<escaped>\\['"])(?:\\\\(?:\\.|[^\\])|(?!(?P=escaped)).){0,999}(?P=escaped)"""
-    rf"""|{_SSE_OBJECT}"""
-    r"""|(?<=:)[^\s'"\\{(\[][^\r\n\\]{0,999}"""
-    r"""|\\?['"]?[^\s&,;}\])'"\\]+)""",
-    re.IGNORECASE | re.DOTALL,
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["redact_message", "redact_traceback"]
+
+_NO_TEXT = frozenset((bool, float, int, type(None), type, BuiltinFunctionType, FunctionType))
+_SEQUENCES = frozenset((list, tuple, set, frozenset))
+_MAX_DEPTH, _MAX_VALUES = 20, 10_000  # what has more, or contains itself, is redacted as text
 
 
-def redacted(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments of a log call with customer keys replaced; those without one are returned as they are."""
-    return tuple(_redacted(value) for value in values)
+class _Text(str):
+    """Text in the place of an object, for ``%r`` too."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, (int, float)) or value is None:
+def redact_message(message: Any, args: Any) -> tuple[Any, Any]:
+    """Return the message and the arguments of a log call without customer keys; unchanged if there is none."""
+    texts, wire_data = _contents(message, args)
+    text = "\n".join(texts)
+    error = sys.exc_info()[1]
+    values = _header_values(error, text) if error else []
+    if not (values or mentions_key(text) or (wire_data and wire_data_mentions_key(b"\n".join(wire_data)))):
+        return message, args
+    args = tuple(map(_redacted, args)) if isinstance(args, tuple) else _redacted(args)
+    # A name may be in the message, or in one argument, and its key in another.
+    with contextlib.suppress(Exception):  # the arguments do not fit the message: logging reports that
+        written = _formatted(message, args)
+        clean = _without(values, masked(written))
+        if clean != written:
+            return clean, ()
+    return message, args
+
+
+def _formatted(message: Any, args: Any) -> str:
+    if isinstance(args, tuple) and len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+        [args] = args
+    return str(str(message) % args if args else message)
+
+
+# --------------------------------------------------------------------- what a record contains
+
+
+def _contents(message: Any, args: Any) -> tuple[list[str], list[bytes]]:
+    """Return the texts and the bytes in a record. To write it as logging does would take much longer."""
+    texts: list[str] = []
+    wire_data: list[bytes] = []
+    values = [message, *args] if type(args) is tuple else [message, args]
+    for value in values:  # which grows
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind in _NO_TEXT:
+            pass
+        elif kind is bytes:
+            wire_data.append(value)
+        elif kind is MethodType:
+            values.append(value.__self__)
+        elif kind is dict and len(values) < _MAX_VALUES:
+            values += value
+            values += value.values()
+        elif kind in _SEQUENCES and len(values) < _MAX_VALUES:
+            values += value
+        elif not _is_plain(kind):
+            texts += _written(value)
+    return texts, wire_data
+
+
+def _is_plain(kind: Any) -> bool:
+    """Return whether the text of an object is its type and its address."""
+    return kind.__repr__ is object.__repr__ and kind.__str__ is object.__str__
+
+
+def _written(value: Any) -> list[str]:
+    kind: Any = type(value)
+    return [str(value)] if kind.__str__ is object.__str__ else [str(value), repr(value)]
+
+
+def _redacted(value: Any, depth: int = 0) -> Any:
+    kind = type(value)
+    if kind in (str, bytes):
+        return masked(value)
+    if kind in _NO_TEXT:
         return value
-    if isinstance(value, dict):
-        return _redacted_dict(value)
-    written = value if isinstance(value, str) else str(value)
-    if not _NAME.search(written):
+    if kind is dict and depth < _MAX_DEPTH:
+        return {
+            name: _mask(entry) if is_key_name(name) else _redacted(entry, depth + 1) for name, entry in [*value.items()]
+        }
+    if kind in _SEQUENCES and depth < _MAX_DEPTH:
+        if kind is tuple and [*map(is_key_name, value)] == [True, False]:
+            return value[0], _mask(value[1])
+        return kind([_redacted(one, depth + 1) for one in [*value]])
+    return _redacted_text(value)
+
+
+def _redacted_text(value: Any) -> Any:
+    written = _written(value)
+    clean = [masked(text) for text in written]
+    return value if clean == written else _Text(clean[0])
+
+
+def _mask(value: Any) -> Any:
+    """Return what replaces the value of a key's name, as much of its kind as matters for how it is written."""
+    if value is None or isinstance(value, bool) or value in ("", b""):
         return value
-    return _IN_TEXT.sub(_mask, written)
+    if isinstance(value, (list, tuple)):
+        return [_mask(one) for one in value]
+    return MASK.encode() if isinstance(value, bytes) else MASK
 
 
-def _mask(match: re.Match[str]) -> str:
-    quote = match["quote"] or match["escaped"] or ""
-    return f"{match['name']}{quote}{_MASK}{quote}"
+# ------------------------------------------------------------------------------- exceptions
 
 
-def _redacted_dict(value: dict[Any, Any]) -> dict[Any, Any]:
-    if not _NAME.search(str(value)):  # in nested values too
-        return value
-    return {name: _MASK if _NAME.search(str(name)) else _redacted(entry) for name, entry in value.items()}
+def redact_traceback(record: logging.LogRecord) -> None:
+    """Replace the exception of a record by its text without customer keys, if there is one in it."""
+    error = record.exc_info[1] if record.exc_info else None
+    text = "\n".join(text for one in _chain(error) for text in _written(one))
+    values = _header_values(error, text)
+    if values or mentions_key(text):
+        written = logging.Formatter().formatException(record.exc_info)  # type: ignore[arg-type]
+        clean = _without(values, masked(written))
+        if clean != written:
+            # Nothing else may write the exception itself.
+            record.exc_info, record.exc_text = None, clean
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an exception and all that its traceback shows with it."""
+    seen, unseen = set(), [error]
+    while unseen:
+        one = unseen.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            unseen += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+
+
+def _header_values(error: BaseException | None, text: str) -> list[str]:
+    """Return the keys among the headers of a request that failed, if a text about it may quote one."""
+    if not _QUOTES_HEADER.search(text):
+        return []
+    frames = [frame for one in _chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)]
+    headers = [local for frame in frames for local in [*frame.f_locals.values()] if isinstance(local, Mapping)]
+    return [form for one in headers for name, value in [*one.items()] if is_key_name(name) for form in _forms(value)]
+
+
+_QUOTES_HEADER = re.compile("header value|header part", re.IGNORECASE)
+_SHORTEST_KEY = 8
+"""A shorter value of a key's header may occur anywhere by coincidence."""
+
+
+def _forms(value: Any) -> Iterator[str]:
+    """Return how a value is written in an error."""
+    text = value.decode("latin-1") if isinstance(value, (bytes, bytearray)) else str(value)
+    if len(text) >= _SHORTEST_KEY:
+        yield repr(text)[1:-1]
+        yield repr(text.encode("utf-8", "replace"))[2:-1]
+        yield repr(text.encode("latin-1", "replace"))[2:-1]
+        yield text
+
+
+def _without(values: list[str], text: str) -> str:
+    for value in sorted(set(values), key=len, reverse=True):
+        text = text.replace(value, MASK)
+    return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import pytest
 import wrapt
 
 import obs_sse_guard
-from obs_sse_guard._hooks.hook import is_hook
+from obs_sse_guard._hooks.hook import is_hook, is_hooked, restore
 from obs_sse_guard._hooks.installer import HookInstaller, installer
 from tests.support.expected_rules import ROWS
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, drive, is_guarded, open_client, put_sse_c
@@ -206,3 +207,136 @@ def test_a_check_for_removed_hooks_that_fails_replaces_no_refusal(
         monkeypatch.setenv("OBS_SSE_GUARD", "warn")
         assert put_sse_c(client).status == 200
     assert "could not check the hooks (AttributeError" in caplog.text
+
+
+# ------------------------------------------------------------------- what is taken for a hook
+
+
+def _replacement(*args: Any, **kwargs: Any) -> Any:
+    """Replace a method without calling it."""
+    return "replaced"
+
+
+def _unrelated(_: Any) -> Any:
+    """Replace a method by a function whose closure holds nothing of ours."""
+    nothing = None
+
+    def foreign(self: Any, bucketName: Any, objectKey: Any, content: Any = None, headers: Any = None) -> Any:  # noqa: N803
+        return nothing if headers is self else _replacement(self, bucketName, objectKey, content)
+
+    return foreign
+
+
+def _with_another_hook(_: Any) -> Any:
+    """Replace a method by a function whose closure holds the hook of another method."""
+    other = vars(obs.ObsClient)["getObject"]
+
+    def foreign(self: Any, bucketName: Any, objectKey: Any, content: Any = None, headers: Any = None) -> Any:  # noqa: N803
+        return other if headers is other else _replacement(self, bucketName, objectKey, content)
+
+    return foreign
+
+
+class _Endless:
+    """Return another object for each ``__wrapped__``, as `unittest.mock.call` does."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _Endless()
+
+
+class _Unbound:
+    """Raise for every attribute, as a proxy of a web framework does outside of a request."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def _with_strange_objects(_: Any) -> Any:
+    endless, unbound = _Endless(), _Unbound()
+
+    def foreign(self: Any, bucketName: Any, objectKey: Any, content: Any = None, headers: Any = None) -> Any:  # noqa: N803
+        return (endless, unbound) if headers is unbound else _replacement(self, bucketName, objectKey, content)
+
+    return foreign
+
+
+@pytest.mark.parametrize("replace", [_unrelated, _with_another_hook, _with_strange_objects])
+def test_a_replaced_method_is_reported_off_and_can_be_hooked(replace: Any, http: RecordingServer) -> None:
+    original = vars(obs.ObsClient)["putContent"].__wrapped__
+    obs.ObsClient.putContent = replaced = replace(original)
+    try:
+        assert obs_sse_guard.status()[_PLACE] == "off"
+        obs_sse_guard.install()
+        assert obs_sse_guard.status()[_PLACE] == "active"
+        with open_client("v2", http) as client:
+            assert is_guarded(client)
+            assert client.putContent(BUCKET, OBJECT, None) == "replaced"
+        obs_sse_guard.uninstall()
+        assert vars(obs.ObsClient)["putContent"] is replaced
+    finally:
+        obs.ObsClient.putContent = original
+
+
+def test_a_hook_is_found_behind_strange_objects() -> None:
+    hook = vars(obs.ObsClient)["putContent"]
+    endless, unbound = _Endless(), _Unbound()
+
+    def foreign(*args: Any) -> Any:
+        return (endless, unbound) if not args else hook(*args)
+
+    assert is_hooked(foreign, "putContent")
+
+
+def test_a_method_that_is_none_is_reported_and_spares_the_other_hooks() -> None:
+    original = vars(obs.ObsClient)["getObject"].__wrapped__
+    obs.ObsClient.getObject = None
+    try:
+        assert obs_sse_guard.status()["obs.client.ObsClient.getObject"] == "off"
+        with pytest.warns(obs_sse_guard.SSEGuardWarning, match=r"could not hook obs\.client\.ObsClient\.getObject:"):
+            obs_sse_guard.install()
+        assert obs_sse_guard.status()["obs.client.ObsClient.getObject"] == "unsupported"
+        obs_sse_guard.uninstall()
+        assert obs.ObsClient.getObject is None
+        assert not any(is_hook(value) for value in vars(obs.ObsClient).values())
+    finally:
+        obs.ObsClient.getObject = original
+
+
+def test_a_hook_that_cannot_be_removed_spares_the_rest(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(owner: Any, name: str) -> None:
+        if name == "getObject":
+            raise TypeError("cannot set attributes")
+        restore(owner, name)
+
+    monkeypatch.setattr("obs_sse_guard._hooks.installer.restore", failing)
+    obs_sse_guard.uninstall()
+    assert "could not remove a hook (TypeError in failing" in caplog.text
+    left = {name for name, value in vars(obs.ObsClient).items() if is_hook(value)}
+    assert left == {"getObject"}
+    monkeypatch.undo()
+    obs_sse_guard.uninstall()
+    assert not is_hook(vars(obs.ObsClient)["getObject"])
+
+
+# ------------------------------------------------------------------------------------- aliases
+
+
+def _aliases() -> dict[str, str]:
+    """Return the attributes of ObsClient under which a function has another name than its own, with that name."""
+    functions = {name: value for name, value in vars(obs.ObsClient).items() if inspect.isfunction(value)}
+    return {name: value.__name__ for name, value in functions.items() if value.__name__ not in (name, "hook")}
+
+
+def test_an_alias_is_hooked_and_pickled_as_what_it_is() -> None:
+    aliases = {alias: name for alias, name in _aliases().items() if name in vars(obs.ObsClient)}
+    assert len(aliases) >= 11
+    for alias, name in aliases.items():
+        function = vars(obs.ObsClient)[alias]
+        assert is_hooked(function, alias) is is_hooked(vars(obs.ObsClient)[name], name)
+        assert pickle.loads(pickle.dumps(function)) is function is vars(obs.ObsClient)[name]  # noqa: S301  # our own
+    obs_sse_guard.uninstall()
+    for alias, name in aliases.items():
+        assert not is_hook(vars(obs.ObsClient)[alias])
+        assert vars(obs.ObsClient)[alias] is vars(obs.ObsClient)[name]

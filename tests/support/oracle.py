@@ -130,7 +130,16 @@ def may_carry_key(request: Request) -> bool:
 
 
 def evaluate(
-    sse: RequestSSE, *, secure: bool, policy: str, tls_gap: str = "", dropped: bool = False, redirected: bool = False
+    sse: RequestSSE,
+    *,
+    secure: bool,
+    policy: str,
+    tls_gap: str = "",
+    dropped: bool = False,
+    redirected: bool = False,
+    other_host: bool = False,
+    kms_part: bool = False,
+    read_kms: bool = False,
 ) -> dict[str, str]:
     """Return every finding about a request, with its outcome.
 
@@ -141,12 +150,15 @@ def evaluate(
         tls_gap: the name of the finding about its TLS, if there is one.
         dropped: whether an SSE argument was ignored.
         redirected: whether the application asked for https, and a redirect led here.
+        other_host: whether a redirect leads to another host.
+        kms_part: whether it is a part of an upload begun with SSE-KMS.
+        read_kms: whether the response names SSE-KMS.
     """
     strict = policy == "strict"
     usual = REFUSED if strict else LOGGED
-    found: dict[str, str] = {} if secure else _in_clear(sse, strict=strict)
+    found: dict[str, str] = {} if secure else _in_clear(sse, strict=strict, kms_part=kms_part)
     named = sse.key or not {sse.source, sse.target}.isdisjoint({"SSE-C", "SSE-KMS"})
-    if redirected and not secure and named and REFUSED not in found.values():
+    if redirected and not secure and named and REFUSED not in _in_clear(sse, strict=False, kms_part=kms_part).values():
         found = {"downgraded-redirect": REFUSED}
     if sse.key == "metadata":
         found["key-misplaced"] = REFUSED
@@ -154,16 +166,24 @@ def evaluate(
         found["key-in-url"] = usual
     if secure and sse.key and tls_gap:
         found[tls_gap] = LOGGED if tls_gap == "unverified-host" else usual
+    if secure and sse.key and other_host:
+        found["cross-host-redirect"] = usual
     if dropped:
         found["sse-dropped"] = usual
+    if read_kms and not secure:
+        found["read-in-clear"] = LOGGED
     return found
 
 
-def _in_clear(sse: RequestSSE, *, strict: bool) -> dict[str, str]:
+def _in_clear(  # noqa: PLR0911  # one for each line of the table of findings
+    sse: RequestSSE, *, strict: bool, kms_part: bool
+) -> dict[str, str]:
     row = row_of(sse.operation, "none" if sse.source == "SSE-OBS" else sse.source, sse.target)
     later = next((row for row in ROWS_OF_2025 if row[1:4] == (sse.operation, sse.source, sse.target)), None)
     if row and "http" not in row.allowed:
         return {row.id: REFUSED}
+    if kms_part:
+        return {"inferred-kms": REFUSED}
     if row and sse.key:
         return {row.id: REFUSED if strict else LOGGED}
     if sse.key and sse.key != "metadata":

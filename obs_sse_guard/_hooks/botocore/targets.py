@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from obs_sse_guard._hooks.botocore.logs import log_hook
 from obs_sse_guard._hooks.botocore.methods import method_hook
 from obs_sse_guard._hooks.botocore.signing import (
     form_hook,
@@ -12,6 +11,7 @@ from obs_sse_guard._hooks.botocore.signing import (
 )
 from obs_sse_guard._hooks.botocore.wire import send_hook
 from obs_sse_guard._hooks.hook import Target
+from obs_sse_guard._hooks.log_records import record_hook
 
 __all__ = ["TARGETS"]
 
@@ -30,6 +30,6 @@ TARGETS: tuple[Target, ...] = (
     Target("botocore.crt.auth", "CrtSigV4QueryAuth._modify_request_before_signing", url_signer_hook),
     Target("botocore.crt.auth", "CrtSigV4AsymQueryAuth._modify_request_before_signing", url_signer_hook, optional=True),
     # The standard library's, by the name that it has in botocore: a process without botocore is left alone.
-    Target("botocore.endpoint", "logging.Logger.makeRecord", log_hook),
+    Target("botocore.endpoint", "logging.Logger.makeRecord", record_hook),
 )
 """Every place that is hooked in botocore."""

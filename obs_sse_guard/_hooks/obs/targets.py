@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from obs_sse_guard._hooks.hook import Target
+from obs_sse_guard._hooks.log_records import record_hook
 from obs_sse_guard._hooks.obs.logs import log_hook
 from obs_sse_guard._hooks.obs.methods import METHODS, method_hook, other_method_hook, other_methods
 from obs_sse_guard._hooks.obs.signing import post_signature_hook, signed_url_hook
@@ -29,4 +30,6 @@ TARGETS: tuple[Target, ...] = (
     Target("obs.client", "_download_files", tasks_hook),
     Target("obs.extension", "_task_wrap", task_hook),
     Target("obs.ilog", "LogClient.log", log_hook),
+    # The standard library's: with use_http_conns, urllib3 logs URLs and errors.
+    Target("obs.ilog", "logging.Logger.makeRecord", record_hook),
 )

@@ -5,9 +5,11 @@ Everything else in the logs is unchanged.
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,9 @@ from tests.support.s3_calls import (
     succeeded,
 )
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
-from tests.support.sse import ENCODED, KEY, MD5
+from tests.support.sse import ENCODED, KEY, MD5, S3_KEY_HEADER
 
-LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore", "s3fs", "fsspec")
+LOGGERS = ("botocore", "boto3", "s3transfer", "aiobotocore", "s3fs", "fsspec", "urllib3", "aiohttp")
 MASK = "******"
 MEGABYTE = 1024 * 1024
 LARGE = b"0123456789abcdef" * (6 * MEGABYTE // 16)
@@ -149,6 +151,19 @@ TRANSFERS: dict[str, Callable[[RecordingServer, Path], Any]] = {
     "copy": _transfer(lambda client, _: client.copy(SOURCE, BUCKET, OBJECT, ExtraArgs={**customer(), **SOURCE_SSE})),
 }
 each_transfer = pytest.mark.parametrize("name", TRANSFERS)
+
+
+def _upload(client: Any, arguments: dict[str, Any], config: TransferConfig | None = None) -> None:
+    client.upload_fileobj(io.BytesIO(LARGE if config else b"small"), BUCKET, OBJECT, ExtraArgs=arguments, Config=config)
+
+
+TRANSFERS_OF_ANY_KEY: dict[str, Callable[[Any, dict[str, Any]], None]] = {
+    "upload_fileobj": _upload,
+    "upload_fileobj in parts": lambda client, arguments: _upload(client, arguments, _IN_PARTS),
+    "copy": lambda client, arguments: client.copy(
+        SOURCE, BUCKET, OBJECT, ExtraArgs={**arguments, **{f"CopySource{name}": arguments[name] for name in arguments}}
+    ),
+}
 
 
 def _text(log: _Lines) -> str:
@@ -294,7 +309,7 @@ def test_everything_else_of_a_transfers_log_is_unchanged(name: str, log: _Lines,
 
 def test_records_of_other_loggers_are_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     line = f"x-amz-server-side-encryption-customer-key: {ENCODED}"
-    for name in ("app", "botocorelike", "urllib3"):
+    for name in ("app", "botocorelike", "root"):
         logging.getLogger(name).warning("%s", line)
     assert [record.getMessage() for record in caplog.records] == [line] * 3
 
@@ -367,3 +382,115 @@ def test_refusals_are_logged_without_the_key(log: _Lines, http: RecordingServer)
     refused(outcome("boto3", http, _by_handler), "table-1/PutObject")
     assert "Exception received when sending HTTP request" in _text(log)
     assert not _leaks(_text(log))
+
+
+# ------------------------------------------------------------------------ keys of other kinds, and errors
+
+
+class _Secret(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Secret {self!s}>"
+
+
+@pytest.mark.parametrize("key", [bytearray(KEY.encode()), memoryview(KEY.encode()), _Secret(KEY), f"b'{KEY}"[:32]])
+@pytest.mark.parametrize("name", TRANSFERS_OF_ANY_KEY)
+def test_keys_of_other_kinds_are_masked(name: str, key: Any, https: TlsRecordingServer, log: _Lines) -> None:
+    with boto3_resource(https) as resource:
+        arguments = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
+        TRANSFERS_OF_ANY_KEY[name](resource.meta.client, arguments)
+    assert not _leaks(_text(log))
+    assert MASK in _text(log)
+
+
+@each_sdk
+def test_a_key_in_a_signed_url_is_masked(sdk: str, https: TlsRecordingServer, log: _Lines) -> None:
+    """urllib3 logs the path of each request, and with this signature that contains the headers."""
+    assert succeeded(outcome(sdk, https, asking("GetObject", "SSE-C"), signature_version="s3-query"))
+    assert not _leaks(_text(log))
+    assert sdk != "boto3" or any(f"customer-key={MASK}" in line for line in log.lines if "urllib3" in line)
+
+
+@each_sdk
+@pytest.mark.parametrize("key", [f"{KEY}\nb", f"'{KEY}'\nb", f'"{KEY}\\\n/b', f"\n{KEY}"])
+def test_a_value_that_an_error_quotes_without_its_name_is_masked(
+    key: str, sdk: str, signature: str, https: TlsRecordingServer, log: _Lines
+) -> None:
+    def call(client: Any) -> Any:
+        return client.list_parts(Bucket=BUCKET, Key=OBJECT, UploadId=UPLOAD_ID, SSECustomerKey=key)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # such an error leaves the connection open
+        assert isinstance(outcome(sdk, https, call, signature_version=signature), Exception)
+        gc.collect()
+    assert not _leaks(_text(log))
+
+
+_ERRORS = (
+    "<Error><Code>InvalidArgument</Code><ArgumentName>{name}</ArgumentName><ArgumentValue>{key}</ArgumentValue></Error>",
+    "<Error><StringToSign>PUT\n\n{name}:{key}\n/b/k</StringToSign><StringToSignBytes>{bytes}</StringToSignBytes></Error>",
+    "<Error><Code>InvalidArgument</Code><Message>{name}: {key}</Message></Error>",
+    '{{"headers": {{"{name}": "{key}"}}}}',
+)
+
+
+@each_sdk
+@pytest.mark.parametrize("body", _ERRORS)
+def test_a_key_that_the_server_returns_is_masked(body: str, sdk: str, https: TlsRecordingServer, log: _Lines) -> None:
+    dump = ENCODED.encode().hex(" ")
+    written = body.format(name=S3_KEY_HEADER, key=ENCODED, bytes=dump)
+    https.answer("PUT", 400, {"X-Echo": f"{S3_KEY_HEADER}={ENCODED}"}, written)
+    assert isinstance(outcome(sdk, https, CALLS["put_object"]), Exception)
+    assert not _leaks(_text(log))
+    assert dump not in _text(log)
+
+
+def test_an_exception_without_a_key_is_unchanged(log: _Lines, caplog: pytest.LogCaptureFixture) -> None:
+    errors = [ValueError("Invalid header value b'a\\nb'"), ValueError("encryption"), ValueError("")]
+    for error in errors:
+        logging.getLogger("botocore").warning("failed: %r", error, exc_info=error)
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == errors
+    assert "failed: ValueError(\"Invalid header value b'a\\\\nb'\")" in _text(log)
+
+
+def _fail(headers: Any) -> None:
+    message = f"Invalid header value {headers[S3_KEY_HEADER]!r}"
+    raise ValueError(message)
+
+
+@pytest.mark.parametrize("key", [KEY, KEY.encode(), f"é{KEY}", f"\\'{KEY}\n"])
+def test_a_traceback_is_masked(key: str | bytes, log: _Lines) -> None:
+    headers = {S3_KEY_HEADER: key, f"{S3_KEY_HEADER}-MD5": "="}
+    try:
+        try:
+            _fail(headers)
+        except ValueError as error:
+            logging.getLogger("s3fs").warning("failed: %s", error)
+            raise LookupError from error
+    except LookupError:
+        logging.getLogger("botocore").warning("failed", exc_info=True)
+    assert not _leaks(_text(log))
+    assert log.lines[0] == f"s3fs WARNING failed: Invalid header value {_quoted(key)}"
+    assert f"ValueError: Invalid header value {_quoted(key)}\n" in log.lines[1]
+    assert "LookupError" in log.lines[1]
+
+
+def _quoted(key: str | bytes) -> str:
+    return repr(key).replace(repr(key).strip("b")[1:-1], MASK)
+
+
+def test_a_failure_of_the_redaction_does_not_lose_a_record(log: _Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("obs_sse_guard._hooks.redaction._contents")
+    logging.getLogger("botocore").warning("kept")
+    assert "kept" in log.lines[0]
+
+
+def test_a_failing_repr_is_left_to_logging(log: _Lines) -> None:
+    class Failing:
+        def __repr__(self) -> str:
+            raise ValueError("no repr")
+
+    with pytest.raises(ValueError, match="no repr"):
+        logging.getLogger("botocore").warning("%s", Failing())
+    assert log.lines == []

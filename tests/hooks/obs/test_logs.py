@@ -167,7 +167,7 @@ def test_records_that_no_handler_writes_are_not_masked(
 
     log.setLevel(logging.INFO)
     client = LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk")
-    monkeypatch.setattr("obs_sse_guard._hooks.obs.logs.redacted", never)
+    monkeypatch.setattr("obs_sse_guard._hooks.obs.logs.redact_message", never)
     client.log(logging.DEBUG, OBS_KEY_HEADER)
     assert log.lines == []
 
@@ -175,7 +175,7 @@ def test_records_that_no_handler_writes_are_not_masked(
 def test_a_failure_of_the_redaction_does_not_lose_a_line(
     log: _Lines, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("obs_sse_guard._hooks.obs.logs.redacted")
+    monkeypatch.delattr("obs_sse_guard._hooks.obs.logs.redact_message")
     LogClient(LogConf(), f"obs-sdk-{request.node.name}", "sdk").log(logging.INFO, "kept")
     assert log.lines[0].endswith("kept")
 
