@@ -112,7 +112,7 @@ CATALOGUE: dict[str, FindingType] = {
     "sse-dropped": FindingType(
         Action.LOG,
         Action.REFUSE,
-        "the SDK silently ignores this SSE argument, so the object would be stored unencrypted",
+        "the SDK silently ignores this SSE argument, so an object that is written would be stored unencrypted",
         names_matter=True,
     ),
     "cannot-judge": FindingType(
