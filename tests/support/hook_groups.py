@@ -29,6 +29,7 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "ObsClient: log": ("obs.ilog.*",),
     "botocore: operations": ("botocore.client.*",),
     "botocore: each attempt": ("botocore.endpoint.Endpoint.*",),
+    "botocore: each connection": ("botocore.awsrequest.*",),
     "botocore: signers": ("botocore.signers.*",),
     "botocore: signatures": ("botocore.auth.*", "botocore.crt.*"),
     "botocore: log": ("botocore.endpoint.logging.*",),

@@ -86,8 +86,11 @@ def operation_of(  # noqa: PLR0913, PLR0917  # what a request consists of
 
 def is_tls(connection: Any) -> bool:
     """Return whether a connection is TLS. Asked of itself, not of the client: a pool hands out what was put there."""
+    connection = getattr(connection, "real_connection", connection)  # vcrpy puts one of its own before it
     if isinstance(connection, HTTPConnection):
         return isinstance(connection, HTTPSConnection)
+    if getattr(connection, "default_port", None) == HTTPSConnection.default_port:
+        return True  # of another copy of http.client, such as eventlet's
     request = getattr(connection, "req", None)  # obs.http.Connection, of use_http_conns=True
     if request is not None:
         return to_text(request.scheme).lower() == "https"
