@@ -96,16 +96,11 @@ def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool, verification: Any =
         return ""
     if verification is None:  # an HTTP session of the application's own without this attribute is presumed to verify
         verification = getattr(getattr(endpoint, "http_session", None), "_verify", True)
-    gap = _gap_of(verification)
-    return unreported_gap(endpoint, gap) if gap else ""
-
-
-def _gap_of(verification: Any) -> str:
+    gap = "" if verification else "unverified-tls"
     if isinstance(verification, SSLContext):
-        if verification.verify_mode is not CERT_NONE:
-            return "" if verification.check_hostname else "unverified-host"
-        return "unverified-tls"
-    return "" if verification else "unverified-tls"
+        unverified = verification.verify_mode is CERT_NONE
+        gap = "unverified-tls" if unverified else "" if verification.check_hostname else "unverified-host"
+    return gap and unreported_gap(endpoint, gap)
 
 
 def can_have_findings(sse: SSEHeaders, *, secure: bool, exposed: bool, kms_upload: bool) -> bool:
