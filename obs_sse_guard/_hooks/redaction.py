@@ -81,7 +81,10 @@ def _contents(message: Any, args: Any) -> tuple[list[str], list[bytes]]:
         elif kind is MethodType:
             values.append(value.__self__)
         elif kind is dict and len(values) < _MAX_VALUES:
-            values += value
+            try:
+                texts.append("\n".join(value))
+            except TypeError:  # some names are no text
+                values += value
             values += value.values()
         elif kind in _SEQUENCES and len(values) < _MAX_VALUES:
             values += value
