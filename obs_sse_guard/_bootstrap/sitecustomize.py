@@ -1,27 +1,31 @@
 """Activate the guard in a Python process that ``obs-sse-guard run`` started, then import the next ``sitecustomize``.
 
 Every Python that the program starts runs this file, including older ones and ones without the guard. It must
-stay readable to Python 3.6 and use nothing but the standard library.
+stay readable to Python 2.7 and use nothing but the standard library.
 """
 # ruff: noqa: INP001  # a PYTHONPATH entry, not a package
 
-import contextlib
 import importlib
 import os
 import sys
 
 try:
     import obs_sse_guard  # noqa: F401  # the import installs the hooks
-except Exception as error:  # noqa: BLE001  # whatever fails in the guard, the program runs, but not silently
-    _reason = " ".join(f"{sys.executable}: {type(error).__name__}: {error}".split())
-    with contextlib.suppress(AttributeError, OSError):  # stderr is missing or closed
-        sys.stderr.write(f"obs-sse-guard run: NOT GUARDED: {_reason}\n")
+except Exception as error:  # noqa: BLE001  # whatever fails in the guard, the program never runs silently without it
+    _reason = " ".join("{}: {}: {}".format(sys.executable, type(error).__name__, error).split())  # noqa: UP032  # 2.7
+    try:
+        sys.stderr.write("obs-sse-guard run: NOT GUARDED: " + _reason + "\n")
+        sys.stderr.flush()
+    except Exception:  # noqa: BLE001, S110  # stderr is missing or closed
+        pass
+    if "_OBS_SSE_GUARD_REQUIRE" in os.environ:
+        os._exit(1)  # an exception would be printed with a traceback, or ignored, depending on the release
 
 # From here on, behave as if this file did not exist. If the next one fails or is missing, the error goes
 # to `site`, which handles it as usual.
 _folder = os.path.dirname(__file__)  # noqa: PTH120  # the entry of sys.path as it is spelled
 sys.path[:] = [entry for entry in sys.path if entry != _folder]
-del sys.modules["sitecustomize"]
+_this = sys.modules.pop("sitecustomize")  # kept, for Python 2 clears the names of a module that nobody holds
 try:
     importlib.import_module("sitecustomize")
 finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,7 +32,8 @@ class Command(NamedTuple):
         help: one line for ``--help``.
         arguments: what it takes, each a name and the options of ``ArgumentParser.add_argument``.
         passes_on: the words that may start the command line of another program, besides its name. That command line
-            goes to ``arguments.words`` unread, because argparse would look for its own options in it.
+            goes to ``arguments.words`` unread, because argparse would look for its own options in it. The command's
+            own options, all of them flags, stand before it.
         notes: the end of the command's ``--help``.
     """
 
@@ -63,14 +65,25 @@ COMMANDS: tuple[Command, ...] = (
         "run",
         "run an unmodified program with the guard active in it and in every Python process that it starts",
         (
-            ("program", {"help": "as the shell would find it, such as python or gunicorn; or -m MODULE, or SCRIPT.py"}),
+            (
+                "--require",
+                {"action": "store_true", "help": "exit with 1 where a Python lacks the guard, instead of running"},
+            ),
+            (
+                "program",
+                {
+                    "help": "python, which is the one of this environment; any other program, as the shell would find "
+                    "it, such as gunicorn; -m MODULE; or SCRIPT.py"
+                },
+            ),
             ("argument", {"nargs": "*", "default": (), "help": "passed to the program unchanged"}),
         ),
         passes_on=("--", "-m"),
         notes="Exits with the program's status, or with 2 if no program is given, 127 if it is not found, 126 if it "
-        "cannot be executed. Injected through PYTHONPATH; cannot reach Python started with -I, -E or -S, frozen "
-        "applications, or processes started with a clean environment, such as by sudo. Put other launchers first: "
-        "opentelemetry-instrument obs-sse-guard run python app.py.",
+        "cannot be executed. A Python without the guard prints one line, NOT GUARDED, and runs; with --require it "
+        "exits with 1, as does each such Python that the program starts. Injected through PYTHONPATH; cannot reach "
+        "Python started with -I, -E or -S, frozen applications, or processes started with a clean environment, such as "
+        "by sudo. Put other launchers first: opentelemetry-instrument obs-sse-guard run python app.py.",
     ),
     Command(
         "audit",
@@ -157,8 +170,14 @@ def _passed_on(words: Sequence[str]) -> argparse.Namespace | None:
     """Return the command line that a command passes on; ``None`` if it is for the parser to read or to reject."""
     name, *rest = words or ("",)
     command = next((command for command in COMMANDS if command.passes_on and command.name == name), None)
-    if command and rest and (rest[0] in command.passes_on or not rest[0].startswith("-")):
-        return argparse.Namespace(module=command.module, words=rest)
+    if command is None:
+        return None
+    flags = [argument for argument, _ in command.arguments if argument.startswith("--")]
+    given = [*itertools.takewhile(flags.__contains__, rest)]
+    rest = rest[len(given) :]
+    if rest and (rest[0] in command.passes_on or not rest[0].startswith("-")):
+        options = {flag.lstrip("-"): flag in given for flag in flags}
+        return argparse.Namespace(module=command.module, words=rest, **options)
     return None
 
 

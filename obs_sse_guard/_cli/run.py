@@ -7,6 +7,7 @@ holds one, and is put first in ``PYTHONPATH``, which child processes inherit.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,36 +22,73 @@ if TYPE_CHECKING:
 __all__ = ["BOOTSTRAP", "run"]
 
 BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
+REQUIRE = "_OBS_SSE_GUARD_REQUIRE"
+"""The variable that tells every Python below that it must not run without the guard."""
 
 # As shells and env(1) use them.
 NO_PROGRAM, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
+NOT_GUARDED = 1
+
+_THIS_PYTHON = ("python", "python3", f"python3.{sys.version_info.minor}")
+_PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?")
+# Letters together, the last of which may take a value: the rest of the word, or the next one.
+_OPTION = re.compile(r"-(?P<flags>[^\W\dcmWX]*)(?P<last>[cmWX]?)(?P<value>.*)", re.DOTALL)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the program. On POSIX it replaces this process, so that only a failure returns.
 
     Args:
-        arguments: ``words``, the program and its arguments, after an optional ``--``.
+        arguments: ``words``, the program and its arguments, after an optional ``--``; ``require``, whether a Python
+            without the guard must not run.
 
     Returns:
-        The program's exit status; 2 if none is given, 127 if there is no such program, 126 if it cannot be executed.
+        The program's exit status; 2 if none is given, 127 if there is no such program, 126 if it cannot be executed,
+        1 if it would run without the guard and must not.
     """
     command = _command(arguments.words)
     if not command or not command[0]:
         sys.stderr.write("obs-sse-guard run: no program given\n")
         return NO_PROGRAM
+    environment = {**os.environ, "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", ""))}
+    if arguments.require:
+        environment[REQUIRE] = "1"
+    barring = _barring_option(command)
+    if barring:
+        sys.stderr.write(f"obs-sse-guard run: NOT GUARDED: {command[0]}: {barring} keeps the guard out\n")
+        if REQUIRE in environment:
+            return NOT_GUARDED
     try:
-        return _start(command, {**os.environ, "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", ""))})
+        return _start(command, environment)
     except OSError as error:
         sys.stderr.write(f"obs-sse-guard run: {command[0]}: {error.strerror}\n")
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
 
 
 def _command(words: Sequence[str]) -> list[str]:
-    """Return the words for the operating system; a module or a script runs in this very interpreter."""
+    """Return the words for the operating system; Python, a module or a script runs in this very interpreter.
+
+    Without an activated virtual environment, the first ``python`` on the PATH is another one, and lacks the guard.
+    """
     words = list(words[1:] if words[:1] == ["--"] else words)
+    if words and words[0].removesuffix(".exe") in _THIS_PYTHON:
+        return [sys.executable, *words[1:]]
     is_python = words[:1] == ["-m"] or any(word.endswith(".py") and Path(word).is_file() for word in words[:1])
     return [sys.executable, *words] if is_python else words
+
+
+def _barring_option(command: Sequence[str]) -> str:
+    """Return the option that keeps a Python from reading PYTHONPATH or ``sitecustomize``; empty if there is none."""
+    words = iter(command[1:] if _PYTHON.fullmatch(Path(command[0]).name) else ())
+    for option in map(_OPTION.match, words):
+        if option is None or option["last"] in ("c", "m"):  # what follows are options of the program
+            return ""
+        barring = re.search("[IES]", option["flags"])
+        if barring:
+            return f"-{barring[0]}"
+        if option["last"] and not option["value"]:
+            next(words, "")
+    return ""
 
 
 def _python_path(value: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
-__all__ = ["CallSite", "call_site"]
+__all__ = ["CallSite", "call_site", "caller_id"]
 
 _PACKAGES = (
     "obs_sse_guard",
@@ -50,6 +50,21 @@ def call_site() -> CallSite | None:
     Returns:
         ``None`` if there is none: in a worker thread of an SDK, and in a task whose outermost coroutine is an SDK's.
     """
+    frame = _application_frame()
+    return frame and CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code))
+
+
+def caller_id() -> int:
+    """Return what tells the application's calls under way apart, 0 for one without a call site.
+
+    One call passes several hooks, and each finds the same frame of the application. A call that is made from within it,
+    by a body that is read for example, comes from another frame, even at the same line.
+    """
+    frame = _application_frame()
+    return 0 if frame is None else id(frame)  # which stays where it is while its call is under way
+
+
+def _application_frame() -> FrameType | None:
     packages = _folders()
     # Not inspect.stack(), which reads the source of every frame.
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the only way to walk it
@@ -58,7 +73,7 @@ def call_site() -> CallSite | None:
         if file in _EVENT_LOOP:
             return None
         if not file.startswith(packages) and (not file.startswith(_STDLIB) or file.startswith(_INSTALLED)):
-            return CallSite(file, frame.f_lineno, _name(frame.f_code))
+            return frame
         frame = frame.f_back
     return None
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from obs_sse_guard._enforcement import reporters
+from obs_sse_guard._enforcement.callsite import caller_id
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
@@ -27,8 +28,8 @@ __all__ = ["disable", "enable", "enforce", "enforcing", "is_enabled", "refusals"
 _enabled = False
 
 # One call passes several hooks, and each of them finds the same: it is reported once. A context variable, for it is
-# right in threads and in coroutines alike.
-_reported: ContextVar[frozenset[tuple[str, str]]] = ContextVar("obs_sse_guard_reported", default=frozenset())
+# right in threads and in coroutines alike. A task that is begun within a call inherits what was reported by then.
+_calls: ContextVar[tuple[enforcing, ...]] = ContextVar("obs_sse_guard_calls", default=())
 
 # The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
@@ -73,8 +74,15 @@ def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset
     if refused is not None:
         reported = _report([refused])  # before it is raised: an application may well swallow it
         return _refusal(refused), reported
-    muted = _reported.get()
-    return None, _report([decision for decision in decisions if (decision.finding.id, context.host) not in muted])
+    muted = _muted(context.host) if decisions else frozenset()
+    return None, _report([decision for decision in decisions if decision.finding.id not in muted])
+
+
+def _muted(host: str) -> frozenset[str]:
+    """Return the ids of the findings that a hook further out has reported about this very call."""
+    calls = [call for call in _calls.get() if call.reported and call.host == host]
+    caller = caller_id() if calls else 0
+    return frozenset().union(*(call.reported for call in calls if call.caller == caller))
 
 
 def _report(decisions: list[Decision]) -> frozenset[str]:
@@ -101,20 +109,32 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
 
     Entering returns the ids of the findings that were reported, or raises `SSETransportError`. A class, not a
     generator: a traceback shows every frame between the application and the refusal.
+
+    Attributes:
+        host: the host of the request.
+        reported: the ids of the findings that were reported; none once the call has ended.
+        caller: which call of the application it is.
     """
+
+    reported: frozenset[str] = frozenset()
+    caller = 0
 
     def __init__(self, context: RequestContext) -> None:
         self._context = context
+        self.host = context.host
 
     def __enter__(self) -> frozenset[str]:
         refusal, reported = _judge(self._context)
         if refusal is not None:
             raise refusal  # here, not in `enforce`: a frame less in the traceback
-        self._token = _reported.set(_reported.get() | {(name, self._context.host) for name in reported})
+        if reported:
+            self.caller, self.reported = caller_id(), reported
+        self._token = _calls.set((*_calls.get(), self))
         return reported
 
     def __exit__(self, *_: object) -> None:
-        _reported.reset(self._token)
+        self.reported = frozenset()
+        _calls.reset(self._token)
 
 
 @contextlib.contextmanager

@@ -71,16 +71,16 @@ class ImportWatcher:
         """Watch these modules too, and start watching if that was stopped, or the finder was removed."""
         new = set(modules) - self._modules
         self._modules |= new
-        if not self.is_watching():
-            self._start()
         for name in sorted(new - sys.modules.keys()):  # for the others wrapt would call at once, finished or not
             self._register(name)
+        if not self.is_watching():
+            self._start()  # last, for our finder must stand before wrapt's
         self._look()
 
     def _start(self) -> None:
         finder = _Finder(self._look_on)
         self._finder = weakref.ref(finder, self._warn_of_removal)
-        sys.meta_path.insert(0, finder)  # before wrapt's own finder
+        sys.meta_path.insert(0, finder)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -139,14 +139,15 @@ class ImportWatcher:
             self._is_looking.now = False
 
     def _register(self, name: str) -> None:
-        importer: Any = sys.modules.get("wrapt.importer")
-        # wrapt inserts its finder once per process, even if somebody has removed that since.
-        if importer and not any(isinstance(finder, importer.ImportHookFinder) for finder in sys.meta_path):
-            sys.meta_path.insert((self._position() or 0) + 1, importer.ImportHookFinder())
         # wrapt drops a registration before it calls back, and never calls if another library's hook raises.
+        importer: Any = sys.modules.get("wrapt.importer")
         registered = getattr(importer, "_post_import_hooks", {}).get(name)
         if self._imported not in (registered or ()):
             wrapt.register_post_import_hook(self._imported, name)
+        # wrapt inserts its finder once per process, even if somebody has removed that since.
+        finder: Any = getattr(importer, "ImportHookFinder", object)
+        if not any(isinstance(other, finder) for other in sys.meta_path):
+            sys.meta_path.insert((self._position() or 0) + 1, finder())
 
     def _imported(self, module: ModuleType) -> None:
         self._seen[module.__name__] = module

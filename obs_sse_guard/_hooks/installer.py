@@ -202,6 +202,7 @@ class HookInstaller:
     def _imported(self, module: str) -> None:
         if is_enabled():
             self._hook_modules(module)
+        if is_enabled():  # another thread, or a copy of the package that was imported meanwhile, may have removed them
             self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:

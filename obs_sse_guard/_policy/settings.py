@@ -8,6 +8,7 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from obs_sse_guard._policy.public_hosts import public_name, public_network, public_suffix
 from obs_sse_guard._policy.request import normalize_host
 from obs_sse_guard._util.warn import warn_once
 
@@ -97,16 +98,24 @@ class Settings(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """An environment variable with an unknown value, and the message about it."""
+    """A questionable value of an environment variable.
+
+    Attributes:
+        variable: its name.
+        message: what is wrong with it, and what to do.
+        exposes: whether requests are unprotected as a result.
+    """
 
     variable: str
     message: str
+    exposes: bool = False
 
 
 def read_settings() -> Settings:
     """Read the settings from the environment as it is now.
 
-    An unknown value warns once and leaves the default: a typo never disables the guard.
+    An unknown value warns once and leaves the default: a typo never disables the guard. An entry of the trusted hosts
+    that is too wide warns once as well, and works.
     """
     settings, problems = parse_settings()
     for problem in problems:
@@ -146,17 +155,33 @@ def _parse_trusted_hosts(value: str) -> tuple[TrustedHosts, tuple[Problem, ...]]
         network = _ip_network(entry)
         if network is not None:
             networks.append(network)
+            public = public_network(network)
         elif entry.startswith("*.") and _is_name(entry[2:]):
             suffixes.append(entry[1:])
+            public = public_suffix(entry[1:])
         elif _is_name(entry):
             names.add(entry)
+            public = public_name(entry)
         else:
-            message = (
-                f"{TRUSTED_HOSTS}: unknown entry {part.strip()!a}; it trusts nothing. Valid entries: host names, "
-                "*.suffix, IP addresses and networks, without scheme, port or path."
-            )
-            problems.append(Problem(TRUSTED_HOSTS, message))
+            problems.append(_problem(_UNKNOWN_ENTRY.format(part.strip()), exposes=False))
+            continue
+        if public:
+            problems.append(_problem(_PUBLIC_ENTRY.format(part.strip(), public), exposes=True))
     return TrustedHosts(frozenset(names), tuple(suffixes), tuple(networks)), tuple(problems)
+
+
+_UNKNOWN_ENTRY = (
+    "unknown entry {!a}; it trusts nothing. Valid entries: host names, *.suffix, IP addresses and networks, without "
+    "scheme, port or path."
+)
+_PUBLIC_ENTRY = (
+    "{!a} covers {}, so requests may cross the Internet in plaintext. List only the hosts of your own sidecars and "
+    "test servers."
+)
+
+
+def _problem(message: str, *, exposes: bool) -> Problem:
+    return Problem(TRUSTED_HOSTS, f"{TRUSTED_HOSTS}: {message}", exposes)
 
 
 def _is_name(entry: str) -> bool:

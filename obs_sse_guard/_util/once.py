@@ -10,11 +10,15 @@ __all__ = ["OncePerKey"]
 
 
 class OncePerKey:
-    """Remembers which keys were reported. Bounded, thread-safe and fork-safe."""
+    """Remembers which keys were reported. Bounded, thread-safe and fork-safe.
+
+    The key that was reported longest ago makes room and is reported anew when it returns: one record too many is better
+    than a key that is never reported.
+    """
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
-        self._seen: set[str] = set()
+        self._seen: dict[str, None] = {}  # in the order in which they were reported
         self._renew_lock()
         after_fork_in_child(self._renew_lock)
 
@@ -23,11 +27,13 @@ class OncePerKey:
         self._lock = threading.RLock()
 
     def __call__(self, key: str) -> bool:
-        """Return whether to report now: true the first time for a key, never past the limit."""
+        """Return whether to report now: true the first time for a key."""
         with self._lock:
-            if key in self._seen or len(self._seen) >= self._limit:
+            if key in self._seen:
                 return False
-            self._seen.add(key)
+            while len(self._seen) >= self._limit:
+                del self._seen[next(iter(self._seen))]
+            self._seen[key] = None
             return True
 
     def forget(self) -> None:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextvars
+import io
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obs
 import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import decision
-from obs_sse_guard._enforcement.enforce import enforce
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.request import SDK, KeyLocation, RequestContext
 from obs_sse_guard.rules import Encryption
-from tests.support import obs_calls
-from tests.support.guard import MODE, POLICY, TRUSTED
+from tests.support import obs_calls, s3_calls
+from tests.support.guard import AUDIT, MODE, POLICY, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c, refusal, sse_c
-from tests.support.records import fields_of
+from tests.support.records import audited, fields_of
 from tests.support.servers import RecordingServer, assert_silent, leaks
 from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_a_request_to_another_host_is_reported_separately(
@@ -190,6 +195,82 @@ def test_a_refused_stream_is_not_read_and_nothing_sleeps(http: RecordingServer) 
     assert stream.reads == 0
     assert slept == []
     assert len(http.requests) == 1
+
+
+# ------------------------------------------------------------- one call within another
+
+
+class _Nesting:
+    """A body that makes other calls while it is read."""
+
+    def __init__(self, *calls: Callable[[], object]) -> None:
+        self.calls = list(calls)
+
+    def read(self, _: int = -1) -> bytes:
+        while self.calls:
+            self.calls.pop()()
+        return b""
+
+
+def _put(client: Any, body: Any) -> Any:
+    return client.putContent(BUCKET, OBJECT, body, headers=obs.PutObjectHeader(sseHeader=sse_c()))
+
+
+def test_a_call_that_is_made_while_a_body_is_read_is_reported(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    monkeypatch.setenv(AUDIT, str(tmp_path / "audit"))
+    with open_client("v2", http) as client:
+        # The inner calls are made at the same line as the outer one, and at another.
+        _put(client, _Nesting(lambda: put_sse_c(client), lambda: _put(client, _Nesting(lambda: _put(client, CONTENT)))))
+        _put(client, CONTENT)
+    assert len(http.calls) == 5
+    assert [line["rule"] for line in audited(tmp_path / "audit")] == ["table-1/PutObject"] * 5
+    assert len(caplog.records) == 2, "one for each call site"
+
+
+def test_a_call_that_boto3_makes_while_a_body_is_read_is_reported(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    monkeypatch.setenv(AUDIT, str(tmp_path / "audit"))
+
+    class Body(io.BytesIO):
+        is_read = False
+
+        def read(self, *size: Any) -> bytes:
+            if not self.is_read:
+                self.is_read = True
+                s3_calls.PUT_SSE_C(client)
+            return super().read(*size)
+
+    client: Any
+    with s3_calls.boto3_client(http) as client:
+        client.put_object(Bucket=BUCKET, Key=OBJECT, Body=Body(b"text"), **s3_calls.customer())
+    assert len(http.calls) == 2
+    assert [line["rule"] for line in audited(tmp_path / "audit")] == ["table-1/PutObject"] * 2
+
+
+def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    context = _context(target=Encryption.SSE_C, key=KeyLocation.HEADER)
+    with enforcing(context) as reported:
+        assert reported == {"table-1/PutObject"}
+        assert enforce(context) == frozenset(), "another hook of this call"
+        inherited = contextvars.copy_context()
+    assert inherited.run(enforce, context) == {"table-1/PutObject"}, "the call has ended"
+
+
+def test_trust_is_reported_for_any_number_of_hosts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(TRUSTED, "*.obs.test")
+    context = _context(target=Encryption.SSE_C, key=KeyLocation.HEADER)
+    for number in range(1100):
+        for _ in range(2):
+            enforce(context._replace(host=f"host-{number}.obs.test"))
+    assert len(caplog.records) == 1100
 
 
 def _fail() -> None:

@@ -7,17 +7,25 @@ import os
 import signal
 import sys
 import threading
+from typing import TYPE_CHECKING, Any
 
 import obs
 import pytest
 
+import obs_sse_guard
 from obs_sse_guard._enforcement import log
+from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._util.throttle import Throttle
 from tests.support import obs_calls
+from tests.support.guard import TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.records import fields_of
 from tests.support.servers import RecordingServer, leaks
 from tests.support.sse import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -168,3 +176,50 @@ def test_refusals_that_raise_are_not_logged(http: RecordingServer, caplog: pytes
                 put_sse_c(client)
     assert not caplog.records
     assert len(log.throttle) == 0
+
+
+# ----------------------------------------------------------------------------- signal handlers
+
+
+class _Interrupted:
+    """A lock of the guard, whose holder is interrupted by a signal handler that reports."""
+
+    def __init__(self, lock: Any, handler: Callable[[], object]) -> None:
+        self._lock, self._handler, self.interruptions = lock, handler, 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        if self.interruptions == 0:
+            self.interruptions += 1
+            self._handler()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.usefixtures("_warn")
+@pytest.mark.parametrize("owner", [log.throttle, log.first_use_of_trust, kms_uploads, installer], ids=type)
+def test_a_report_of_a_signal_handler_does_not_wait_for_the_thread_that_it_interrupts(
+    owner: Any, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def report() -> None:
+        with open_client("v2", http) as client:
+            assert put_sse_c(client).status == 200
+        kms_uploads.add("endpoint", "bucket", "upload")
+        monkeypatch.setenv(TRUSTED, "127.0.0.1")
+        with open_client("v2", http) as client:
+            assert put_sse_c(client).status == 200
+        monkeypatch.delenv(TRUSTED, raising=False)  # the handler has done so in between
+
+    def work() -> None:
+        report()
+        obs_sse_guard.install()
+        done.set()
+
+    done = threading.Event()
+    interrupted = _Interrupted(owner._lock, report)
+    monkeypatch.setattr(owner, "_lock", interrupted)
+    threading.Thread(target=work, daemon=True).start()
+    assert done.wait(20), "deadlock"
+    assert interrupted.interruptions == 1
+    assert len(caplog.records) >= 2

@@ -177,3 +177,214 @@ def test_an_sdk_that_is_imported_anew_frees_its_old_classes(package: str, owner:
     print(old())
     """
     assert run(code).splitlines() == ["True", "None"]
+
+
+# ---------------------------------------------------------- the finder is removed or passed over
+
+_RESTORED = """
+import sys, warnings
+saved = list(sys.meta_path)
+import obs_sse_guard
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    {restore}
+print([str(warning.message).partition('.')[0] for warning in caught])
+print(set(obs_sse_guard.status().values()))
+"""
+_REMOVED = "['obs_sse_guard: another library removed the import finder from sys']"
+
+
+@pytest.mark.parametrize(
+    ("restore", "warned"),
+    [
+        ("sys.meta_path[:] = saved", _REMOVED),
+        ("sys.meta_path.clear(); sys.meta_path.extend(saved)", _REMOVED),
+        ("del sys.meta_path[0]", _REMOVED),
+        # The interpreter keeps the list that it began with, and the finder in it alive: status() and reports show it.
+        ("sys.meta_path = saved", "[]"),
+    ],
+)
+def test_a_finder_that_is_removed_warns_and_install_restores_it(restore: str, warned: str) -> None:
+    code = f"""{_RESTORED.format(restore=restore)}
+obs_sse_guard.install()
+print(set(obs_sse_guard.status().values()))
+{IMPORT_SDK}
+{MAKE_CLIENT}
+{REFUSES}
+print(refuses(client), obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+"""
+    assert run(code).splitlines() == [warned, "{'off'}", "{'pending'}", "True active"]
+
+
+def test_a_finder_that_is_removed_leaves_the_status_off_and_install_hooks_what_was_imported() -> None:
+    code = f"""{_RESTORED.format(restore="sys.meta_path[:] = saved")}
+{IMPORT_SDK}
+{MAKE_CLIENT}
+print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+obs_sse_guard.install()
+{REFUSES}
+print(refuses(client), obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+"""
+    assert run(code).splitlines()[2:] == ["off", "True active"]
+
+
+def test_wrapts_finder_is_restored_with_ours() -> None:
+    code = f"""
+import sys, obs_sse_guard
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != 'ImportHookFinder']
+{IMPORT_SDK}
+print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+print([type(finder).__name__ for finder in sys.meta_path].count('ImportHookFinder'))
+"""
+    assert run(code).split() == ["active", "1"]
+
+
+_ANSWERS_FIRST = """
+import sys
+from importlib.machinery import PathFinder
+class First:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition('.')[0] {names}:
+            return PathFinder.find_spec(name, path, target)
+import obs_sse_guard
+sys.meta_path.insert(0, First)
+"""
+
+
+def test_an_sdk_that_another_finder_found_is_hooked_at_the_next_import() -> None:
+    code = f"""{_ANSWERS_FIRST.format(names="in ('obs', 'obs.client')")}
+{IMPORT_SDK}
+import colorsys
+print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+"""
+    assert run(code) == "active"
+
+
+def test_an_sdk_that_another_finder_found_is_logged_by_the_next_report_until_install() -> None:
+    code = f"""
+import logging
+logging.basicConfig(format='%(message).60s', stream=__import__('sys').stdout)
+import boto3  # with all that it imports
+{_ANSWERS_FIRST.format(names="is not None")}
+{IMPORT_SDK}
+{MAKE_CLIENT}
+print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+from obs_sse_guard._hooks.installer import installer
+for _ in range(2):
+    installer.report_removed_hooks()
+obs_sse_guard.install()
+installer.report_removed_hooks()
+{REFUSES}
+print(refuses(client), obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+"""
+    first, *logged, last = run(code).splitlines()
+    assert (first, last) == ("off", "True active")
+    assert logged == ["obs_sse_guard: obs was imported without its hooks: another i"]
+
+
+def test_a_removed_finder_is_warned_of_by_the_next_report_where_a_list_still_holds_it() -> None:
+    code = """
+import sys, warnings, obs_sse_guard
+from obs_sse_guard._hooks.installer import installer
+kept, sys.meta_path = sys.meta_path, [finder for finder in sys.meta_path if type(finder).__name__ != '_Finder']
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    installer.report_removed_hooks()
+    installer.report_removed_hooks()
+    obs_sse_guard.uninstall()
+    installer.report_removed_hooks()
+print([type(warning.message).__name__ for warning in caught])
+"""
+    assert run(code) == "['SSEGuardWarning']"
+
+
+def test_nothing_is_warned_of_when_the_process_ends() -> None:
+    code = """
+import subprocess, sys
+done = subprocess.run([sys.executable, '-W', 'always', '-c', 'import obs_sse_guard'], capture_output=True, text=True)
+print(done.returncode, repr(done.stderr))
+"""
+    assert run(code) == "0 ''"
+
+
+# ---------------------------------------------------------------------- the guard imported anew
+
+_PURGE = """
+import sys
+def purge():
+    for name in [name for name in sys.modules if name.split('.')[0] == 'obs_sse_guard']:
+        del sys.modules[name]
+"""
+_BOTH = """
+import obs_sse_guard as again
+again_refused = refused(again.SSETransportError)
+print(again_refused, refused(first.SSETransportError), refused(first.SSEGuardError))
+print(again.status()['obs.client.ObsClient.putContent'], [type(f).__name__ for f in sys.meta_path].count('_Finder'))
+again.uninstall()
+print(refused(again.SSETransportError))
+"""
+_REFUSED_AS = """
+def refused(kind):
+    client.max_retry_count = 0
+    try:
+        client.putContent('b', 'k', 'x', headers=PutObjectHeader(sseHeader=SseCHeader.getInstance('k' * 32)))
+    except kind:
+        return True
+    except Exception as error:
+        return type(error).__name__
+"""
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(("sdk", "guard", "purge"), id="after the SDK"),
+        pytest.param(("guard", "sdk", "purge"), id="after the guard"),
+        pytest.param(("guard", "purge", "sdk"), id="dropped before the SDK"),
+        pytest.param(("guard", "finders", "sdk", "purge"), id="with its finder"),
+    ],
+)
+def test_the_guard_imported_anew_raises_the_class_that_was_imported_before(order: tuple[str, ...]) -> None:
+    steps = {
+        "sdk": f"{IMPORT_SDK}\n{MAKE_CLIENT}",
+        "guard": "before = list(sys.meta_path)\nimport obs_sse_guard as first",
+        "purge": "purge()",
+        "finders": "import warnings\nwarnings.simplefilter('ignore')\nsys.meta_path[:] = before",
+    }
+    code = "\n".join([_PURGE, *(steps[step] for step in order), _REFUSED_AS, _BOTH])
+    assert run(code).splitlines() == ["True True True", "active 1", "ConnectionRefusedError"]
+
+
+def test_an_earlier_copys_hook_under_another_wrapper_becomes_inactive() -> None:
+    code = f"""
+{_PURGE}
+import functools
+{IMPORT_SDK}
+{MAKE_CLIENT}
+import obs_sse_guard as first
+hook = vars(ObsClient)['putContent']
+@functools.wraps(hook)
+def foreign(*args, **kwargs):
+    return hook(*args, **kwargs)
+ObsClient.putContent = foreign
+purge()
+{_REFUSED_AS}
+{_BOTH}
+print(vars(ObsClient)['putContent'] is foreign)
+"""
+    assert run(code).splitlines() == ["True True True", "active 1", "ConnectionRefusedError", "True"]
+
+
+def test_an_error_of_an_earlier_copy_is_pickled() -> None:
+    code = f"""
+{_PURGE}
+import pickle
+import obs_sse_guard as first
+error = first.SSETransportError('text', rule='key-in-clear')
+purge()
+import obs_sse_guard
+print(type(pickle.loads(pickle.dumps(error))) is obs_sse_guard.SSETransportError is first.SSETransportError)
+print(obs_sse_guard.SSEGuardWarning is first.SSEGuardWarning)
+"""
+    assert run(code).split() == ["True", "True"]

@@ -65,6 +65,86 @@ def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
     assert trusted == (frozenset({"a.test"}), (), ())
 
 
+ADDRESSES, TOP, SUFFIX, SERVICE = (
+    "public addresses",
+    "a top-level domain",
+    "a public suffix",
+    "a public service's domain",
+)
+
+
+@pytest.mark.parametrize(
+    ("entry", "host", "what"),
+    [
+        ("0.0.0.0/0", "8.8.8.8", ADDRESSES),
+        ("10.0.0.0/7", "11.0.0.1", ADDRESSES),
+        ("8.8.8.8", "8.8.8.8", ADDRESSES),
+        ("100.64.0.0/10", "100.125.0.1", ADDRESSES),
+        ("::/0", "2001:db8::1", ADDRESSES),
+        ("[2001:db8::1]", "2001:db8::1", ADDRESSES),
+        ("*.com", "evil.com", TOP),
+        ("*.CN.", "obs.cn", TOP),
+        ("*.co.uk", "evil.co.uk", SUFFIX),
+        ("*.com.cn", "evil.com.cn", SUFFIX),
+        ("*.myhuaweicloud.com", "obs.cn-north-4.myhuaweicloud.com", SERVICE),
+        ("*.obs.cn-north-4.myhuaweicloud.com", "b.obs.cn-north-4.myhuaweicloud.com", SERVICE),
+        ("OBS.cn-north-4.myhuaweicloud.com", "obs.cn-north-4.myhuaweicloud.com", SERVICE),
+        ("*.amazonaws.com", "s3.amazonaws.com", SERVICE),
+        ("*.windows.net", "x.blob.core.windows.net", SERVICE),
+        ("*.nip.io", "8.8.8.8.nip.io", SERVICE),
+    ],
+)
+def test_a_public_entry_works_and_is_reported_in_full(entry: str, host: str, what: str) -> None:
+    trusted, [problem] = settings._parse_trusted_hosts(f"a.test,{entry}")
+    assert trusted.trusts(host)
+    message = (
+        f"{TRUSTED}: {entry!r} covers {what}, so requests may cross the Internet in plaintext. "
+        "List only the hosts of your own sidecars and test servers."
+    )
+    assert problem == (TRUSTED, message, True)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "0.0.0.0",  # noqa: S104  # a destination here
+        *("10.0.0.0/8", "10.1.2.3", "127.0.0.1", "169.254.1.1", "172.16.0.0/12", "192.168.1.0/24"),
+        *("::1", "::", "fd00::/8", "fe80::1"),
+        *("localhost", "minio", "minio.example.com", "*.example.com", "*.example.co.uk"),
+        *("*.test", "*.local", "*.internal", "*.lan", "*.co.test", "*.svc.cluster.local"),
+        *("notamazonaws.com", "*.notamazonaws.com", "amazonaws.com.test"),
+    ],
+)
+def test_an_entry_of_ones_own_is_not_reported(entry: str) -> None:
+    trusted, problems = settings._parse_trusted_hosts(entry)
+    assert any(trusted)
+    assert problems == ()
+
+
+def test_only_an_entry_that_is_too_wide_exposes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in ((MODE, "loud"), (POLICY, "loud"), (TRUSTED, "a b,*.com")):
+        monkeypatch.setenv(variable, value)
+    _, problems = settings.parse_settings()
+    assert [(problem.variable, problem.exposes) for problem in problems] == [
+        (MODE, False),
+        (POLICY, False),
+        (TRUSTED, False),
+        (TRUSTED, True),
+    ]
+
+
+def test_each_public_entry_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRUSTED, "*.com,10.0.0.0/8,0.0.0.0/0")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            assert settings.read_settings().trusted.trusts("evil.com")
+    assert [(warning.category, str(warning.message).split()[1]) for warning in caught] == [
+        (SSEGuardWarning, "'*.com'"),
+        (SSEGuardWarning, "'0.0.0.0/0'"),
+    ]
+
+
 def test_an_unknown_value_is_reported_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, " Loud ")
     monkeypatch.setenv(POLICY, "loud")

@@ -7,11 +7,14 @@ from obs_sse_guard._util.once import OncePerKey
 
 def test_the_number_of_keys_is_bounded() -> None:
     once = OncePerKey(limit=2)
-    assert [once(what) for what in ("one", "one", "two", "three")] == [True, False, True, False]
+    assert [once(what) for what in ("one", "one", "two", "three")] == [True, False, True, True]
+    assert [once(what) for what in ("three", "two", "one")] == [False, False, True], "the oldest made room"
     once.forget()
     assert once("one")
 
 
 def test_a_thousand_keys_are_remembered_by_default() -> None:
     once = OncePerKey()
-    assert [once(str(number)) for number in range(1025)] == [True] * 1024 + [False]
+    assert all(once(str(number)) for number in range(1024))
+    assert not any(once(str(number)) for number in range(1024))
+    assert all(once(str(number)) for number in range(1024, 3000)), "later ones are reported too"

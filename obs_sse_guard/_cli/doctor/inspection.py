@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import platform
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import obs_sse_guard
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
-from obs_sse_guard._cli.doctor.packages import PACKAGES, PATCHERS, versions
+from obs_sse_guard._cli.doctor.packages import NEEDS, PACKAGES, PATCHERS, versions
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, parse_settings
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "inspect_environment"]
 
-IMPORTED, ABSENT, FAILED = "imported", "absent", "failed"
+IMPORTED, ABSENT, UNUSABLE, FAILED = "imported", "absent", "unusable", "failed"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Python:
 class Package:
     """A package: its version, if it is installed as a distribution, and whether it can be imported.
 
-    ``state`` is ``imported``, ``failed``, ``absent``, or empty if the guard hooks nothing in it.
+    ``state`` is that of its modules: ``failed`` if one of them is; empty if the guard hooks nothing in it.
     """
 
     name: str
@@ -56,7 +57,11 @@ class Package:
 
 @dataclass(frozen=True)
 class Module:
-    """A module that the guard hooks: ``imported``, ``failed`` with its error, or ``absent``."""
+    """A module that the guard hooks, and why it could not be imported.
+
+    ``state`` is ``imported``, ``absent``, ``unusable`` if a dependency of it is not installed, so that no program can
+    use it either, or ``failed``.
+    """
 
     name: str
     state: str
@@ -126,7 +131,7 @@ def inspect_environment() -> Report:
     modules = [_import(name) for name in dict.fromkeys(target.module for target in installer.targets)]
     packages, hooks = _packages(modules, found), _hooks(modules)
     settings, problems = parse_settings()
-    reasons = [*_reasons(settings.mode, packages, modules, hooks)]
+    reasons = [*_reasons(settings, problems, packages, modules, hooks)]
     python = platform.python_version()
     return Report(
         protected=not reasons,
@@ -149,18 +154,27 @@ def _import(name: str) -> Module:
         with contextlib.redirect_stdout(sys.stderr):  # what an SDK prints when imported is not part of the report
             importlib.import_module(_top(name))  # first, because a failed import may leave submodules behind
             importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        # Either the SDK or this module of it is missing; otherwise it lacks a dependency.
-        if error.name and f"{name}.".startswith(f"{error.name}."):
+    except ImportError as error:
+        # Either the SDK or this module of it is missing; otherwise it lacks a dependency, or is broken.
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             return Module(name, ABSENT, "")
-        return Module(name, FAILED, _describe(error))
+        missing = _missing_dependency(name, error)
+        return Module(name, UNUSABLE, f"{missing} is not installed") if missing else _failed(name, error)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a broken SDK is what the report must show
-        return Module(name, FAILED, _describe(error))
+        return _failed(name, error)
     return Module(name, IMPORTED, "")
 
 
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _missing_dependency(name: str, error: ImportError) -> str:
+    """Return the package that a module needs and that is not installed; empty if it fails for another reason."""
+    named = error.name if isinstance(error, ModuleNotFoundError) else NEEDS.get(name)
+    package = _top(named or "")
+    is_missing = package not in ("", _top(name)) and importlib.util.find_spec(package) is None
+    return package if is_missing else ""
+
+
+def _failed(name: str, error: BaseException) -> Module:
+    return Module(name, FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _top(module: str) -> str:
@@ -176,24 +190,26 @@ def _packages(modules: Sequence[Module], found: Mapping[str, str]) -> list[Packa
 
 def _state(top: str, modules: Sequence[Module]) -> str:
     states = {module.state for module in modules if _top(module.name) == top}
-    return next((state for state in (FAILED, IMPORTED, ABSENT) if state in states), "")
+    return next((state for state in (FAILED, IMPORTED, UNUSABLE, ABSENT) if state in states), "")
 
 
 def _hooks(modules: Sequence[Module]) -> list[Hook]:
-    states = installer.status()
-    imported = {_top(module.name) for module in modules if module.state == IMPORTED}
+    states, imported = installer.status(), _imported(modules)
+    # What cannot be imported is no gap: either no program can call it, or that it fails is a reason of its own.
+    judged = {module.name for module in modules if module.state in (IMPORTED, ABSENT) and _top(module.name) in imported}
     return [
-        Hook(target.name, states[target.name], target.optional, gap=_is_gap(target, states, imported))
-        for target in installer.targets
+        Hook(target.name, state, target.optional, gap=target.module in judged and _is_gap(target, state))
+        for target, state in ((target, states[target.name]) for target in installer.targets)
     ]
 
 
-def _is_gap(target: Target, states: Mapping[str, str], imported: set[str]) -> bool:
+def _imported(modules: Sequence[Module]) -> set[str]:
+    return {_top(module.name) for module in modules if module.state == IMPORTED}
+
+
+def _is_gap(target: Target, state: str) -> bool:
     """Return whether calls of an imported SDK pass here unguarded."""
-    state = states[target.name]
-    if state == "active" or _top(target.module) not in imported:
-        return False
-    return state == "off" or not installer.is_spared(target)
+    return state == "off" or (state != "active" and not installer.is_spared(target))
 
 
 def _all_settings(settings: Settings, problems: Sequence[Problem]) -> list[Setting]:
@@ -236,15 +252,22 @@ _NOT_ENFORCED = {
 
 
 def _reasons(
-    mode: Mode, packages: Sequence[Package], modules: Sequence[Module], hooks: Sequence[Hook]
+    settings: Settings,
+    problems: Sequence[Problem],
+    packages: Sequence[Package],
+    modules: Sequence[Module],
+    hooks: Sequence[Hook],
 ) -> Iterator[str]:
-    if mode in _NOT_ENFORCED:
-        yield f"{MODE}={mode.value} {_NOT_ENFORCED[mode]}"
-    imported = {_top(module.name) for module in modules if module.state == IMPORTED}
-    if not any(package.module in imported for package in PACKAGES if package.is_sdk):
-        yield _no_sdk([package.name for package in packages if package.is_sdk and package.state == FAILED])
+    if settings.mode in _NOT_ENFORCED:
+        yield f"{MODE}={settings.mode.value} {_NOT_ENFORCED[settings.mode]}"
+    yield from (problem.message for problem in problems if problem.exposes)
+    failed = [module.name for module in modules if module.state == FAILED]
+    if _imported(modules).isdisjoint(package.module for package in PACKAGES if package.is_sdk):
+        yield _no_sdk([package.name for package in packages if package.is_sdk and package.state in (FAILED, UNUSABLE)])
+    elif failed:
+        yield f"cannot be imported, so whether its calls are guarded is unknown: {', '.join(failed)}"
     gaps = [hook.name for hook in hooks if hook.gap]
-    if gaps and mode is not Mode.OFF:
+    if gaps and settings.mode is not Mode.OFF:
         yield f"not hooked, so calls pass unguarded: {', '.join(gaps)}"
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["PACKAGES", "PATCHERS", "Package", "Patcher", "versions"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["NEEDS", "PACKAGES", "PATCHERS", "Package", "Patcher", "versions"]
 
 
 class Package(NamedTuple):
@@ -29,6 +32,9 @@ PACKAGES: tuple[Package, ...] = (
     Package("wrapt", "wrapt"),
 )
 """The SDKs, the libraries on top of them, and the dependencies of both and of the guard."""
+
+NEEDS: Mapping[str, str] = {"botocore.crt.auth": "awscrt"}
+"""By module, the optional dependency without which it cannot be imported, if the error does not name that."""
 
 
 class Patcher(NamedTuple):

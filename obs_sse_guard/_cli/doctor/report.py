@@ -19,7 +19,7 @@ def text(report: Report) -> str:
     """Return the report, section by section, with the verdict last."""
     sections = {
         "Packages": _packages(report),
-        "Imports that fail": _failures(report),
+        "Modules that cannot be imported": _failures(report),
         "Hooks": _hooks(report),
         "Settings": _settings(report),
         "Known hazards of these releases": _hazards(report),
@@ -46,13 +46,15 @@ def _packages(report: Report) -> Iterator[str]:
 def _role(package: Package) -> str:
     if package.state == "failed":
         return "fails to import"
+    if package.state == "unusable" and package.is_sdk:
+        return "SDK, cannot be used: a dependency is missing"
     if not package.is_sdk:
         return ""
     return "SDK" if package.state else "SDK, not hooked by the guard"
 
 
 def _failures(report: Report) -> Iterator[str]:
-    failed = [module for module in report.modules if module.state == "failed"]
+    failed = [module for module in report.modules if module.state in ("failed", "unusable")]
     for error in dict.fromkeys(module.error for module in failed):
         yield f"{', '.join(module.name for module in failed if module.error == error)}: {error}"
 

@@ -244,6 +244,25 @@ def test_unknown_values_are_flagged() -> None:
     assert done.stdout.count("  ! OBS_SSE_GUARD") == 3
 
 
+@pytest.mark.parametrize("entry", ["0.0.0.0/0", "8.8.8.8", "::/0", "*.com", "*.co.uk", "*.myhuaweicloud.com"])
+def test_trust_in_hosts_of_others_is_not_protected(entry: str) -> None:
+    done = command("doctor", environment={settings.TRUSTED_HOSTS: f"localhost,{entry}"})
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("NOT PROTECTED")]
+    assert done.returncode == 1
+    assert f"{settings.TRUSTED_HOSTS}: {entry!r} covers " in line
+    assert "List only the hosts of your own" in line
+    assert PROTECTED not in done.stdout.splitlines()
+    assert done.stderr.count("SSEGuardWarning") == 1
+
+
+def test_each_host_of_others_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(settings.TRUSTED_HOSTS, "*.com,10.0.0.0/8,0.0.0.0/0,http://x")
+    status, report = examined(capsys)
+    assert (status, report["protected"]) == (1, False)
+    assert [reason.split()[1] for reason in report["reasons"]] == ["'*.com'", "'0.0.0.0/0'"]
+    assert settings_of(report)[settings.TRUSTED_HOSTS] == ("*.com, 10.0.0.0/8, 0.0.0.0/0", "environment", 3)
+
+
 # ----------------------------------------------------------------------------- other environments
 
 
@@ -258,15 +277,19 @@ def test_without_an_sdk_nothing_is_protected(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("code", "state", "error"),
     [
-        ("raise OSError('no\\nluck')", "OSError: no luck"),
-        ("import requests_that_nobody_has", "ModuleNotFoundError: No module named 'requests_that_nobody_has'"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("def (", "SyntaxError"),
+        ("raise OSError('no\\nluck')", "failed", "OSError: no luck"),
+        ("import requests_that_nobody_has", "unusable", "requests_that_nobody_has is not installed"),
+        ("import wrapt.no_such_module", "failed", "ModuleNotFoundError: No module named 'wrapt.no_such_module'"),
+        ("import obs.no_such_module", "failed", "ModuleNotFoundError: No module named 'obs.no_such_module'"),
+        ("from wrapt import nothing", "failed", "ImportError: cannot import name 'nothing'"),
+        ("raise ModuleNotFoundError('nameless')", "failed", "ModuleNotFoundError: nameless"),
+        ("raise SystemExit(3)", "failed", "SystemExit: 3"),
+        ("def (", "failed", "SyntaxError"),
     ],
 )
-def test_an_sdk_that_fails_to_import_is_reported(site: Site, code: str, error: str) -> None:
+def test_an_sdk_that_fails_to_import_is_reported(site: Site, code: str, state: str, error: str) -> None:
     site.distribution(SDK, "3.24.12")
     site.module("obs.client")
     site.module("obs.ilog")
@@ -274,10 +297,11 @@ def test_an_sdk_that_fails_to_import_is_reported(site: Site, code: str, error: s
     status, report = site.doctor()
     assert status == 1
     modules = [module for module in report["modules"] if module["name"].startswith("obs.")]
-    assert {module["state"] for module in modules} == {"failed"}
+    assert {module["state"] for module in modules} == {state}
     assert all(module["error"].startswith(error) for module in modules)
     assert report["reasons"] == [f"{SDK} cannot be imported, and there is no other SDK"]
-    assert report["packages"][0]["state"] == "failed"
+    assert report["packages"][0]["state"] == state
+    assert not any(hook["gap"] for hook in report["hooks"])
 
 
 def test_another_package_of_the_same_name_is_not_the_sdk(site: Site) -> None:
@@ -355,11 +379,14 @@ def test_a_broken_sdk_beside_a_guarded_one(inspect: Callable[..., None], capsys:
         Target("sdk_absent", "Client.put", _pass_through),
     )
     status, report = examined(capsys)
-    assert (status, report["reasons"]) == (0, [])
+    assert (status, report["reasons"]) == (
+        1,
+        ["cannot be imported, so whether its calls are guarded is unknown: sdk_broken"],
+    )
     assert [(row["name"], row["state"]) for row in report["packages"]] == [
         ("sdk-sound", "imported"),
         ("sdk-broken", "failed"),
-        ("sdk-lacking", "failed"),
+        ("sdk-lacking", "unusable"),
         ("sdk-absent", "absent"),
         ("sdk-unknown", ""),
     ]
@@ -369,12 +396,46 @@ def test_a_broken_sdk_beside_a_guarded_one(inspect: Callable[..., None], capsys:
     for words in (
         ["sdk-sound", "version", "unknown", "SDK"],
         ["sdk-broken", "version", "unknown", "fails", "to", "import"],
+        ["sdk-lacking", "version", "unknown", "SDK,", "cannot", "be", "used:", "a", "dependency", "is", "missing"],
+        ["sdk_lacking:", "a_module_that_nobody_has", "is", "not", "installed"],
         ["sdk-unknown", "1.0", "SDK,", "not", "hooked", "by", "the", "guard"],
         ["unsupported", "sdk_sound.Client.head", "not", "present", "in", "this", "release"],
         ["pending", "sdk_broken.Client.put"],
         ["not", "installed:", "sdk-absent"],
     ):
         assert words in [line.split() for line in out.splitlines()]
+
+
+def test_an_sdk_without_its_dependency_is_no_gap_beside_a_guarded_one(
+    inspect: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inspect(Target("sdk_sound", "Client.put", _pass_through), Target("sdk_lacking", "Client.put", _pass_through))
+    status, report = examined(capsys)
+    assert (status, report["reasons"]) == (0, [])
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_module_that_hides_its_missing_dependency(
+    installed: bool,
+    inspect: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As botocore.crt.auth: the error is about a name in botocore, whether awscrt is missing or broken."""
+    (tmp_path / "sdk_hiding.py").write_text("from sdk_sound import optional\n")
+    if installed:
+        (tmp_path / "sdk_optional.py").write_text("raise OSError('a library of another platform')\n")
+    monkeypatch.setattr(inspection, "NEEDS", {"sdk_hiding": "sdk_optional"})
+    inspect(Target("sdk_sound", "Client.put", _pass_through), Target("sdk_hiding", "Auth.sign", _pass_through))
+    status, report = examined(capsys)
+    [module] = [module for module in report["modules"] if module["name"] == "sdk_hiding"]
+    if installed:
+        assert (status, module["state"]) == (1, "failed")
+        assert report["reasons"] == ["cannot be imported, so whether its calls are guarded is unknown: sdk_hiding"]
+    else:
+        assert (status, report["reasons"]) == (0, [])
+        assert (module["state"], module["error"]) == ("unusable", "sdk_optional is not installed")
 
 
 def test_an_optional_target_that_is_present_and_cannot_be_hooked_is_a_gap(
@@ -404,11 +465,15 @@ def test_warn_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 @pytest.mark.parametrize(
     ("state", "reason"),
-    [("failed", "sdk cannot be imported, and there is no other SDK"), ("absent", "no supported SDK is installed")],
+    [
+        ("failed", "sdk cannot be imported, and there is no other SDK"),
+        ("unusable", "sdk cannot be imported, and there is no other SDK"),
+        ("absent", "no supported SDK is installed"),
+    ],
 )
 def test_an_sdk_that_cannot_be_used_is_a_reason(state: str, reason: str) -> None:
     sdk = inspection.Package("sdk", None, is_sdk=True, state=state)
-    [why] = inspection._reasons(Mode.ENFORCE, [sdk], [], [])
+    [why] = inspection._reasons(settings.Settings(), [], [sdk], [], [])
     assert why.startswith(reason)
 
 

@@ -198,6 +198,10 @@ def test_a_console_script_is_found_as_the_shell_finds_it(folder: Path) -> None:
     [
         ((), 2, "obs-sse-guard run: error: the following arguments are required: program"),
         (("--nonsense", "python"), 2, "obs-sse-guard: error: unrecognized arguments: --nonsense"),
+        (("--require", "--nonsense"), 2, "obs-sse-guard run: error: the following arguments are required: program"),
+        (("--require",), 2, "obs-sse-guard run: error: the following arguments are required: program"),
+        (("--require", "--"), 2, "obs-sse-guard run: no program given"),
+        (("--require", "no-such-program"), 127, "obs-sse-guard run: no-such-program: No such file or directory"),
         (("--",), 2, "obs-sse-guard run: no program given"),
         (("--", ""), 2, "obs-sse-guard run: no program given"),
         (("no-such-program", "--help"), 127, "obs-sse-guard run: no-such-program: No such file or directory"),
@@ -218,8 +222,26 @@ def test_what_cannot_be_run_is_explained_in_one_line(
 def test_the_help_names_the_limits() -> None:
     done = run(*GUARD, "--help")
     assert done.returncode == 0
-    for word in ("-m MODULE", "SCRIPT.py", "-I, -E or -S", "127", "126"):
+    for word in ("--require", "-m MODULE", "SCRIPT.py", "-I, -E or -S", "127", "126"):
         assert word in " ".join(done.stdout.split())
+
+
+@posix
+@pytest.mark.parametrize("name", ["python", "python3", f"python3.{sys.version_info.minor}"])
+def test_a_bare_python_is_this_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("#!/bin/sh\necho another Python\n", encoding="utf-8")
+    (tmp_path / name).chmod(0o755)
+    search = os.pathsep.join((str(tmp_path), os.environ["PATH"]))
+    code = "import sys; print(sys.executable, 'obs_sse_guard' in sys.modules)"
+    done = run(*GUARD, "--", name, "-c", code, env=environment(PATH=search))
+    assert (done.returncode, done.stdout) == (0, f"{sys.executable} True\n")
+    assert run(name, "-c", code, env=environment(PATH=search)).stdout == "another Python\n"  # as the shell finds it
+
+
+def test_a_path_to_python_is_that_python() -> None:
+    other = Path("elsewhere", "python")
+    assert run_command._command(["--", str(other), "app.py"]) == [str(other), "app.py"]
+    assert run_command._command(["python.exe", "app.py"]) == [sys.executable, "app.py"]
 
 
 # ------------------------------------------------------------------------- exit status and signals
@@ -393,6 +415,77 @@ def test_another_python_without_the_guard_runs_and_warns(tmp_path: Path) -> None
 
 
 @pytest.fixture
+def python_without_guard(tmp_path: Path) -> Path:
+    venv.create(tmp_path / "another", symlinks=os.name != "nt")
+    return tmp_path / "another" / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+
+def outside(**variables: str) -> dict[str, str]:
+    """Return an environment that shows the guard to no other Python."""
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **variables}
+
+
+FORMS_OF_REQUIRE = {"alone": ("--require",), "before --": ("--require", "--"), "twice": ("--require", "--require")}
+
+
+@pytest.mark.parametrize("form", FORMS_OF_REQUIRE)
+def test_with_require_another_python_without_the_guard_does_not_run(form: str, python_without_guard: Path) -> None:
+    words = (*FORMS_OF_REQUIRE[form], python_without_guard, "-c", "print('ran')")
+    done = run(*GUARD, *words, env=outside(), cwd=HOME)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("NOT GUARDED") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_with_require_no_python_runs_without_the_guard_further_down(python_without_guard: Path) -> None:
+    code = "import subprocess, sys; print(subprocess.run([sys.argv[1], '-c', 'print(1)']).returncode)"
+    done = run(*GUARD, "--require", "python", "-c", code, python_without_guard, env=outside(), cwd=HOME)
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert done.stderr.count("NOT GUARDED") == 1
+    assert run(*GUARD, "python", "-c", code, python_without_guard, env=outside(), cwd=HOME).stdout == "1\n0\n"
+
+
+def test_with_require_a_guarded_program_runs_as_without(folder: Path) -> None:
+    done = run(*GUARD, "--require", "report.py", *WORDS, "--require", cwd=folder, input="typed")
+    assert last_line(done) == [[*WORDS, "--require"], True, "typed"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("-I", "-c", "print('ran')"), "-I"),
+        (("-bE", "-c", "print('ran')"), "-E"),
+        (("-W", "ignore", "-X", "dev", "-Wignore", "-S", "-c", "print('ran')"), "-S"),
+    ],
+)
+def test_an_option_that_keeps_the_guard_out_is_named(words: tuple[str, ...], option: str) -> None:
+    line = f"obs-sse-guard run: NOT GUARDED: {sys.executable}: {option} keeps the guard out\n"
+    done = run(*GUARD, "python", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", line)
+    done = run(*GUARD, "--require", "python", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("python", "-m", "app", "-I"),
+        ("/usr/bin/python3.9", "-c", "code", "-S"),
+        ("python", "-Bc", "SIE"),
+        ("python", "-mEIS"),
+        ("python", "-Xdev", "-W", "-S", "app.py", "-E"),
+        ("python", "-W"),
+        ("pythonic", "-I"),
+        ("sort", "-S", "1M"),
+        ("python",),
+    ],
+)
+def test_the_options_of_a_program_are_its_own(command: tuple[str, ...]) -> None:
+    assert run_command._barring_option(command) == ""
+
+
+@pytest.fixture
 def broken(tmp_path: Path) -> tuple[str, ...]:
     """A launcher of a program in which the guard cannot be imported."""
     (tmp_path / "wrapt.py").write_text("raise ImportError('no wrapt,\\nnot here')", encoding="utf-8")
@@ -409,6 +502,19 @@ def test_a_guard_that_fails_prints_one_line_and_the_program_runs(broken: tuple[s
     line = f"obs-sse-guard run: NOT GUARDED: {sys.executable}: ImportError: no wrapt, not here\n"
     assert (done.returncode, done.stdout) == (0, "set\n"), done.stderr
     assert line in done.stderr
+
+
+@posix
+def test_with_require_a_guard_that_fails_stops_the_program(broken: tuple[str, ...]) -> None:
+    done = run(*GUARD, "--require", *broken, *RAN)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "NOT GUARDED" in done.stderr
+
+
+@posix
+def test_with_require_a_guard_that_fails_stops_the_program_without_stderr_too(broken: tuple[str, ...]) -> None:
+    done = run(*GUARD, "--require", *broken, "sh", "-c", 'exec "$@" 2>&-', "sh", *RAN)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 @posix
