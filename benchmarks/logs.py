@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
     from benchmarks.sdks import Call
 
+    Log = Callable[..., Any]
     Records = list[tuple[Any, ...]]
 
 __all__ = ["rows"]
 
-_FORMAT = "%(asctime)s %(name)s [%(levelname)s] %(message)s"
-_LOGGER = "benchmark"
 _2_MB = b"some customer, of a list, 12.3, street 17, town\n" * (2_000_000 // 48)
 # What no call is made for: the record itself.
 _LARGE_RECORDS: dict[str, Records] = {
@@ -91,27 +90,42 @@ def _capturing_botocore(records: Records) -> Iterator[None]:
 def _sides(package: str, records: Records) -> Iterator[tuple[str, Call]]:
     """Return calls that log the records with and without the hooks."""
     enable()
-    handler = logging.StreamHandler(tempfile.TemporaryFile("w", encoding="utf-8"))  # noqa: SIM115  # to the end
-    handler.setFormatter(logging.Formatter(_FORMAT))
-    for name in ("botocore", _LOGGER):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.DEBUG)
     make_record = logging.Logger.makeRecord
-    for side, hook in (("unguarded", False), ("copy", False), ("guarded", True)):
-        log = _log_of_obs(hook=hook) if package == "obs" else logging.Logger.log
-        make: Any = record_hook("makeRecord", make_record) if hook else make_record
-        yield side, partial(_log, records, log, make, handler.stream)
+    handler, original = _of_obs() if package == "obs" else _of_botocore()
+    for side in ("unguarded", "copy", "guarded"):
+        log, make = original, make_record
+        if side == "guarded":
+            log, make = _hooked(package, log), record_hook("makeRecord", make_record)
+        yield side, partial(_log, records, log, make, handler)
 
 
-def _log_of_obs(*, hook: bool) -> Callable[..., Any]:
+def _of_botocore() -> tuple[Any, Log]:
+    """Return the handler and the function that boto3.set_stream_logger() lets the records pass."""
+    handler = logging.StreamHandler(tempfile.TemporaryFile("w", encoding="utf-8"))  # noqa: SIM115  # to the end
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s [%(levelname)s] %(message)s"))
+    logger = logging.getLogger("botocore")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.DEBUG)
+    return handler, logging.Logger.log
+
+
+def _of_obs() -> tuple[Any, Log]:
+    """Return the handler and the function of the SDK's own log, with the settings of its documentation."""
     ilog = sys.modules["obs.ilog"]
-    client = ilog.LogClient(ilog.LogConf(), _LOGGER, "sdk")
-    return partial(log_hook("log", ilog.LogClient.log) if hook else ilog.LogClient.log, client)
+    settings = ilog.LogConf()
+    settings.disable, settings.print_log_to_console = False, 0
+    settings.log_file_dir, settings.log_file_name = tempfile.mkdtemp(), "log"
+    settings.log_file_number, settings.log_file_size, settings.log_file_level = 10, 100, logging.DEBUG
+    client = ilog.LogClient(settings, f"benchmark {settings.log_file_dir}", "sdk")
+    return client.logger.handlers[0], partial(ilog.LogClient.log, client)
 
 
-def _log(records: Records, log: Callable[..., Any], make_record: Any, stream: Any) -> None:
+def _hooked(package: str, log: Any) -> Log:
+    return partial(log_hook("log", log.func), *log.args) if package == "obs" else log
+
+
+def _log(records: Records, log: Log, make_record: Any, handler: Any) -> None:
     logging.Logger.makeRecord = make_record  # type: ignore[method-assign]
-    stream.seek(0)
+    handler.stream.seek(0)
     for record in records:
         log(*record)
