@@ -169,7 +169,7 @@ _SEPARATORS: tuple[tuple[re.Pattern[bytes], FindSpans], ...] = tuple(
     (re.compile(pattern), find)
     for pattern, find in (
         (_QUOTE + _COLON, _quoted),
-        (_QUOTE + rb"?\s{0,9}[=-]?[=>]\s{0,9}(?=b?" + _QUOTE + rb"|bytearray\(|[<\[({])", _quoted),
+        (_QUOTE + rb"?\s{0,9}[=-]?[=>]\s{0,9}(?=b?\\{0,15}['\"]|bytearray\(|[<\[({])", _quoted),
         (
             _QUOTE + rb"?[,\s]" + _SPACE + rb"{0,99}" + _QUOTE + rb"?\w{0,9}value(?:" + _QUOTE + _COLON + rb"|=)",
             _quoted,

@@ -171,6 +171,7 @@ def _parts(text: str) -> set[str]:
 
 @given(key=keys, name=st.sampled_from(NAMES).flatmap(any_case), form=st.sampled_from([*WRITERS]), text=st.text())
 @example("b'\"\\{[<SECRET" + "-" * 18 + "\\", S3_KEY_HEADER, "the repr of JSON", "")
+@example('"SECRET"SECRET' + "-" * 18, S3_KEY_HEADER, "a query", "")
 @example("\\n/bucket\\nx-amz-date:SECRET-------", S3_KEY_HEADER, "a canonical string", "")
 def test_no_part_of_a_key_is_left(key: str, name: str, form: str, text: str) -> None:
     written, secret = WRITERS[form](name, key)

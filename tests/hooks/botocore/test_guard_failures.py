@@ -150,7 +150,7 @@ def test_if_reading_a_response_fails_it_is_returned(
 def test_a_failure_after_the_response_refuses_nothing(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(responses, "_names_kms")
+    monkeypatch.delattr(responses, "names_kms")
     monkeypatch.setenv(POLICY, "strict")
     assert succeeded(outcome(sdk, http, asking("GetObject")))
     assert rules(caplog) == ["cannot-judge"]
