@@ -188,8 +188,14 @@ def holds_key(value: Any) -> bool:
 
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
-    """Return the names under which the SDK would send the text of an SSE object, with its key."""
+    """Return the names under which the SDK would send an SSE object as text, with its key, or that are such text."""
     # An SSE object in place of the mapping is taken for one, with a header "key". Recognized by its class, for in a
     # dict of the application's own these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)
-    return (*itself, *(to_text(name) for name, value in items(*holders) if holds_key(value)))
+    named = [(to_text(name), value) for name, value in items(*holders)]
+    # A name is reported, so it must not show a key itself.
+    in_names = (_NAME_WITH_KEY for name, _ in named if holds_key(name))
+    return (*itself, *in_names, *(name for name, value in named if holds_key(value) and not holds_key(name)))
+
+
+_NAME_WITH_KEY = "(the text of an SSE object)"

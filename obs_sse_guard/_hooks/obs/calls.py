@@ -73,7 +73,8 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
         if not misplaced:
             return context
         context = context or request_context(args[0], name, operation or operation_name(name))
-        return context._replace(key=KeyLocation.METADATA, headers=(*misplaced, *context.headers))
+        names = dict.fromkeys((*misplaced, *context.headers))
+        return context._replace(key=KeyLocation.METADATA, headers=tuple(names))
 
     return hook
 

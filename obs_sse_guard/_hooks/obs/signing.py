@@ -35,18 +35,20 @@ def signed_url_hook(_: str, function: Function) -> Function:
         if operation == Operation.UPLOAD_PART.value and kms_uploads and not client.is_secure:
             upload_id = next((value for name, value in items(query) if to_text(name) == "uploadId"), "")
             context = context._replace(kms_upload=upload_key(client, get("bucketName"), upload_id) in kms_uploads)
-        return with_headers(context, parse_headers(items(headers), items(query)), keys_as_values(headers, query))
+        address = {name: get(name) for name in ("bucketName", "objectKey", "specialParam")}
+        misplaced = keys_as_values(address, headers, query)
+        return with_headers(context, parse_headers(items(headers), items(query)), misplaced)
 
     return describing_hook(describe, arguments, "createSignedUrl", function)
 
 
 def post_signature_hook(_: str, function: Function) -> Function:
     """Make the hook of a function that signs POST policies."""
-    arguments = Arguments(function, "formParams")
+    arguments = Arguments(function, "bucketName", "objectKey", "formParams")
 
     def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
-        fields = given["formParams"]
+        fields = given.pop("formParams", None)
         context = request_context(client, "createPostSignature", Operation.POST_OBJECT.value)
-        return with_headers(context, parse_headers(items(fields)), keys_as_values(fields), KeyLocation.POLICY)
+        return with_headers(context, parse_headers(items(fields)), keys_as_values(given, fields), KeyLocation.POLICY)
 
     return describing_hook(describe, arguments, "createPostSignature", function)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import expect_parameters, judging
-from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse, names_sse
+from obs_sse_guard._hooks.obs.arguments import is_ordinary, items, keys_as_values, may_hold_sse, names_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
@@ -34,8 +34,6 @@ from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from obs_sse_guard._hooks.types import Args, Function
     from obs_sse_guard._policy.request import RequestContext
 
@@ -133,7 +131,8 @@ def request_hook(_: str, function: Function) -> Function:
         secure = False
         try:  # most requests have no more than harmless headers, which is asked here without a call
             secure = client.is_secure
-            is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB)
+            is_harmless = type(objectKey) is str and objectKey != FETCH_JOB and "ncryption" not in objectKey
+            is_harmless = is_harmless and not (pathArgs or extensionHeaders)
             if is_harmless and headers:
                 is_harmless = _are_harmless(headers)
                 for name in headers:
@@ -188,7 +187,7 @@ def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
     """A quick test that most requests do not pass. It may err only towards a closer look."""
     try:
         if (
-            key == FETCH_JOB
+            (key and (type(key) is not str or key == FETCH_JOB or "ncryption" in key))
             or (parameters and (names_sse(parameters) or may_hold_sse(parameters) or (kms_uploads and not secure)))
             or (extension_headers and not is_ordinary(extension_headers))
         ):
@@ -221,13 +220,11 @@ def _unjudged(client: Any, request: Request, secure: Any, _connection: Any = Non
 def _describe(client: Any, request: Request, secure: Any, connection: Any = None) -> RequestContext | None:
     headers = [*items(request.headers, request.extension_headers)]
     query = [*items(request.parameters)]
-    body = [*_body_items(request)]
+    body = _headers_in_body(request)
     is_kms_part = not secure and _is_kms_part(client, request)
-    found = parse_headers([*headers, *body], query)
-    misplaced = (
-        *keys_as_values(request.headers, request.extension_headers, request.parameters),
-        *(to_text(name) for name, value in body if holds_key(value)),
-    )
+    found = parse_headers([*headers, *items(body)], query)
+    address = {"objectKey": request.key}
+    misplaced = keys_as_values(address, request.headers, request.extension_headers, request.parameters, body)
     if not (found.names or misplaced or is_kms_part):
         return None
     key = KeyLocation.METADATA if misplaced else found.key_location()
@@ -251,16 +248,15 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
     )
 
 
-def _body_items(request: Request) -> Iterator[tuple[Any, Any]]:
+def _headers_in_body(request: Request) -> Any:
     """The headers that a fetch job carries in its JSON: the one body that is ever looked at."""
     if request.key != FETCH_JOB or request.method != "POST" or not isinstance(request.body, (str, bytes)):
-        return
+        return None
     try:
         job = json.loads(request.body)
     except ValueError:
-        return
-    if isinstance(job, dict):
-        yield from items(job.get("objectheaders"))
+        return None
+    return job.get("objectheaders") if isinstance(job, dict) else None
 
 
 def _is_kms_part(client: Any, request: Request) -> bool:

@@ -17,6 +17,7 @@ from tests.support.obs_calls import (
     OBJECT,
     SOURCE_BUCKET,
     SOURCE_OBJECT,
+    OwnSseCHeader,
     needs_https,
     open_client,
     refused_at_once,
@@ -237,6 +238,14 @@ _TEXTS: dict[str, Any] = {
     "requestHeaders": lambda c, text: c.getObjectMetadata(BUCKET, OBJECT, requestHeaders=[text]),
     "private": lambda c, text: c._make_get_request(BUCKET, OBJECT, pathArgs={"versionId": text}),
     "prefix": lambda c, text: c.listObjects(BUCKET, prefix=text),
+    "objectKey": lambda c, text: c.getObject(BUCKET, text),
+    "objectKey beside metadata": lambda c, text: c.putContent(BUCKET, text, CONTENT, metadata={"a": "b"}),
+    "createSignedUrl, objectKey": lambda c, text: c.createSignedUrl("GET", BUCKET, text),
+    "createSignedUrl, specialParam": lambda c, text: c.createSignedUrl("GET", BUCKET, specialParam=text),
+    "createSignedUrl, a name": lambda c, text: c.createSignedUrl("GET", BUCKET, queryParams={text: "a"}),
+    "createPostSignature, objectKey": lambda c, text: c.createPostSignature(BUCKET, text),
+    "a name": lambda c, text: c._make_get_request(BUCKET, OBJECT, pathArgs={text: None}),
+    "a name and its value": lambda c, text: c.putContent(BUCKET, OBJECT, CONTENT, metadata={text: sse_c()}),
 }
 
 
@@ -272,11 +281,18 @@ def test_the_text_of_an_sse_object_is_a_misplaced_key(text: Any, case: str, sche
 )
 def test_other_text_is_allowed(text: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     with open_client("v2", http) as client:
-        for call in _TEXTS.values():
-            if call is not _TEXTS["beside a key"]:
-                call(client, text)
-    assert len(http.requests) == len(_TEXTS) - 1
+        plain = [case for case in _TEXTS if case not in ("beside a key", "a name and its value")]
+        for case in plain:
+            _TEXTS[case](client, text)
+    assert len(http.requests) == len([case for case in plain if not case.startswith("create")])
     assert not caplog.records
+
+
+@pytest.mark.parametrize("key", [OwnSseCHeader(encryption="AES256", key=KEY), [sse_c()]], ids=["subclass", "list"])
+def test_what_the_sdk_turns_into_an_object_key_is_a_misplaced_key(key: Any, http: RecordingServer) -> None:
+    with open_client("v2", http) as client:
+        assert refused_at_once(client.getObjectMetadata, BUCKET, key).rule == "key-misplaced"
+    assert_silent(http)
 
 
 def test_an_sse_object_in_a_list_of_headers_is_a_misplaced_key(http: RecordingServer) -> None:
