@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 import obs
@@ -20,6 +21,7 @@ from tests.support.obs_calls import (
     OwnSseCHeader,
     needs_https,
     open_client,
+    put_sse_c,
     refused_at_once,
     sse_c,
 )
@@ -308,3 +310,12 @@ def test_a_misplaced_key_beside_a_proper_one_is_named(https: RecordingServer) ->
     with open_client("v2", https) as client:
         error = refused_at_once(lambda: client.getObjectMetadata(BUCKET, OBJECT, sse_c(), sse_c()))
     assert (error.rule, error.headers[0]) == ("key-misplaced", "versionId")
+
+
+@needs_https
+def test_a_long_name_is_searched_in_linear_time(https: RecordingServer) -> None:
+    """Quadratic time would be some twenty seconds."""
+    with open_client("v2", https) as client:
+        before = time.thread_time()
+        assert put_sse_c(client, metadata={"meta-" * 100_000: "a"}).status == 200
+        assert time.thread_time() - before < 5
