@@ -282,8 +282,8 @@ def connection_hook(_: str, function: Function) -> Function:
         connection = chosen[0]
         kind = type(connection)
         if not redirect:
-            try:  # the request hook has judged the client's own context
-                is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
+            try:  # the request hook has judged the client's own context, unless a private method is called
+                is_judged = kind is HTTPSConnection and connection._context is client.context and _current.get()  # noqa: SLF001
             except AttributeError:  # a client of the application's own making
                 is_judged = False
             if is_judged or _is_ordinary(connection, header):

@@ -297,6 +297,15 @@ def test_what_the_sdk_turns_into_an_object_key_is_a_misplaced_key(key: Any, http
     assert_silent(http)
 
 
+@needs_https
+def test_a_private_method_that_skips_the_request_hook_is_judged_at_the_connection(https: RecordingServer) -> None:
+    with open_client("v2", https) as client:
+        headers = {"note": str(sse_c())}
+        with pytest.raises(SSETransportError, match="key-misplaced"):
+            client._send_request("127.0.0.1", "PUT", "/bucket/key", headers, port=https.port)
+    assert_no_key(https, KEY)
+
+
 def test_an_sse_object_in_a_list_of_headers_is_a_misplaced_key(http: RecordingServer) -> None:
     option = obs.Options(origin="a.test", accessControlRequestMethods=[sse_c()])
     with open_client("v2", http) as client:
