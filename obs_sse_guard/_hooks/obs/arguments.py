@@ -193,9 +193,9 @@ def keys_as_values(*holders: Any) -> tuple[str, ...]:
     # dict of the application's own these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)
     named = [(to_text(name), value) for name, value in items(*holders)]
-    # A name is reported, so it must not show a key itself.
-    in_names = (_NAME_WITH_KEY for name, _ in named if holds_key(name))
-    return (*itself, *in_names, *(name for name, value in named if holds_key(value) and not holds_key(name)))
+    return (*itself, *(_shown(name) for name, value in named if holds_key(name) or holds_key(value)))
 
 
-_NAME_WITH_KEY = "(the text of an SSE object)"
+def _shown(name: str) -> str:
+    """Return a name as it is reported: without a key that it is made of."""
+    return "(the text of an SSE object)" if holds_key(name) else name
