@@ -97,8 +97,9 @@ class ImportWatcher:
         finder = self._finder and self._finder()
         return next((place for place, other in enumerate(sys.meta_path) if other is finder), None)
 
-    def _warn_of_removal(self, finder: weakref.ref[_Finder]) -> None:
-        if finder is self._finder and not sys.is_finalizing():
+    @staticmethod
+    def _warn_of_removal(_: object) -> None:
+        if not sys.is_finalizing():
             warn_once(_REMOVED)
 
     def warn_if_removed(self) -> None:
