@@ -151,9 +151,8 @@ class ImportWatcher:
             sys.meta_path.insert((self._position() or 0) + 1, finder())
 
     def _imported(self, module: ModuleType) -> None:
-        if self._finder is not None:  # wrapt does not forget a registration when watching is stopped
-            self._seen[module.__name__] = module
-            self._callback(module.__name__)
+        self._seen[module.__name__] = module
+        self._callback(module.__name__)
 
 
 def _is_missed(name: str) -> bool:

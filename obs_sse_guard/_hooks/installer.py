@@ -209,9 +209,7 @@ class HookInstaller:
     def _imported(self, module: str) -> None:
         if self._is_active:
             self._hook_modules(module)
-        if (
-            self._is_active
-        ):  # another thread, or a copy of the package that was imported meanwhile, may have removed them
+        if self._is_active:  # another thread, or a copy imported meanwhile, may have removed the hooks
             self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:
