@@ -45,7 +45,12 @@ _OBS_TESTS = {
 _S3_TESTS = {
     "rows": ("botocore/test_rows.py",),
     "variants": ("botocore/test_event_handlers.py",),
-    "wire": ("botocore/test_low_level_requests.py", "botocore/test_unusual_objects.py", "botocore/test_retries.py"),
+    "wire": (
+        "botocore/test_connections.py",
+        "botocore/test_low_level_requests.py",
+        "botocore/test_unusual_objects.py",
+        "botocore/test_retries.py",
+    ),
     "findings": ("botocore/test_findings.py",),
     "clients": ("botocore/test_clients.py", "botocore/test_transfers.py"),
     "logs": ("botocore/test_logs.py",),
@@ -71,6 +76,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "ObsClient: log": ("logs", "properties"),
     "botocore: operations": ("rows", "variants", "wire", "findings", "clients", "failures", "neighbours"),
     "botocore: each attempt": ("rows", "variants", "wire", "findings", "logs", "completeness", "properties"),
+    "botocore: each connection": ("wire",),
     "botocore: signers": ("signing",),
     "botocore: signatures": ("signing",),
     "botocore: log": ("logs", "properties", "failures"),
