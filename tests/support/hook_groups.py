@@ -25,6 +25,7 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
         "obs.client._download_files",
         "obs.extension._task_wrap",
     ),
+    "ObsClient: header objects": ("obs.model.*",),
     "ObsClient: log": ("obs.ilog.*",),
     "botocore: operations": ("botocore.client.*",),
     "botocore: each attempt": ("botocore.endpoint.Endpoint.*",),
