@@ -87,8 +87,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "ObsClient: a proxy that cannot be looked up is unknown",
         "_hooks/obs/client.py",
-        "proxy=attempt(lambda: _proxy(client), UNKNOWN_PROXY)",
-        "proxy=_proxy(client)",
+        "return attempt(lambda: _proxy(client, bucket, redirect, secure=secure), UNKNOWN_PROXY)",
+        "return _proxy(client, bucket, redirect, secure=secure)",
         "hooks/obs/test_guard_failures.py::test_an_unknown_proxy_disables_no_rule",
     ),
     Fix(
@@ -163,6 +163,20 @@ FIXES: tuple[Fix, ...] = (
         "cli/doctor/test_doctor.py::test_trust_in_hosts_of_others_is_not_protected",
     ),
     # TLS as it is.
+    Fix(
+        "ObsClient: the context that is used decides whether TLS verifies",
+        "_hooks/obs/client.py",
+        "return unreported_context_gap(client, context)",
+        'return unreported_gap(client, "unverified-host" if client.ssl_verify else "unverified-tls")',
+        "hooks/obs/test_unverified_tls.py::test_a_context_that_verifies_nothing_is_a_finding_whatever_ssl_verify_says",
+    ),
+    Fix(
+        "ObsClient: a pooled connection is judged by its own context",
+        "_hooks/obs/wire.py",
+        "is_judged = kind is HTTPSConnection and connection._context is client.context",
+        "is_judged = kind is HTTPSConnection",
+        "hooks/obs/test_unverified_tls.py::test_a_pooled_connection_is_judged_by_its_own_context",
+    ),
     Fix(
         "botocore: the connection that is used decides whether TLS verifies",
         "_hooks/botocore/wire.py",
@@ -247,6 +261,41 @@ FIXES: tuple[Fix, ...] = (
         'kwargs["on_headers"] = _watch(request, kwargs.get("on_headers"))',
         "pass",
         "hooks/crt/test_crt.py::test_read_in_clear",
+    ),
+    Fix(
+        "ObsClient: an SSE object in any other argument is refused",
+        "_hooks/obs/calls.py",
+        "                context = with_misplaced(context, args, kwargs)",
+        "                pass",
+        "hooks/obs/test_misplaced_keys.py::test_an_sse_object_in_any_other_argument_is_a_misplaced_key",
+    ),
+    Fix(
+        "ObsClient: the text of an SSE object is refused",
+        "_hooks/obs/arguments.py",
+        "return bool(_SSE_TEXT.search(value)) or all(",
+        "return not value and all(",
+        "hooks/obs/test_misplaced_keys.py::test_the_text_of_an_sse_object_is_a_misplaced_key",
+    ),
+    Fix(
+        "ObsClient: what a header object drops is reported",
+        "_hooks/obs/models.py",
+        "        if args:  # without, self= is a keyword",
+        "        if not args:",
+        "hooks/obs/test_models.py::test_a_dropped_argument_is_logged_when_it_is_dropped",
+    ),
+    Fix(
+        "ObsClient: a URL for a part of an SSE-KMS upload is not signed for HTTP",
+        "_hooks/obs/signing.py",
+        "if operation == Operation.UPLOAD_PART.value and kms_uploads and not client.is_secure:",
+        "if not operation:",
+        "hooks/obs/test_kms_uploads.py::test_the_url_of_a_part_of_a_kms_upload_is_not_signed_over_http",
+    ),
+    Fix(
+        "ObsClient: a redirect is judged by the proxy for its URL",
+        "_hooks/obs/client.py",
+        "host, port = redirect or (_server(client, bucket), client.port)",
+        "host, port = _server(client, bucket), client.port",
+        "hooks/obs/test_trusted_hosts.py::test_the_proxy_of_a_redirect_is_the_one_for_its_url",
     ),
     # Keys in logs.
     Fix(
@@ -336,6 +385,27 @@ FIXES: tuple[Fix, ...] = (
         "test_a_report_of_a_signal_handler_does_not_wait_for_the_thread_that_it_interrupts",
     ),
     # Legal calls.
+    Fix(
+        "ObsClient: NO_PROXY may name the host of a bucket",
+        "_hooks/obs/client.py",
+        "host, port = redirect or (_server(client, bucket), client.port)",
+        "host, port = redirect or (client.server, client.port)",
+        "hooks/obs/test_trusted_hosts.py::test_no_proxy_may_name_the_host_of_the_bucket",
+    ),
+    Fix(
+        "ObsClient: a pooled connection to another bucket of a trusted endpoint",
+        "_hooks/obs/client.py",
+        "if host in (home, server_host(_server(client, _bucket_in(host, home)))):",
+        "if host == home:",
+        "hooks/obs/test_trusted_hosts.py::test_a_pooled_connection_to_another_bucket_of_the_endpoint_is_trusted",
+    ),
+    Fix(
+        "ObsClient: a redirect to the host of the bucket of a trusted endpoint",
+        "_hooks/obs/client.py",
+        "return home if bucket and _bucket_in(host, home) == bucket else host, port",
+        "return host, port",
+        "hooks/obs/test_trusted_hosts.py::test_a_redirect_to_the_host_of_the_bucket_is_trusted",
+    ),
     Fix(
         "an alias of a hooked class method is pickled as what it is",
         "_hooks/hook.py",

@@ -32,9 +32,16 @@ def run(folder: Path) -> dict[str, str]:
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for each in folders:
             each.mkdir()
-        control = pool.submit(first_failure, copied(folders[-1]), sorted({f"tests/{fix.test}" for fix in FIXES}))
-        jobs = [pool.submit(first_failure, revert(*each), [f"tests/{each[0].test}"]) for each in zip(FIXES, folders)]
-    return {CONTROL: control.result(), **{fix.name: job.result() for fix, job in zip(FIXES, jobs)}}
+        tests = sorted({f"tests/{fix.test}" for fix in FIXES})
+        jobs = [pool.submit(first_failure, copied(folders[-1]), tests)]
+        jobs += [pool.submit(first_failure, revert(*each), [f"tests/{each[0].test}"]) for each in zip(FIXES, folders)]
+        return {name: _print(name, job.result()) for name, job in zip([CONTROL, *(fix.name for fix in FIXES)], jobs)}
+
+
+def _print(name: str, test: str) -> str:
+    sys.stdout.write(f"{name}: {test or 'nothing fails'}\n")
+    sys.stdout.flush()
+    return test
 
 
 def is_wrong(name: str, test: str) -> bool:
