@@ -275,13 +275,15 @@ def test_the_page_of_the_other_projects(monkeypatch: pytest.MonkeyPatch) -> None
     refused = peers.Difference("a::b", "passed", "failed", "refused by `table-1/PutObject`")
     found = [
         peers.Compared("botocore", Counter(passed=4_000, skipped=2, refused=1), [refused]),
-        peers.Compared("moto", Counter(passed=5, failed=1, unstable=3, different=1), [refused._replace(reason="")]),
+        peers.Compared(
+            "s3transfer", Counter(passed=5, failed=1, unstable=3, different=1), [refused._replace(reason="")]
+        ),
     ]
     page = peers.page(found, "2030-01-02")
     assert "| botocore 1.0 | 4,003 | 4,000 | 2 | 0 | 0 | 1 | 0 |" in page
     assert "| **all** | 4,013 | 4,005 | 2 | 1 | 3 | 1 | 1 |" in page
     assert "- botocore: `a::b` failed: refused by `table-1/PutObject`." in page
-    assert "- moto: `a::b` failed: **unexplained**." in page
+    assert "- s3transfer: `a::b` failed: **unexplained**." in page
 
 
 # --------------------------------------------------------------------------------------- the pages

@@ -31,8 +31,6 @@ SUITES = {
     "botocore": ("tests/unit", *(f"tests/functional/test_s3{name}.py" for name in ("", "express", "_control"))),
     "s3transfer": ("tests/unit", "tests/functional"),
     "aiobotocore": ("--http-backend=all", "-mnot localonly", "tests"),  # localonly: needs an account
-    "s3fs": ("s3fs/tests",),
-    "moto": ("--ignore=tests/test_s3/test_s3_lambda_integration.py", "tests/test_s3"),  # ignored: needs Docker
 }
 """What to run of each distribution, as arguments for pytest."""
 
@@ -209,7 +207,7 @@ rules forbid is *refused*; every other test must have the same outcome.
 differed once, but not when the file ran again on both sides.
 
 The suites come from the source distributions. Those of boto3 and esdk-obs-python contain no tests. Of botocore, these
-are the unit tests and the functional tests of S3; of moto, the tests of S3.
+are the unit tests and the functional tests of S3.
 
 ## Differences
 
