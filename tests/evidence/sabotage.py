@@ -46,10 +46,10 @@ _S3_TESTS = {
     "rows": ("botocore/test_rows.py",),
     "variants": ("botocore/test_event_handlers.py",),
     "wire": (
-        "botocore/test_connections.py",
         "botocore/test_low_level_requests.py",
         "botocore/test_unusual_objects.py",
         "botocore/test_retries.py",
+        "botocore/test_connections.py",
     ),
     "findings": ("botocore/test_findings.py",),
     "clients": ("botocore/test_clients.py", "botocore/test_transfers.py"),
