@@ -20,12 +20,24 @@ from obs_sse_guard._util.failure import attempt, describe_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from obs_sse_guard._errors import SSETransportError
     from obs_sse_guard._hooks.types import Function, MakeHook
     from obs_sse_guard._policy.request import RequestContext
 
     _Describe = Callable[..., RequestContext | None]
 
-__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "judging", "mark", "never_raises", "place", "restore"]
+__all__ = [
+    "Abort",
+    "Target",
+    "expect_parameters",
+    "is_hook",
+    "is_hooked",
+    "judging",
+    "mark",
+    "never_raises",
+    "place",
+    "restore",
+]
 
 _MARK = "__obs_sse_guard__"
 _MOST_WRAPPERS = 1000
@@ -185,6 +197,17 @@ def expect_parameters(function: Function, names: str) -> None:
     """
     if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
         raise LookupError(names)
+
+
+class Abort(BaseException):
+    """Carries a refusal out of code of an SDK that retries or replaces every `Exception`.
+
+    A hook further out must catch it and raise the refusal: no application may see it.
+    """
+
+    def __init__(self, error: SSETransportError) -> None:
+        super().__init__()
+        self.error = error
 
 
 def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | None]]:

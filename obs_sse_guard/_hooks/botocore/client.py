@@ -17,7 +17,7 @@ from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from obs_sse_guard._hooks.types import Items
     from obs_sse_guard._policy.headers import SSEHeaders
@@ -30,7 +30,6 @@ __all__ = [
     "is_kms_part",
     "is_s3",
     "is_safe_transport",
-    "names_sse_header",
     "obs_operation",
     "only_serialized",
     "operation_of",
@@ -52,12 +51,6 @@ def is_s3(client: Any) -> bool:
         return bool(client._service_model.service_name == "s3")
     except Exception:  # noqa: BLE001  # a client of the application's own making
         return True
-
-
-def names_sse_header(names: Iterable[str]) -> bool:
-    """Return whether names of headers may be about encryption; in doubt, as where one is percent-encoded, true."""
-    joined = "\n".join(names)
-    return "ncryption" in joined.lower() or "%" in joined
 
 
 def obs_operation(name: str) -> str:

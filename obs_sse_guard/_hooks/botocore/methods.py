@@ -17,7 +17,6 @@ from obs_sse_guard._hooks.botocore.client import (
     is_https,
     is_s3,
     is_safe_transport,
-    names_sse_header,
     obs_operation,
     only_serialized,
     parse_endpoint,
@@ -29,7 +28,7 @@ from obs_sse_guard._hooks.botocore.client import (
 from obs_sse_guard._hooks.botocore.responses import record_response
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.headers import names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
 from obs_sse_guard._util.failure import attempt
@@ -77,7 +76,7 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
     """
     try:
         names = "\n".join(params)
-        if "Metadata" in names and names_sse_header(params.get("Metadata") or ()):
+        if "Metadata" in names and names_sse(params.get("Metadata") or ()):
             return is_s3(client)  # a misplaced key matters over any transport
         if "SSE" not in names and "Encryption" not in names and not (kms_uploads and operation == "UploadPart"):
             return False

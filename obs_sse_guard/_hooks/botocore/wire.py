@@ -25,7 +25,7 @@ from obs_sse_guard._hooks.botocore.client import (
     unjudged,
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["Hop", "connection_hook", "hop_of", "names_sse", "request_context", "send_hook"]
+__all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
@@ -69,14 +69,6 @@ def hop_of(request: Any, **known: Any) -> Hop:
     return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
 
 
-class _Abort(BaseException):
-    """Carries a refusal out of the HTTP session, which turns every `Exception` into one that is retried."""
-
-    def __init__(self, error: SSETransportError) -> None:
-        super().__init__()
-        self.error = error
-
-
 # The endpoint and the request that it is sending: the connection knows neither.
 _sending: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sending", default=None)
 
@@ -90,7 +82,7 @@ def send_hook(_: str, function: Function) -> Function:
 
     def hook(endpoint: Any, request: Any) -> Any:
         safe = is_safe_transport(endpoint, getattr(request, "url", None))
-        if not names_sse(request):
+        if not may_carry_sse(request):
             response = function(endpoint, request)
         else:
             context = None
@@ -121,11 +113,11 @@ class _Sending:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         _sending.reset(self._token)
-        if isinstance(error, _Abort):
+        if isinstance(error, Abort):
             raise error.error.with_traceback(None) from None  # without the frames of the HTTP client
 
 
-def names_sse(request: Any) -> bool:
+def may_carry_sse(request: Any) -> bool:
     """Return whether a request needs a closer look. The names of its headers and its URL rule most requests out.
 
     It may err only towards a closer look.
@@ -228,7 +220,7 @@ def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
     try:
         mark_reported(endpoint, context, enforce(context))
     except SSETransportError as error:
-        raise _Abort(error) from None
+        raise Abort(error) from None  # the HTTP session turns every `Exception` into one that is retried
 
 
 def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._policy.headers import encryption_of
+from obs_sse_guard._policy.headers import encryption_of, names_sse
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
@@ -27,7 +27,6 @@ __all__ = [
     "items",
     "keys_as_values",
     "may_hold_sse",
-    "names_sse",
     "positions",
 ]
 
@@ -100,15 +99,6 @@ class Arguments:
 def items(*holders: Any) -> Items:
     """Return the names and values of whatever has some; the SDK takes any mapping."""
     return [pair for holder in holders if hasattr(holder, "items") for pair in list(holder.items())]
-
-
-def names_sse(mapping: Any) -> bool:
-    """Return whether a name in a mapping speaks of encryption, or may."""
-    try:
-        names = "\n".join(mapping)
-    except TypeError:  # names that are not str
-        return True
-    return "ncryption" in names.lower() or "%" in names  # "%": it may be encoded
 
 
 def may_hold_sse(mapping: Any) -> bool:

@@ -16,12 +16,11 @@ from obs_sse_guard._hooks.obs.arguments import (
     is_ordinary,
     items,
     keys_as_values,
-    names_sse,
     positions,
 )
 from obs_sse_guard._hooks.obs.calls import describing_hook, operation_name
 from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
-from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard.rules import Encryption, Operation

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import expect_parameters, judging
-from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse, names_sse
+from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
@@ -26,7 +26,7 @@ from obs_sse_guard._hooks.obs.client import (
 )
 from obs_sse_guard._hooks.obs.responses import record_response
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import header_names, parse_headers
+from obs_sse_guard._policy.headers import header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.failure import attempt
@@ -90,14 +90,6 @@ class Request:
 _current: ContextVar[Request | None] = ContextVar("obs_sse_guard_request", default=None)
 
 
-class _Abort(BaseException):
-    """Carries a refusal out of the SDK's retry loop, which retries every `Exception` for seconds."""
-
-    def __init__(self, error: SSETransportError) -> None:
-        super().__init__()
-        self.error = error
-
-
 # --- the request: before the retry loop, and before anything is logged or read -----------------
 
 
@@ -156,7 +148,7 @@ def _send(send: Function, client: Any, request: Request) -> Any:
     token = _current.set(request)
     try:
         answer = send(*request.arguments)
-    except _Abort as abort:
+    except Abort as abort:
         # Without the frames of the SDK: what it was doing when the connection hook stopped it is of no use.
         raise abort.error.with_traceback(None) from None
     finally:
@@ -289,7 +281,7 @@ def connection_hook(_: str, function: Function) -> Function:
                 is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
             except AttributeError:  # a client of the application's own making
                 is_judged = False
-            if is_judged or _is_ordinary(connection, header):
+            if is_judged or _is_plaintext_without_sse(connection, header):
                 return chosen
         context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
@@ -299,8 +291,8 @@ def connection_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _is_ordinary(connection: Any, headers: Any) -> bool:
-    """Whether a request leaves in plaintext without a word of encryption. Its values are text by now."""
+def _is_plaintext_without_sse(connection: Any, headers: Any) -> bool:
+    """Whether a request surely names no encryption and leaves over plaintext HTTP. Its values are text by now."""
     request = _current.get()
     if request is None or request.parameters or request.key == FETCH_JOB or type(connection) is not HTTPConnection:
         return False
@@ -347,4 +339,4 @@ def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
         if _current.get() is None:
             raise  # a private call, with no retry loop around it and no request hook to unpack an abort
-        raise _Abort(error) from None
+        raise Abort(error) from None  # an `Exception` would be retried for seconds
