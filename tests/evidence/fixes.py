@@ -79,8 +79,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a guard that is imported anew removes the hooks of before",
         "_hooks/installer.py",
-        "    if retire is not _retire:\n        retire()",
-        "    if retire is not _retire:\n        pass",
+        "        retire, _ = copies[-1]\n        retire()",
+        "        retire, _ = copies[-1]\n        pass",
         "hooks/test_import_order.py::test_an_earlier_copys_hook_under_another_wrapper_becomes_inactive",
     ),
     # What the guard fails to judge.
@@ -315,7 +315,7 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a key of any type is masked",
         "_hooks/redaction.py",
-        "        elif not _is_plain(kind):",
+        "        elif kind.__repr__ is not _PLAIN_REPR or kind.__str__ is not _PLAIN_STR:",
         "        elif kind is None:",
         "hooks/botocore/test_logs.py::test_keys_of_other_kinds_are_masked",
     ),
