@@ -38,6 +38,7 @@ __all__ = [
     "proxy_of",
     "tls_gap",
     "unjudged",
+    "unjudged_call",
     "upload_of",
 ]
 
@@ -49,7 +50,7 @@ def is_s3(client: Any) -> bool:
     """Return whether this is a client of S3, or one whose service is unknown."""
     try:
         return bool(client._service_model.service_name == "s3")
-    except Exception:  # noqa: BLE001  # a client of the application's own making
+    except Exception:  # noqa: BLE001  # a custom client
         return True
 
 
@@ -72,7 +73,7 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
         verify = endpoint.http_session._verify
         # The session of aiobotocore for httpx has a context there, which may verify nothing.
         return bool(url.startswith("https://") and (verify is True or (verify and type(verify) is str)))
-    except Exception:  # noqa: BLE001  # an endpoint or session of the application's own making
+    except Exception:  # noqa: BLE001  # a custom endpoint or session
         return False
 
 
@@ -208,3 +209,8 @@ def unjudged(sdk: SDK, call: str, operation: Any, look_up_url: Callable[[], Any]
     address = attempt(lambda: parse_address(url), Address("", None, "", "", []))
     secure, name = attempt(lambda: is_https(url), default=False), attempt(lambda: to_text(operation), "request")
     return RequestContext(sdk, call, name, secure, address.host, address.port)
+
+
+def unjudged_call(sdk: SDK, client: Any, operation: Any) -> RequestContext:
+    """Return what can be read for certain of a call of a client that could not be judged."""
+    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)

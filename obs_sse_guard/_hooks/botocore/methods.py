@@ -22,7 +22,7 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_endpoint,
     proxy_of,
     tls_gap,
-    unjudged,
+    unjudged_call,
     upload_of,
 )
 from obs_sse_guard._hooks.botocore.responses import record_response
@@ -82,16 +82,12 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
             return False
         if is_safe_transport(client._endpoint, client._endpoint.host):
             return False
-    except Exception:  # noqa: BLE001, S110  # a client or parameters of the application's own making
+    except Exception:  # noqa: BLE001, S110  # a custom client or custom parameters
         pass
     return is_s3(client)
 
 
-def _unjudged(sdk: SDK, client: Any, operation: str, _: Params) -> RequestContext:
-    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)
-
-
-@judging(_unjudged)
+@judging(lambda sdk, client, operation, _: unjudged_call(sdk, client, operation))
 def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
     endpoint, service = client._endpoint, client._service_model
     if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself

@@ -65,7 +65,7 @@ class Hop(NamedTuple):
 
 
 def hop_of(request: Any, **known: Any) -> Hop:
-    """Return a request as a hop; ``None`` stands for what one of the application's own making lacks."""
+    """Return a request as a hop; ``None`` stands for an attribute that a custom request lacks."""
     return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
 
 
@@ -127,7 +127,7 @@ def may_carry_sse(request: Any) -> bool:
         if "ncryption" in names or "%" in names:
             return True
         return "?" in url and ("ncryption" in unquote(url).lower() or ("partNumber" in url and bool(kms_uploads)))
-    except Exception:  # noqa: BLE001  # a request of the application's own making
+    except Exception:  # noqa: BLE001  # a custom request
         return True
 
 
@@ -137,13 +137,13 @@ def _misplaces_key(request: Any) -> bool:
         names = _header_names(request.headers).split("\n")
         in_metadata = any("meta-" in name and ("ncryption" in name or "%" in name) for name in names)
         return in_metadata or ("?" in request.url and "ncryption" in unquote(request.url).lower())
-    except Exception:  # noqa: BLE001  # a request of the application's own making
+    except Exception:  # noqa: BLE001  # a custom request
         return True
 
 
 def _header_names(headers: Any) -> str:
     """Return the names of all headers, in lower case and one a line."""
-    try:  # what botocore's own mapping keeps, for to ask it takes two calls for each name
+    try:  # the storage of botocore's own mapping, whose methods would take two calls for each name
         return "\n".join([name._lower for name in headers._dict])
     except Exception:  # noqa: BLE001  # another mapping
         return "\n".join(headers).lower()
@@ -224,7 +224,7 @@ def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
 
 
 def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:
-    # A connection that is not surely TLS leads somewhere else than its URL says.
+    # The connection decides, whatever its URL says.
     secure = attempt(lambda: bool(connection.is_verified), default=False)
     return _unjudged(BOTOCORE, endpoint, hop_of(request, secure=secure))
 
@@ -235,7 +235,7 @@ def _connection_context(connection: Any, endpoint: Any, request: Any) -> Request
 
     secure = isinstance(connection, AWSHTTPSConnection)
     if connection.sock is None if secure else not is_https(request.url):
-        return None  # what its settings verify was checked before, and so was a plaintext URL
+        return None  # the hook on `_send` has checked the settings, and any plaintext URL
     # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
     forwards = getattr(connection, "proxy", None) is not None and not connection._tunnel_host
     verified = connection.is_verified and not forwards

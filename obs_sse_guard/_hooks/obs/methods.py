@@ -140,7 +140,7 @@ class _Describer:
         return self._describe(client, given, args, kwargs)
 
     def _is_proper(self, given: Kwargs) -> bool:
-        """Whether the SDK sends all SSE objects of a call, as headers."""
+        """Return whether the SDK sends all SSE objects of a call as headers."""
         holder = given
         if self._method.carrier:
             holder = given.get(self._method.carrier, _NOTHING)
@@ -246,7 +246,7 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
 
 
 def _dropped(method: Method, intents: dict[str, Intent], holder_headers: SSEHeaders) -> tuple[str, ...]:
-    """The SSE arguments that the SDK would ignore, leaving the object unencrypted."""
+    """Return the SSE arguments that the SDK would ignore, leaving the object unencrypted."""
     reads = () if method.raw else (method.target, method.source)
     ignored = [
         argument
