@@ -198,6 +198,13 @@ FIXES: tuple[Fix, ...] = (
         '"verification": None}',
         "hooks/aiobotocore/test_tls_contexts.py::test_a_connector_that_verifies_nothing",
     ),
+    Fix(
+        "a TLS context that does not check the host name is reported",
+        "_hooks/tls_gaps.py",
+        'return "" if context.check_hostname else "unverified-host"',
+        'return ""',
+        "hooks/aiobotocore/test_tls_contexts.py::test_a_context_that_does_not_check_the_host",
+    ),
     # Keys that leave.
     Fix(
         "botocore: a key that an event handler adds to metadata is refused over HTTPS",
@@ -315,7 +322,7 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a key of any type is masked",
         "_hooks/redaction.py",
-        "        elif not _is_plain(kind):",
+        "        elif kind.__repr__ is not _PLAIN_REPR or kind.__str__ is not _PLAIN_STR:",
         "        elif kind is None:",
         "hooks/botocore/test_logs.py::test_keys_of_other_kinds_are_masked",
     ),
