@@ -7,12 +7,11 @@ them, or be installed in site-packages itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
-
-from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -81,13 +80,12 @@ def _application_frame() -> FrameType | None:
 
 
 def _folders() -> tuple[str, ...]:
-    return tuple(f"{folder}{os.sep}" for name in _PACKAGES for folder in _folders_of(name))
-
-
-def _folders_of(name: str) -> tuple[str, ...]:
-    # A namespace package, such as OpenTelemetry's, has several folders; a lazy module may fail to be imported now.
-    nowhere: tuple[str, ...] = ()
-    return attempt(lambda: tuple(getattr(sys.modules.get(name), "__path__", nowhere)), nowhere)
+    folders: list[str] = []
+    for name in _PACKAGES:
+        with contextlib.suppress(Exception):  # a lazy module may fail to be imported now
+            # A namespace package, such as OpenTelemetry's, has several folders.
+            folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", ())]
+    return tuple(folders)
 
 
 def _name(code: CodeType) -> str:

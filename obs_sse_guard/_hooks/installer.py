@@ -77,6 +77,7 @@ class HookInstaller:
     def __init__(self, targets: Iterable[Target] = (), sdk_targets: Mapping[str, LoadTargets] | None = None) -> None:
         self._targets = [*targets]
         self._unloaded = dict(sdk_targets or {})
+        self._is_active = False
         self._attempts: Counter[str] = Counter()
         self._failed: set[str] = set()
         self._seen: list[tuple[Any, str, Any]] = []
@@ -102,6 +103,7 @@ class HookInstaller:
             wait_for_import(module)
         _take_over()
         enable()
+        self._is_active = True
         self._attempts.clear()
         self._hook_modules()
         self._first_removal.forget()
@@ -109,8 +111,13 @@ class HookInstaller:
 
     def uninstall(self) -> None:
         """Restore what is still ours; a hook under another library's wrapper does nothing from now on."""
+        _disable_all_copies()
+        self.retire()
+
+    def retire(self) -> None:
+        """Leave the SDKs to another copy of the package. Those no longer imported stay hooked, for their clients."""
         with self._lock:
-            disable()
+            self._is_active = False
             for owner, name in self._places():
                 _restore(owner, name)
         self._watcher.stop()
@@ -200,16 +207,16 @@ class HookInstaller:
                 self._unloaded.pop(package, None)  # last: until then an interrupt or a fork leaves it to be loaded
 
     def _imported(self, module: str) -> None:
-        if is_enabled():
+        if self._is_active:
             self._hook_modules(module)
-        if is_enabled():  # another thread, or a copy of the package that was imported meanwhile, may have removed them
+        if self._is_active:  # another thread, or a copy imported meanwhile, may have removed the hooks
             self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
         self._load([package for package in [*self._unloaded] if package in sys.modules])
         with self._lock:
-            if not is_enabled():  # another thread has removed the hooks in the meantime
+            if not self._is_active:  # another thread has removed the hooks in the meantime
                 return
             outcome = {
                 target.name: _hook(target)
@@ -241,18 +248,22 @@ def _restore(owner: Any, name: str) -> None:
         log_failure("remove a hook", "it lets every call pass")
 
 
-def _retire() -> None:
-    if is_enabled():
-        installer.uninstall()
-
-
 def _take_over() -> None:
-    """Remove the hooks of an earlier import of the package: they know nothing of this one's state."""
-    retire = SSEGuardError._retire_hooks  # noqa: SLF001  # for us alone
-    if retire is not _retire:
+    """Retire the hooks of an earlier import of the package, which know nothing of this one's state."""
+    copies = SSEGuardError._copies  # noqa: SLF001  # for us alone
+    if copies and copies[-1] is not _THIS_COPY:
+        retire, _ = copies[-1]
         retire()
-        SSEGuardError._retire_hooks = staticmethod(_retire)  # noqa: SLF001
+    copies[:] = [*(copy for copy in copies if copy is not _THIS_COPY), _THIS_COPY]
+
+
+def _disable_all_copies() -> None:
+    disable()
+    for _, disable_copy in SSEGuardError._copies:  # noqa: SLF001  # for us alone
+        disable_copy()
 
 
 installer = HookInstaller(sdk_targets=SDK_TARGETS)
 """The installer of this process."""
+
+_THIS_COPY = (installer.retire, disable)

@@ -80,10 +80,8 @@ def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
 
 def _is_endpoint_of(context: RequestContext, url: Any) -> bool:
     """Return whether a URL is the plaintext endpoint that a request goes to, or to a bucket's host below it."""
-    endpoint = parse_address(url or "").host
-    if not endpoint or is_https(url):
-        return False
-    return context.host == endpoint or context.host.endswith(f".{endpoint}")
+    endpoint = parse_address(url).host if url and not is_https(url) else ""
+    return bool(endpoint) and (context.host == endpoint or context.host.endswith(f".{endpoint}"))
 
 
 BOTOCORE = SDK("botocore", advise, installer.report_removed_hooks)

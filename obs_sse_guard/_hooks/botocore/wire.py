@@ -90,7 +90,19 @@ def send_hook(_: str, function: Function) -> Function:
 
     def hook(endpoint: Any, request: Any) -> Any:
         safe = is_safe_transport(endpoint, getattr(request, "url", None))
-        response = _send(function, endpoint, request, safe=safe) if names_sse(request) else function(endpoint, request)
+        if not names_sse(request):
+            response = function(endpoint, request)
+        else:
+            context = None
+            if not safe or _misplaces_key(request):
+                context = request_context(BOTOCORE, endpoint, hop_of(request))
+            with _Sending(endpoint, request):  # no function of its own: a traceback shows every frame
+                if context is None:
+                    response = function(endpoint, request)
+                else:
+                    with enforcing(context) as reported:
+                        mark_reported(endpoint, context, reported)
+                        response = function(endpoint, request)
         if not safe:
             report_read(BOTOCORE, endpoint, request, response)
         return response
@@ -98,21 +110,19 @@ def send_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _send(function: Function, endpoint: Any, request: Any, *, safe: bool) -> Any:
-    context = None
-    if not safe or _misplaces_key(request):
-        context = request_context(BOTOCORE, endpoint, hop_of(request))
-    token = _sending.set((endpoint, request))
-    try:
-        if context is None:
-            return function(endpoint, request)
-        with enforcing(context) as reported:
-            mark_reported(endpoint, context, reported)
-            return function(endpoint, request)
-    except _Abort as abort:
-        raise abort.error.with_traceback(None) from None  # without the frames of the HTTP client
-    finally:
-        _sending.reset(token)
+class _Sending:
+    """Let the connection hook know what is sent, and unpack the refusal that it raises."""
+
+    def __init__(self, endpoint: Any, request: Any) -> None:
+        self._sent = (endpoint, request)
+
+    def __enter__(self) -> None:
+        self._token = _sending.set(self._sent)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        _sending.reset(self._token)
+        if isinstance(error, _Abort):
+            raise error.error.with_traceback(None) from None  # without the frames of the HTTP client
 
 
 def names_sse(request: Any) -> bool:
