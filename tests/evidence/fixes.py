@@ -79,8 +79,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a guard that is imported anew removes the hooks of before",
         "_hooks/installer.py",
-        "    if retire is not _retire:\n        retire()",
-        "    if retire is not _retire:\n        pass",
+        "        retire, _ = copies[-1]\n        retire()",
+        "        pass",
         "hooks/test_import_order.py::test_an_earlier_copys_hook_under_another_wrapper_becomes_inactive",
     ),
     # What the guard fails to judge.
