@@ -327,11 +327,11 @@ FIXES: tuple[Fix, ...] = (
         "hooks/botocore/test_logs.py::test_keys_of_other_kinds_are_masked",
     ),
     Fix(
-        "a key in a canonical string is masked",
+        "only the key in a canonical string is masked",
         "_hooks/key_scanner.py",
         '        (rb":(?=\\S)", _header_line),\n',
         "",
-        "hooks/test_redaction.py::test_only_the_value_is_masked",
+        "hooks/test_redaction.py::test_what_is_in_doubt_is_masked",
     ),
     Fix(
         "a key in a signed URL is masked in the log of urllib3",
