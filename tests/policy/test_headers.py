@@ -24,6 +24,7 @@ KEY = "server-side-encryption-customer-key"
         (KEY, ("", "k"), (SSE_C, NONE, True)),
         (KEY, "", (SSE_C, NONE, False)),
         (KEY, " ", (SSE_C, NONE, False)),
+        (KEY, ["", None], (SSE_C, NONE, False)),
         (KEY, None, (SSE_C, NONE, False)),
         (f"{KEY}-MD5", "m", (SSE_C, NONE, False)),
         ("server-side-encryption-customer-algorithm", "AES256", (SSE_C, NONE, False)),
