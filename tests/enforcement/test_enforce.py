@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import obs
 import pytest
 
+import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError
-from obs_sse_guard._enforcement import decision
+from obs_sse_guard._enforcement import decision, reporters
 from obs_sse_guard._enforcement.enforce import enforce, enforcing, refusals
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.request import SDK
+from obs_sse_guard.rules import Encryption
 from tests.support import obs_calls, s3_calls
-from tests.support.contexts import put_with_key, request
+from tests.support.contexts import AN_SDK, put_with_key, request
 from tests.support.guard import AUDIT, MODE, POLICY, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c, refusal, sse_c
 from tests.support.records import audited, fields_of
@@ -294,6 +296,47 @@ def test_each_trusted_host_is_logged_in_full(monkeypatch: pytest.MonkeyPatch, ca
     ]
 
 
+def test_the_hooks_are_checked_after_a_report_and_only_then() -> None:
+    checks: list[None] = []
+    sdk = AN_SDK._replace(after_report=lambda: checks.append(None))
+    allowed = request(sdk=sdk, operation="HeadObject", target=Encryption.SSE_KMS)
+    assert enforce(allowed) == {"table-2/HeadObject"}
+    assert len(checks) == 0
+    enforce(allowed._replace(dropped=("sseHeader",)))
+    assert len(checks) == 1
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key(sdk=sdk))
+    assert len(checks) == 2
+
+
+def test_a_failing_check_of_the_hooks_changes_no_outcome(caplog: pytest.LogCaptureFixture) -> None:
+    sdk = AN_SDK._replace(after_report=_fail)
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key(sdk=sdk))
+    assert caplog.messages == [_failure("check the hooks", "the decision about the call stands")]
+
+
+def test_a_failing_reporter_changes_no_outcome(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = reporters.Reporter("printer", lambda _: True, lambda _: _fail())
+    monkeypatch.setattr(reporters, "REPORTERS", (failing,))
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key())
+    assert caplog.messages == [_failure("report to the printer", "the decision about the call stands")]
+
+
+def _failure(task: str, consequence: str) -> str:
+    where = f"LookupError in _fail, {__file__}:{_fail.__code__.co_firstlineno + 1}"
+    return f"obs_sse_guard could not {task} ({where}); {consequence}. Please report this with the version of the SDK."
+
+
+def test_without_the_guard_nothing_is_judged(caplog: pytest.LogCaptureFixture) -> None:
+    obs_sse_guard.uninstall()
+    assert enforce(put_with_key()) == frozenset()
+    assert not caplog.records
+
+
 def test_a_refusal_that_the_sdk_swallows_is_seen() -> None:
     with refusals() as last:
         assert last() is None
@@ -316,10 +359,8 @@ def test_a_failure_is_logged_ever_more_rarely(caplog: pytest.LogCaptureFixture) 
     except LookupError:
         for _ in range(10):
             log_failure("do a thing", "the call continues")
-    where = f"LookupError in _fail, {__file__}:{_fail.__code__.co_firstlineno + 1}"
-    start = f"obs_sse_guard could not do a thing ({where}); the call continues"
-    end = ". Please report this with the version of the SDK."
-    assert caplog.messages == [f"{start}{end}", f"{start}; 10 occurrences, 9 since last logged{end}"]
+    repeated = "the call continues; 10 occurrences, 9 since last logged"
+    assert caplog.messages == [_failure("do a thing", "the call continues"), _failure("do a thing", repeated)]
 
 
 def test_the_failure_of_another_task_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
