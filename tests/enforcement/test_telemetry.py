@@ -14,7 +14,7 @@ from typing import Any
 
 import obs
 import pytest
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -133,10 +133,10 @@ def test_a_trusted_call_is_counted_and_an_allowed_one_is_not(
 def test_a_span_that_is_not_recording_gets_no_event(
     http: RecordingServer, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with open_client("v2", http) as client, telemetry.tracer.start_as_current_span("order") as span:
-        span.end()
-        with pytest.raises(SSETransportError):
-            put_sse_c(client)
+    span = telemetry.tracer.start_span("order")
+    span.end()
+    with open_client("v2", http) as client, trace.use_span(span), pytest.raises(SSETransportError):
+        put_sse_c(client)
     assert [point.value for point in telemetry.points()] == [1]
     assert telemetry.events() == []
     assert not caplog.records, "OpenTelemetry warns about an event of an ended span"
