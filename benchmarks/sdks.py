@@ -51,6 +51,7 @@ _HOOKED = {
     "botocore": (
         ("botocore.client", "BaseClient._make_api_call"),
         ("botocore.endpoint", "Endpoint._send"),
+        ("botocore.awsrequest", "AWSConnection._send_output"),
     ),
 }
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 import obs_sse_guard
 from tests.support.guard import reset
-from tests.support.selection import left_out
+from tests.support.selection import left_out, not_collected
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
 # The default run draws the same examples each time. The nightly run draws new ones; a failure becomes a named test.
@@ -22,6 +22,7 @@ settings.load_profile("ci")
 
 _CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
+collect_ignore_glob = not_collected()
 
 # In development mode asyncio warns about every step longer than 0.1 s. On a busy machine that is no defect.
 logging.getLogger("asyncio").setLevel(logging.ERROR)

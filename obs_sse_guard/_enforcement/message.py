@@ -30,7 +30,9 @@ def headline(decision: Decision) -> str:
     """Return one line that stands alone: what became of which request, where it would have gone, and the id."""
     fields, verb = decision.fields(), VERBS[decision.outcome]
     encryption = _encryption(decision.context)
-    return to_ascii("{} {operation}{} over {scheme} to {endpoint} [{rule}]".format(verb, encryption, **fields))
+    # A header object is made before there is a request.
+    where = "" if decision.context.dropped and not decision.context.host else " over {scheme} to {endpoint}"
+    return to_ascii(f"{{}} {{operation}}{{}}{where} [{{rule}}]".format(verb, encryption, **fields))
 
 
 def error_text(decision: Decision) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.enforce import enforce, enforcing, refusals
 from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.methods import call_context
-from obs_sse_guard._hooks.botocore.responses import record_response
+from obs_sse_guard._hooks.botocore.responses import record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
-from obs_sse_guard._hooks.botocore.wire import names_sse, parts_of, request_context
+from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, names_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported
@@ -56,21 +56,26 @@ def _send_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request")
 
     async def hook(endpoint: Any, request: Any) -> Any:
-        if not names_sse(request):  # whatever the transport: a redirect may lead to another
-            return await function(endpoint, request)
-        context = request_context(AIOBOTOCORE, endpoint, *parts_of(request))
-        token = _sent.set((endpoint, getattr(request, "url", None)))
-        try:
-            with refusals() as refusal:
-                if context is None:
-                    return await _unwrapped(function(endpoint, request), refusal)
-                with enforcing(context) as reported:
-                    mark_reported(endpoint, context, reported)
-                    return await _unwrapped(function(endpoint, request), refusal)
-        finally:
-            _sent.reset(token)
+        # Whatever the transport: a redirect may lead to another.
+        response = await (_send(function, endpoint, request) if names_sse(request) else function(endpoint, request))
+        report_read(AIOBOTOCORE, endpoint, request, response)
+        return response
 
     return hook
+
+
+async def _send(function: Function, endpoint: Any, request: Any) -> Any:
+    context = request_context(AIOBOTOCORE, endpoint, hop_of(request))
+    token = _sent.set((endpoint, getattr(request, "url", None)))
+    try:
+        with refusals() as refusal:
+            if context is None:
+                return await _unwrapped(function(endpoint, request), refusal)
+            with enforcing(context) as reported:
+                mark_reported(endpoint, context, reported)
+                return await _unwrapped(function(endpoint, request), refusal)
+    finally:
+        _sent.reset(token)
 
 
 async def _unwrapped(sending: Any, refusal: Callable[[], BaseException | None]) -> Any:
@@ -91,12 +96,19 @@ def _hop_hook(_: str, function: Function) -> Function:
         sent = _sent.get()
         if sent is not None:
             endpoint, first_url = sent
-            context = request_context(AIOBOTOCORE, endpoint, method, str(url), kwargs.get("headers"), first_url)
+            how = {"proxy": kwargs.get("proxy") or "", "verification": _verification(**kwargs)}
+            context = request_context(AIOBOTOCORE, endpoint, Hop(method, url, kwargs.get("headers"), first_url, **how))
             if context is not None:
-                enforce(context)
+                mark_reported(endpoint, context, enforce(context))
         return function(request, method, url, *args, **kwargs)
 
     return hook
+
+
+def _verification(*, ssl: Any = None, session: Any = None, **_: Any) -> Any:
+    """Return what decides about the certificate: the request's own setting, else that of the connector."""
+    settings = (ssl, getattr(getattr(session, "connector", None), "_ssl", None))
+    return next((setting for setting in settings if setting not in (None, True)), True)
 
 
 def _url_hook(_: str, function: Function) -> Function:

@@ -1,9 +1,13 @@
-"""TLS that verifies less than it should: reported once per client, for each of its requests would report it again."""
+"""TLS that verifies less than it should: what a context leaves out, reported once per client.
+
+Each request of the client would report it again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._policy.settings import POLICY, Policy, read_settings
@@ -12,9 +16,37 @@ from obs_sse_guard._util.weak import WeakNotes
 if TYPE_CHECKING:
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["mark_reported", "unreported_gap"]
+__all__ = ["context_gap", "mark_reported", "unreported_context_gap", "unreported_gap"]
+
+# From the end, for gevent and truststore put a subclass in the place of ssl.SSLContext.
+_PLAIN_CONTEXT, _PLAIN_BASE = ssl.SSLContext.__mro__[-3:-1]
+# The attribute of a plain context as an int: this is on the hot path, and ssl makes an enum member at each look.
+_verify_mode = vars(_PLAIN_BASE)["verify_mode"].__get__
 
 _reported: WeakNotes[str] = WeakNotes()
+
+
+def context_gap(context: Any) -> str:
+    """Return what a TLS context does not verify, as it is now: id of the finding, or nothing.
+
+    Args:
+        context: an `ssl.SSLContext`, or what takes its place; ``None`` stands for the default of `http.client`.
+    """
+    if context is None:
+        return ""
+    mode = _verify_mode(context) if type(context) is _PLAIN_CONTEXT else context.verify_mode
+    if mode == 0:  # ssl.CERT_NONE
+        return "unverified-tls"
+    return "" if context.check_hostname else "unverified-host"
+
+
+def unreported_context_gap(client: Any, context: Any) -> str:
+    """Return `context_gap`, or nothing if it was reported for this client; see `unreported_gap`."""
+    noted = _reported.get(client)
+    if noted == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):
+        return ""  # the hot path
+    gap = context_gap(context)
+    return gap and unreported_gap(client, gap)
 
 
 def unreported_gap(client: Any, gap: str) -> str:

@@ -81,8 +81,8 @@ CATALOGUE: dict[str, FindingType] = {
     "key-misplaced": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "the SDK would store the customer key as user metadata, readable by everyone who may read the object, and "
-        "would not encrypt",
+        "the SDK would send the customer key as text where it does not belong, such as in user metadata, which "
+        "everyone who may read the object can read, and would not encrypt with it",
         names_matter=True,
     ),
     "kms-in-clear": FindingType(
@@ -112,7 +112,7 @@ CATALOGUE: dict[str, FindingType] = {
     "sse-dropped": FindingType(
         Action.LOG,
         Action.REFUSE,
-        "the SDK silently ignores this SSE argument, so the object would be stored unencrypted",
+        "the SDK silently ignores this SSE argument, so an object that is written would be stored unencrypted",
         names_matter=True,
     ),
     "cannot-judge": FindingType(

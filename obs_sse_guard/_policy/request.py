@@ -11,7 +11,7 @@ from obs_sse_guard.rules import Encryption
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SDK", "UNKNOWN_PROXY", "KeyLocation", "RequestContext", "normalize_host"]
+__all__ = ["SDK", "UNKNOWN_PROXY", "KeyLocation", "RequestContext", "in_url", "normalize_host"]
 
 UNKNOWN_PROXY = "?"
 """In place of a proxy's host where the look-up failed. No setting trusts it, so plaintext through it is not trusted."""
@@ -99,12 +99,12 @@ class RequestContext(NamedTuple):
         """Scheme, host and port, as a URL."""
         usual = 443 if self.secure else 80
         port = f":{self.port}" if self.port not in (None, usual) else ""
-        return f"{self.scheme}://{_in_url(self.host)}{port}"
+        return f"{self.scheme}://{in_url(self.host)}{port}"
 
     @property
     def https_url(self) -> str:
         """The same host over HTTPS; without the port, for another one serves HTTPS."""
-        return f"https://{_in_url(self.host) or '...'}"
+        return f"https://{in_url(self.host) or '...'}"
 
     @property
     def hops(self) -> tuple[str, ...]:
@@ -112,7 +112,8 @@ class RequestContext(NamedTuple):
         return (self.host, self.proxy) if self.proxy else (self.host,)
 
 
-def _in_url(host: str) -> str:
+def in_url(host: str) -> str:
+    """Return a host as a URL has it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 

@@ -36,6 +36,33 @@ ADDERS: dict[str, Callable[..., Any]] = {
 }
 
 
+METADATA = {f"x-amz-meta-{name}": value for name, value in raw_headers("SSE-C").items()}
+"""The headers of SSE-C as user metadata."""
+
+
+def _add_metadata_parameters(params: dict[str, Any], **_: Any) -> None:
+    params["Metadata"] = raw_headers("SSE-C")
+
+
+def _add_metadata_to_dict(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].update(METADATA)
+
+
+def _add_metadata_to_request(request: Any, **_: Any) -> None:
+    for name, value in METADATA.items():
+        request.headers[name] = value
+
+
+METADATA_ADDERS: dict[str, Callable[..., Any]] = {
+    "provide-client-params": _add_metadata_parameters,
+    "before-parameter-build": _add_metadata_parameters,
+    "before-call": _add_metadata_to_dict,
+    "request-created": _add_metadata_to_request,
+    "before-sign": _add_metadata_to_request,
+    "before-send": _add_metadata_to_request,
+}
+
+
 def with_handler(event: str, handler: Callable[..., Any], call: Call = PUT) -> Call:
     """Return the call on a client with this handler."""
 

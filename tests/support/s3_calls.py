@@ -21,7 +21,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
-import boto3.session
 import botocore.session
 import pytest
 from botocore import xform_name
@@ -53,11 +52,8 @@ SDKS = tuple(name for name in ("boto3", "aiobotocore") if find_spec(name))
 each_sdk = pytest.mark.parametrize(
     "sdk",
     [
-        "boto3",
-        pytest.param(
-            "aiobotocore",
-            marks=pytest.mark.skipif("aiobotocore" not in SDKS, reason="aiobotocore is not installed here"),
-        ),
+        pytest.param(name, marks=pytest.mark.skipif(name not in SDKS, reason=f"{name} is not installed here"))
+        for name in ("boto3", "aiobotocore")
     ],
 )
 NAMES = {"boto3": "botocore", "aiobotocore": "aiobotocore"}
@@ -176,7 +172,11 @@ def session() -> Any:
 @functools.lru_cache(maxsize=1)
 def boto3_session() -> Any:
     """Return the same as a session of boto3."""
-    return boto3.session.Session(botocore_session=session())
+    return _boto3().Session(botocore_session=session())
+
+
+def _boto3() -> Any:
+    return pytest.importorskip("boto3.session", reason="boto3 is not installed here")
 
 
 @functools.lru_cache(maxsize=1)
@@ -193,7 +193,7 @@ def new_session(sdk: str) -> Any:
         from aiobotocore.session import AioSession
 
         return AioSession()
-    return boto3.session.Session()
+    return _boto3().Session()
 
 
 @contextlib.contextmanager

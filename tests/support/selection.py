@@ -7,11 +7,47 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pytest
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "obs": (
+        "cli/audit/*",
+        "cli/explain/*",
+        "enforcement/test_a[!s]*",
+        "enforcement/test_[!a]*",
+        "hooks/obs/*",
+        "hooks/test_canary.py",
+        "hooks/test_concurrency.py",
+        "hooks/test_end_to_end.py",
+        "hooks/test_failing_servers.py",
+        "hooks/test_foreign_wrappers.py",
+        "hooks/test_forks.py",
+        "hooks/test_import_order.py",
+        "hooks/test_installer.py",
+        "hooks/test_memory_errors.py",
+        "hooks/test_tr*.py",
+        "policy/test_kms_uploads.py",
+    ),
+    "botocore": ("hooks/aiobotocore/*", "hooks/botocore/*", "hooks/test_tr*.py", "enforcement/test_callsite.py"),
+    "rich": ("cli/demo/*",),
+    "boto3": ("hooks/botocore/test_logs.py", "hooks/botocore/test_transfers.py"),
+    "opentelemetry.sdk": ("enforcement/test_telemetry.py", "hooks/botocore/test_opentelemetry.py"),
+}
+"""By module, the test modules that are of no use without it. They are collected only where it is installed."""
+
+
+def not_collected() -> list[str]:
+    """Return the test modules that need what is not installed here, as patterns relative to the folder of all tests."""
+    return [pattern for module, patterns in NEEDS.items() if not _is_installed(module) for pattern in patterns]
+
+
+def _is_installed(module: str) -> bool:
+    return find_spec(module.partition(".")[0]) is not None and find_spec(module) is not None
 
 
 def left_out(items: list[pytest.Item]) -> set[pytest.Item]:

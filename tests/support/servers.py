@@ -88,7 +88,7 @@ class Request:
     def key(self) -> str:
         """Return the object key, in virtual-hosted or path style; empty for a bucket."""
         path = self.path.lstrip("/")
-        if self.host.endswith("." + DOMAIN):
+        if self.host.lower().endswith("." + DOMAIN):
             return path
         return path.partition("/")[2]
 
@@ -853,7 +853,7 @@ def loopback_names() -> Iterator[None]:
 
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        if name == DOMAIN or str(name).endswith("." + DOMAIN):
+        if f".{name}".lower().endswith("." + DOMAIN):
             return real(LOOPBACK, *args, **kwargs)
         if name in (None, LOOPBACK, "localhost"):
             return real(host, *args, **kwargs)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.evidence import sabotage
-from tests.support import ROOT
+from tests.support import ROOT, selection
 
 tomllib: Any = pytest.importorskip("tomllib", reason="of Python 3.11")
 
@@ -39,6 +39,11 @@ def _of_tox() -> list[str]:
 @pytest.mark.parametrize("path", sorted({*_of_pyproject(), *_of_tox()}))
 def test_every_path_in_the_configuration_exists(path: str) -> None:
     assert _exists(path)
+
+
+@pytest.mark.parametrize("pattern", sorted({path for paths in selection.NEEDS.values() for path in paths}))
+def test_every_path_of_the_selection_exists(pattern: str) -> None:
+    assert _exists(f"tests/{pattern}")
 
 
 def test_every_test_in_the_configuration_exists() -> None:

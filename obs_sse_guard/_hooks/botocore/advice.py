@@ -25,7 +25,8 @@ _FIXES = {
     "downgraded-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
     "cross-host-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
     "cannot-judge": REPORT_FAILURE,
-    "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True; this client has verify=False',
+    "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True, not verify=False; no '
+    "proxy_use_forwarding_for_https, and no TLS settings behind the client's back",
 }
 _USE_HTTPS = '{make}("s3", endpoint_url="{url}")   the http '
 _USE_TLS = '{make}("s3", use_ssl=True)   the http '

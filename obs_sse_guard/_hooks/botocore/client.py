@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from contextvars import ContextVar
+from ssl import CERT_NONE, SSLContext
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from obs_sse_guard._hooks.tls_gaps import unreported_gap
+from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
 from obs_sse_guard._util.failure import attempt
@@ -25,6 +27,7 @@ __all__ = [
     "Address",
     "can_have_findings",
     "is_https",
+    "is_kms_part",
     "is_s3",
     "is_safe_transport",
     "names_sse_header",
@@ -73,17 +76,36 @@ def is_https(url: Any) -> bool:
 def is_safe_transport(endpoint: Any, url: Any) -> bool:
     """Return whether a URL surely leads over verified TLS. A quick test, and one that never raises."""
     try:
-        return bool(url.startswith("https://") and endpoint.http_session._verify)
+        verify = endpoint.http_session._verify
+        # The session of aiobotocore for httpx has a context there, which may verify nothing.
+        return bool(url.startswith("https://") and (verify is True or (verify and type(verify) is str)))
     except Exception:  # noqa: BLE001  # an endpoint or session of the application's own making
         return False
 
 
-def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool) -> str:
-    """Return the id of what TLS leaves unverified for a key, unless it was reported for this endpoint."""
-    # An HTTP session of the application's own without this attribute is presumed to verify.
-    if not sse.key or not secure or getattr(getattr(endpoint, "http_session", None), "_verify", True):
+def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool, verification: Any = None) -> str:
+    """Return the id of what TLS leaves unverified for a key, unless it was reported for this endpoint.
+
+    Args:
+        endpoint: the client's endpoint.
+        sse: what the headers of the request name.
+        secure: whether the transport is TLS.
+        verification: an `ssl.SSLContext`, or whether the certificate is verified; by default the endpoint's setting.
+    """
+    if not sse.key or not secure:
         return ""
-    return unreported_gap(endpoint, "unverified-tls")
+    if verification is None:  # an HTTP session of the application's own without this attribute is presumed to verify
+        verification = getattr(getattr(endpoint, "http_session", None), "_verify", True)
+    gap = _gap_of(verification)
+    return unreported_gap(endpoint, gap) if gap else ""
+
+
+def _gap_of(verification: Any) -> str:
+    if isinstance(verification, SSLContext):
+        if verification.verify_mode is not CERT_NONE:
+            return "" if verification.check_hostname else "unverified-host"
+        return "unverified-tls"
+    return "" if verification else "unverified-tls"
 
 
 def can_have_findings(sse: SSEHeaders, *, secure: bool, exposed: bool, kms_upload: bool) -> bool:
@@ -95,7 +117,8 @@ def can_have_findings(sse: SSEHeaders, *, secure: bool, exposed: bool, kms_uploa
         exposed: whether TLS leads to an unverified or another host; only a key matters there.
         kms_upload: whether it is a part of an upload that was begun with SSE-KMS.
     """
-    return sse.key_in_metadata or (sse.key and exposed) if secure else bool(sse.names) or kms_upload
+    misplaced = sse.key_in_metadata or sse.key_in_query
+    return misplaced or (sse.key and exposed) if secure else bool(sse.names) or kms_upload
 
 
 # --- the address -----------------------------------------------------------------------------
@@ -158,6 +181,24 @@ def _proxy_of(endpoint: Any, url: Any) -> str:
     configuration = getattr(endpoint.http_session, "_proxy_config", None)
     proxy = configuration.proxy_url_for(url) if configuration is not None else None
     return (parse_address(proxy).host or UNKNOWN_PROXY) if proxy else ""
+
+
+def is_kms_part(url: Any, query: Items) -> bool:
+    """Return whether a URL leads to a part of an upload that was begun with SSE-KMS.
+
+    The endpoint need not be known: the bucket is looked for in the path and at the start of the host.
+
+    Args:
+        url: the URL.
+        query: names and values of its query parameters, and of those that it is going to have.
+    """
+    if not kms_uploads or "partNumber" not in (parameters := dict(query)):
+        return False
+    host, _, _, path, _ = parse_address(url)
+    labels = host.split(".")
+    places = [(".".join(labels[end:]), ".".join(labels[:end])) for end in range(1, len(labels))]
+    upload_id = to_text(parameters.get("uploadId", ""))
+    return any((*place, upload_id) in kms_uploads for place in [(host, path.partition("/")[0]), *places])
 
 
 def upload_of(client: Any, params: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -181,7 +181,7 @@ def _is_invalid(client: Any, model: Any, params: Params) -> bool:
     from botocore.validate import ParamValidator  # noqa: PLC0415
 
     # Event handlers turn these into text before botocore validates them.
-    checked = {name: "text" if _becomes_text(name, value) else value for name, value in params.items()}
+    checked = {name: "text" if _becomes_text(name, params) else value for name, value in params.items()}
     if client.meta.config.parameter_validation and ParamValidator().validate(checked, model.input_shape).has_errors():
         return True
     try:
@@ -193,7 +193,15 @@ def _is_invalid(client: Any, model: Any, params: Params) -> bool:
     return False
 
 
-def _becomes_text(name: str, value: Any) -> bool:
-    return (name == "CopySource" and isinstance(value, dict)) or (
-        name.endswith("SSECustomerKey") and isinstance(value, (bytes, bytearray))
-    )
+def _becomes_text(name: str, params: Params) -> bool:
+    if name.endswith("SSECustomerKey"):  # any buffer, unless its MD5 is given
+        return f"{name}MD5" not in params and _is_buffer(params[name])
+    return name == "CopySource" and isinstance(params[name], dict)
+
+
+def _is_buffer(value: Any) -> bool:
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce
-from obs_sse_guard._hooks.botocore.client import is_https, is_s3, only_serialized, parse_endpoint, unjudged, upload_of
+from obs_sse_guard._hooks.botocore.client import (
+    is_https,
+    is_s3,
+    operation_of,
+    parse_address,
+    proxy_of,
+    unjudged,
+    upload_of,
+)
 from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._policy.headers import encryption_of
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
-from obs_sse_guard.rules import Encryption
+from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +27,9 @@ if TYPE_CHECKING:
 
     Params = Mapping[str, Any]
 
-__all__ = ["record_response"]
+__all__ = ["names_kms", "record_response", "report_read"]
+
+_ENCRYPTION_HEADERS = ("x-amz-server-side-encryption", "x-obs-server-side-encryption")
 
 
 def record_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
@@ -37,9 +47,7 @@ def _unread(sdk: SDK, client: Any, operation: str, *_: Any) -> RequestContext:
 
 @judging(_unread)
 def _read_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> RequestContext | None:
-    if only_serialized.get() or not is_s3(client):
-        return None
-    return _RECORDERS[operation](sdk, client, params, response)
+    return _RECORDERS[operation](sdk, client, params, response) if is_s3(client) else None
 
 
 def _record_begun_upload(_: SDK, client: Any, params: Params, response: Any) -> None:
@@ -53,13 +61,6 @@ def _record_ended_upload(_: SDK, client: Any, params: Params, _response: Any) ->
         kms_uploads.forget(*upload_of(client, params))
 
 
-def _read_in_clear(sdk: SDK, client: Any, _params: Params, response: Any) -> RequestContext | None:
-    if not _names_kms(response) or is_https(client._endpoint.host):
-        return None
-    host, port = parse_endpoint(client._endpoint.host)
-    return RequestContext(sdk, "S3.get_object", "GetObject", secure=False, host=host, port=port, read_kms=True)
-
-
 def _names_kms(values: Params) -> bool:
     return encryption_of(values.get("ServerSideEncryption")) is Encryption.SSE_KMS
 
@@ -68,5 +69,45 @@ _RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], RequestContext | None]] 
     "CreateMultipartUpload": _record_begun_upload,
     "CompleteMultipartUpload": _record_ended_upload,
     "AbortMultipartUpload": _record_ended_upload,
-    "GetObject": _read_in_clear,
 }
+
+
+# --- what was read --------------------------------------------------------------------------
+
+
+def report_read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> None:
+    """Report an SSE-KMS object that was read in plaintext. The response knows where redirects led to."""
+    if getattr(request, "method", None) != "GET" or is_https(getattr(response, "url", None) or "https:"):
+        return
+    context = _read(sdk, endpoint, request, response)
+    if context is not None:
+        enforce(context)
+
+
+def _unread_object(sdk: SDK, _endpoint: Any, request: Any, response: Any) -> RequestContext:
+    method = getattr(request, "method", None)
+    return unjudged(sdk, "S3.get_object", method, lambda: response.url)._replace(answered=True)
+
+
+@judging(_unread_object)
+def _read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> RequestContext | None:
+    if response.status_code >= 300 or not names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
+        return None
+    asked, address = (parse_address(url, endpoint.host) for url in (request.url, response.url))
+    if operation_of(request.method, asked, []) != Operation.GET_OBJECT.value:
+        return None
+    return RequestContext(
+        sdk=sdk,
+        call="S3.get_object",
+        operation=Operation.GET_OBJECT.value,
+        secure=False,
+        host=address.host,
+        port=address.port,
+        proxy=proxy_of(endpoint, request.url),  # redirects go through the same one
+        read_kms=True,
+    )
+
+
+def names_kms(headers: Mapping[str, Any]) -> bool:
+    """Return whether the headers of a response name SSE-KMS."""
+    return any(encryption_of(headers.get(name)) is Encryption.SSE_KMS for name in _ENCRYPTION_HEADERS)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
-from obs_sse_guard._hooks.botocore.client import is_https, obs_operation, operation_of, parse_address, unjudged
+from obs_sse_guard._hooks.botocore.client import (
+    is_https,
+    is_kms_part,
+    obs_operation,
+    operation_of,
+    parse_address,
+    unjudged,
+)
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import KeyLocation, RequestContext
@@ -22,6 +29,7 @@ from obs_sse_guard.rules import Operation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from obs_sse_guard._hooks.botocore.client import Address
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.headers import SSEHeaders
     from obs_sse_guard._policy.request import SDK
@@ -49,7 +57,10 @@ class Signing:
         sdk: the SDK.
         call: the method that the application called, for the message.
         operation: the operation by the OBS API's name; empty where only the request shows it.
+        bucket: the bucket, once a request has shown it.
     """
+
+    bucket = ""
 
     def __init__(self, sdk: SDK, call: str, operation: str = "") -> None:
         self.sdk = sdk
@@ -142,7 +153,7 @@ def url_signer_hook(_: str, function: Function) -> Function:
     def hook(auth: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         signing = _signing_now(auth)
         parts = {name: getattr(request, name) for name in ("url", "method", "headers")}
-        with enforcing_request(signing, {**parts, "query_string": request.params}):
+        with enforcing_request(signing, {**parts, "query_string": request.params, "context": request.context}):
             result = function(auth, request, *args, **kwargs)
             signing.check(request.url)
         return result
@@ -182,9 +193,13 @@ def _unjudged_request(signing: Signing, request: Parts, *_: Any) -> RequestConte
 def _request_context(signing: Signing, request: Parts) -> RequestContext | None:
     headers, address = list(request["headers"].items()), parse_address(request["url"])
     query: Any = request.get("query_string")  # of a request that is not prepared yet
-    sse = parse_headers(headers, [*address.query, *(query.items() if hasattr(query, "items") else ())])
-    operation = signing.operation or operation_of(request["method"], address, headers)
-    return _signed_context(signing, request["url"], sse, operation, sse.key_location())
+    parameters = [*address.query, *(query.items() if hasattr(query, "items") else ())]
+    sse = parse_headers(headers, parameters)
+    operation = signing.operation or operation_of(request["method"], address._replace(query=parameters), headers)
+    kept = (request.get("context") or {}).get("s3_redirect") or {}  # where botocore keeps the bucket
+    signing.bucket = to_text(kept.get("bucket") or signing.bucket)
+    kms_upload = operation == Operation.UPLOAD_PART.value and is_kms_part(request["url"], parameters)
+    return _signed_context(signing, request["url"], sse, operation, sse.key_location(), kms_upload=kms_upload)
 
 
 @judging(lambda signing, url: _unjudged(signing, lambda: url))
@@ -195,8 +210,10 @@ def _url_context(signing: Signing, url: Any) -> RequestContext | None:
 
 @judging(_unjudged_request)
 def _form_context(signing: Signing, request: Parts, fields: Any, conditions: Any) -> RequestContext | None:
-    sse = parse_headers([*_named_by_policy([fields]), *_named_by_policy(conditions)])
+    named = [*_named_by_policy([fields]), *_named_by_policy(conditions)]
+    sse = parse_headers(named)
     place = sse.key_location(KeyLocation.POLICY)
+    signing.bucket = next((to_text(value) for name, value in named if name == "bucket"), signing.bucket)
     return _signed_context(signing, request["url"], sse, Operation.POST_OBJECT.value, place)
 
 
@@ -209,11 +226,13 @@ def _named_by_policy(conditions: Any) -> Iterator[tuple[Any, Any]]:
             yield to_text(condition[1]).lstrip("$"), condition[2]
 
 
-def _signed_context(
-    signing: Signing, url: Any, sse: SSEHeaders, operation: str, key: KeyLocation
+def _signed_context(  # noqa: PLR0913  # what is known of a signature
+    signing: Signing, url: Any, sse: SSEHeaders, operation: str, key: KeyLocation, *, kms_upload: bool = False
 ) -> RequestContext | None:
     secure = is_https(url)
-    if not sse.names or (secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER)):
+    if secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER):
+        return None
+    if not sse.names and not kms_upload:
         return None
     address = parse_address(url)
     return RequestContext(
@@ -221,10 +240,18 @@ def _signed_context(
         call=signing.call,
         operation=operation,
         secure=secure,
-        host=address.host,
+        host=_endpoint_host(address, signing.bucket),
         port=address.port,
         target=sse.target,
         source=sse.source,
         key=key,
         headers=sse.names,
+        kms_upload=kms_upload,
     )
+
+
+def _endpoint_host(address: Address, bucket: str) -> str:
+    """Return the host of a URL without the bucket at its start: a bucket's host counts as the endpoint's own."""
+    in_path = address.key.partition("/")[0] == bucket
+    start = f"{bucket.lower()}."
+    return address.host[len(start) :] if not in_path and address.host.startswith(start) else address.host

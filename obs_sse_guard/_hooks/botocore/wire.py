@@ -1,17 +1,22 @@
-"""The wire hook: every attempt to send a request ends in `Endpoint._send`.
+"""The wire hooks: every attempt to send a request goes through `Endpoint._send`, and over a connection of botocore.
 
-It runs after the event handlers that may change the URL and the headers, and sees what really leaves.
+The first runs after the event handlers that may change the URL and the headers. The second sees the connection itself:
+whether it is TLS, whether that verified a certificate, and whether a proxy reads what is inside.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
-from obs_sse_guard._enforcement.enforce import enforcing
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
 from obs_sse_guard._hooks.botocore.client import (
     can_have_findings,
     is_https,
+    is_kms_part,
     is_safe_transport,
     operation_of,
     parse_address,
@@ -19,21 +24,64 @@ from obs_sse_guard._hooks.botocore.client import (
     tls_gap,
     unjudged,
 )
+from obs_sse_guard._hooks.botocore.responses import report_read
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from obs_sse_guard._hooks.botocore.client import Address
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["names_sse", "parts_of", "request_context", "send_hook"]
+__all__ = ["Hop", "connection_hook", "hop_of", "names_sse", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
+
+
+class Hop(NamedTuple):
+    """A request, where it goes, and how.
+
+    Attributes:
+        method: the HTTP method.
+        url: where it goes.
+        headers: its headers.
+        first_url: for a redirect, where the request went first.
+        secure: whether the transport is TLS; by default the URL decides.
+        proxy: URL of the proxy that it goes through; by default the endpoint's settings decide.
+        verification: what TLS verifies, as for `tls_gap`; by default the endpoint's settings decide.
+    """
+
+    method: Any
+    url: Any
+    headers: Any
+    first_url: Any = ""
+    secure: bool | None = None
+    proxy: Any = None
+    verification: Any = None
+
+
+def hop_of(request: Any, **known: Any) -> Hop:
+    """Return a request as a hop; ``None`` stands for what one of the application's own making lacks."""
+    return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
+
+
+class _Abort(BaseException):
+    """Carries a refusal out of the HTTP session, which turns every `Exception` into one that is retried."""
+
+    def __init__(self, error: SSETransportError) -> None:
+        super().__init__()
+        self.error = error
+
+
+# The endpoint and the request that it is sending: the connection knows neither.
+_sending: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sending", default=None)
+
+
+# --- the request ----------------------------------------------------------------------------
 
 
 def send_hook(_: str, function: Function) -> Function:
@@ -41,21 +89,30 @@ def send_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request")
 
     def hook(endpoint: Any, request: Any) -> Any:
-        if is_safe_transport(endpoint, getattr(request, "url", None)) or not names_sse(request):
-            return function(endpoint, request)
-        context = request_context(BOTOCORE, endpoint, *parts_of(request))
+        safe = is_safe_transport(endpoint, getattr(request, "url", None))
+        response = _send(function, endpoint, request, safe=safe) if names_sse(request) else function(endpoint, request)
+        if not safe:
+            report_read(BOTOCORE, endpoint, request, response)
+        return response
+
+    return hook
+
+
+def _send(function: Function, endpoint: Any, request: Any, *, safe: bool) -> Any:
+    context = None
+    if not safe or _misplaces_key(request):
+        context = request_context(BOTOCORE, endpoint, hop_of(request))
+    token = _sending.set((endpoint, request))
+    try:
         if context is None:
             return function(endpoint, request)
         with enforcing(context) as reported:
             mark_reported(endpoint, context, reported)
             return function(endpoint, request)
-
-    return hook
-
-
-def parts_of(request: Any) -> tuple[Any, Any, Any]:
-    """Return the method, the URL and the headers of a request; ``None`` for what one of the application's own lacks."""
-    return getattr(request, "method", None), getattr(request, "url", None), getattr(request, "headers", None)
+    except _Abort as abort:
+        raise abort.error.with_traceback(None) from None  # without the frames of the HTTP client
+    finally:
+        _sending.reset(token)
 
 
 def names_sse(request: Any) -> bool:
@@ -64,42 +121,59 @@ def names_sse(request: Any) -> bool:
     It may err only towards a closer look.
     """
     try:
-        url = request.url
-        names = "\n".join((url, *request.headers))
-        return "ncryption" in names.lower() or bool(kms_uploads and "partNumber" in url)
+        url, names = request.url, _header_names(request.headers)
+        if "ncryption" in names or "%" in names:
+            return True
+        return "?" in url and ("ncryption" in unquote(url).lower() or ("partNumber" in url and bool(kms_uploads)))
     except Exception:  # noqa: BLE001  # a request of the application's own making
         return True
 
 
-def _unjudged(sdk: SDK, _endpoint: Any, method: Any, url: Any, *_: Any) -> RequestContext:
-    return unjudged(sdk, "an S3 request", method, lambda: url)
+def _misplaces_key(request: Any) -> bool:
+    """Return whether headers or a URL that name encryption may have a key in metadata or in the query."""
+    try:
+        names = _header_names(request.headers).split("\n")
+        in_metadata = any("meta-" in name and ("ncryption" in name or "%" in name) for name in names)
+        return in_metadata or ("?" in request.url and "ncryption" in unquote(request.url).lower())
+    except Exception:  # noqa: BLE001  # a request of the application's own making
+        return True
+
+
+def _header_names(headers: Any) -> str:
+    """Return the names of all headers, in lower case and one a line."""
+    try:  # what botocore's own mapping keeps, for to ask it takes two calls for each name
+        return "\n".join([name._lower for name in headers._dict])
+    except Exception:  # noqa: BLE001  # another mapping
+        return "\n".join(headers).lower()
+
+
+def _unjudged(sdk: SDK, _endpoint: Any, hop: Hop) -> RequestContext:
+    context = unjudged(sdk, "an S3 request", hop.method, lambda: hop.url)
+    return context if hop.secure is None else context._replace(secure=hop.secure)
 
 
 @judging(_unjudged)
-def request_context(  # noqa: PLR0913, PLR0917  # what a request consists of
-    sdk: SDK, endpoint: Any, method: Any, url: Any, headers: Any, first_url: Any = ""
-) -> RequestContext | None:
+def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
     """Return the context of a request about to be sent, or ``None`` if the policy cannot find anything about it.
 
     Args:
         sdk: the SDK that sends.
         endpoint: the client's endpoint.
-        method: the HTTP method.
-        url: where the request goes.
-        headers: its headers.
-        first_url: for a redirect, where the request went first.
+        hop: the request.
     """
-    items, secure = list((headers or {}).items()), is_https(url)
-    address = parse_address(url, endpoint.host)
+    items = list((hop.headers or {}).items())
+    secure = is_https(hop.url) if hop.secure is None else hop.secure
+    address = parse_address(hop.url, endpoint.host)
     # A redirect is about what was asked for first, wherever it leads.
-    asked = parse_address(first_url, endpoint.host) if first_url else address
-    sse = parse_headers([*items, *address.query])
-    kms_upload = not secure and _is_kms_part(asked)
-    gap = tls_gap(endpoint, sse, secure=secure)
+    first_url = hop.first_url or hop.url
+    asked = parse_address(first_url, endpoint.host)
+    sse = parse_headers(items, address.query)
+    kms_upload = not secure and is_kms_part(first_url, asked.query)
+    gap = tls_gap(endpoint, sse, secure=secure, verification=hop.verification)
     other_host = address.host != asked.host
     if not can_have_findings(sse, secure=secure, exposed=bool(gap) or other_host, kms_upload=kms_upload):
         return None
-    operation = operation_of(method, asked, items)
+    operation = operation_of(hop.method, asked, items)
     return RequestContext(
         sdk=sdk,
         call="an S3 request",
@@ -107,21 +181,60 @@ def request_context(  # noqa: PLR0913, PLR0917  # what a request consists of
         secure=secure,
         host=address.host,
         port=address.port,
-        proxy=proxy_of(endpoint, url),
+        proxy=proxy_of(endpoint, hop.url) if hop.proxy is None else parse_address(hop.proxy).host,
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
         headers=sse.names,
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
         other_host=other_host,
-        downgraded=not secure and is_https(first_url),
+        downgraded=not secure and is_https(hop.first_url),
         tls_gap=gap,
         origin=_REWRITTEN if not secure and is_https(endpoint.host) else "",
     )
 
 
-def _is_kms_part(address: Address) -> bool:
-    """Return whether a URL leads to a part of an upload that was begun with SSE-KMS."""
-    if not kms_uploads or "partNumber" not in address.parameters:
-        return False
-    return (address.host, address.bucket, dict(address.query).get("uploadId", "")) in kms_uploads
+# --- the connection -------------------------------------------------------------------------
+
+
+def connection_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``AWSConnection._send_output``: the connection is open, and nothing of the request is sent."""
+    expect_parameters(function, "self message_body")
+
+    def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (connection.is_verified and getattr(connection, "proxy", None) is None):  # urllib3 1.25 has no proxy
+            sending = _sending.get()
+            if sending is not None:
+                _enforce_connection(connection, *sending)
+        return function(connection, *args, **kwargs)
+
+    return hook
+
+
+def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
+    context = _connection_context(connection, endpoint, request)
+    if context is None:
+        return
+    try:
+        mark_reported(endpoint, context, enforce(context))
+    except SSETransportError as error:
+        raise _Abort(error) from None
+
+
+def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:
+    # A connection that is not surely TLS leads somewhere else than its URL says.
+    secure = attempt(lambda: bool(connection.is_verified), default=False)
+    return _unjudged(BOTOCORE, endpoint, hop_of(request, secure=secure))
+
+
+@judging(_unjudged_connection)
+def _connection_context(connection: Any, endpoint: Any, request: Any) -> RequestContext | None:
+    from botocore.awsrequest import AWSHTTPSConnection  # noqa: PLC0415  # it calls us
+
+    secure = isinstance(connection, AWSHTTPSConnection)
+    if connection.sock is None if secure else not is_https(request.url):
+        return None  # what its settings verify was checked before, and so was a plaintext URL
+    # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
+    forwards = getattr(connection, "proxy", None) is not None and not connection._tunnel_host
+    verified = connection.is_verified and not forwards
+    return request_context(BOTOCORE, endpoint, hop_of(request, secure=secure, verification=verified))

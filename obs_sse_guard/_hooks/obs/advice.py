@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["ESDK", "advise"]
 
 _FIXES = {
-    "key-misplaced": "leave sseHeader out of modifyFile and renameFile, which cannot encrypt; write the object with "
-    "putContent or appendObject, and give metadata neither an SSE object nor the name of an encryption header",
+    "key-misplaced": "pass SSE objects only as sseHeader=, destSseHeader= and sourceSseHeader=, of the method or its "
+    "header object, and never as text; modifyFile and renameFile take none: write with putContent or appendObject; "
+    "keep the names of encryption headers out of metadata=",
     "key-in-url": "createSignedUrl(headers=...)   signs the key as a header, to be sent with the request; "
     "keep it out of queryParams= and formParams=",
     "downgraded-redirect": 'ObsClient(server="{url}")   the endpoint that the service redirects to',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,6 @@ __all__ = [
     "SSE_ARGUMENTS",
     "Arguments",
     "Intent",
-    "has_container",
     "holds_key",
     "intent_of",
     "intents_of",
@@ -26,11 +26,16 @@ __all__ = [
     "is_ordinary",
     "items",
     "keys_as_values",
+    "may_hold_sse",
     "names_sse",
     "positions",
 ]
 
 SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
+_HOLDERS = frozenset((
+    *SSE_ARGUMENTS, "extensionHeaders", "formParams", "header", "headers", "metadata", "objectHeaders", "queryParams",
+))  # fmt: skip
+"""The arguments in which a hook looks for SSE objects, if it reads them at all. They belong in no other."""
 
 
 def positions(function: Function) -> dict[str, int]:
@@ -61,7 +66,7 @@ class Arguments:
     """
 
     def __init__(self, function: Function, *names: str) -> None:
-        known = positions(function)
+        self._positions = known = positions(function)
         self._places = [(name, known[name]) for name in names if name in known]
         self.names = frozenset(name for name, _ in self._places)
         self.first = min((position for _, position in self._places), default=sys.maxsize)
@@ -75,6 +80,15 @@ class Arguments:
         if len(args) > self.first:
             self.add_positional(found, args)
         return found
+
+    def misplaced(self, args: Args, kwargs: Kwargs) -> tuple[str, ...]:
+        """Return the arguments that hold an SSE object with a key although none belongs there."""
+        given = {**dict(zip(self._positions, args)), **kwargs}
+        return tuple(
+            name
+            for name, value in given.items()
+            if not (name in self.names and name in _HOLDERS) and is_a("SseHeader", value) and intent_of(value).key
+        )
 
     def add_positional(self, found: dict[str, Any], args: Args) -> None:
         """Add those that a call gives by position."""
@@ -97,17 +111,20 @@ def names_sse(mapping: Any) -> bool:
     return "ncryption" in names.lower() or "%" in names  # "%": it may be encoded
 
 
-def has_container(mapping: Any) -> bool:
-    """Return whether a value in a mapping may be an SSE object, which the SDK would send as text."""
-    for value in mapping.values():  # noqa: SIM110  # a generator costs twice as much, on the hot path
-        if type(value) is not str and isinstance(value, (dict, list, tuple)):
+def may_hold_sse(mapping: Any) -> bool:
+    """Return whether a value in a mapping may be an SSE object, which the SDK would send as text, or such a text."""
+    for value in mapping.values():
+        if type(value) is str:
+            if "ncryption" in value:
+                return True
+        elif isinstance(value, (dict, list, tuple, str)):
             return True
     return False
 
 
 def is_ordinary(mapping: Any) -> bool:
-    """Return whether no name in a dict speaks of encryption, and no value is an SSE object."""
-    return type(mapping) is dict and not names_sse(mapping) and not has_container(mapping)
+    """Return whether no name in a dict speaks of encryption, and no value may be an SSE object."""
+    return type(mapping) is dict and not names_sse(mapping) and not may_hold_sse(mapping)
 
 
 class Intent(NamedTuple):
@@ -155,15 +172,23 @@ def intents_of(holder: Any) -> dict[str, Intent]:
     return {argument: intent_of(getattr(holder, argument, None)) for argument in SSE_ARGUMENTS}
 
 
+# What str() makes of an SSE object for SSE-C. Only this very spelling: text of the application's own, such as JSON, may
+# hold a wrapped key under the same names.
+_SSE_TEXT = re.compile(r"\{'encryption': '(?!(?:aws:)?kms)[^']*', 'key': b?['\"]")
+_SSE_TEXT_KEY_FIRST = (re.compile(r"\{'key': b?['\"]"), re.compile(r", 'encryption': '(?!(?:aws:)?kms)[^']*'\}"))
+
+
 def holds_key(value: Any) -> bool:
-    """Return whether a value that the SDK would turn into text is an SSE object with a key, or contains one."""
+    """Return whether a value that the SDK would send as text is an SSE object with a key, its text, or contains one."""
+    if isinstance(value, str):
+        return bool(_SSE_TEXT.search(value)) or all(pattern.search(value) for pattern in _SSE_TEXT_KEY_FIRST)
     if isinstance(value, dict):
         return intent_of(value).key or any(intent_of(inner).key for inner in value.values())
     return isinstance(value, (list, tuple)) and any(intent_of(inner).key for inner in value)
 
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
-    """Return the names under which the SDK would send the text of an SSE object, with its key, as user metadata."""
+    """Return the names under which the SDK would send the text of an SSE object, with its key."""
     # An SSE object in place of the mapping is taken for one, with a header "key". Recognized by its class, for in a
     # dict of the application's own these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)

@@ -7,9 +7,9 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._hooks.obs.advice import ESDK
-from obs_sse_guard._hooks.tls_gaps import unreported_gap
+from obs_sse_guard._hooks.tls_gaps import unreported_context_gap, unreported_gap
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
-from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, in_url, normalize_host
 from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 
@@ -21,6 +21,7 @@ __all__ = [
     "header_prefix",
     "is_tls",
     "operation_of",
+    "proxy_of",
     "request_context",
     "server_host",
     "tls_gap",
@@ -29,21 +30,25 @@ __all__ = [
 ]
 
 
-def request_context(client: Any, call: str, operation: str, **known: Any) -> RequestContext:
+def request_context(client: Any, call: str, operation: str, bucket: Any = None, **known: Any) -> RequestContext:
     """Return the context of a request.
 
     Args:
         client: the ObsClient.
         call: the method that the application called.
         operation: the operation by the OBS API's name.
+        bucket: the bucket, which is part of the host that a proxy is looked up for.
         known: other fields of the context; they replace what the client says.
     """
-    fields = {"secure": bool(client.is_secure), "host": server_host(client.server), "port": client.port, **known}
+    secure = known.pop("secure", bool(client.is_secure))
+    proxy = known.pop("proxy", None)
+    fields = {"host": server_host(client.server), "port": client.port, **known}
     return RequestContext(
         sdk=ESDK,
         call=f"{type(client).__name__}.{call}",
         operation=operation,
-        proxy=attempt(lambda: _proxy(client), UNKNOWN_PROXY),
+        secure=secure,
+        proxy=proxy_of(client, bucket, None, secure=secure) if proxy is None else proxy,
         **fields,
     )
 
@@ -81,8 +86,11 @@ def operation_of(  # noqa: PLR0913, PLR0917  # what a request consists of
 
 def is_tls(connection: Any) -> bool:
     """Return whether a connection is TLS. Asked of itself, not of the client: a pool hands out what was put there."""
+    connection = getattr(connection, "real_connection", connection)  # vcrpy puts one of its own before it
     if isinstance(connection, HTTPConnection):
         return isinstance(connection, HTTPSConnection)
+    if getattr(connection, "default_port", None) == HTTPSConnection.default_port:
+        return True  # of another copy of http.client, such as eventlet's
     request = getattr(connection, "req", None)  # obs.http.Connection, of use_http_conns=True
     if request is not None:
         return to_text(request.scheme).lower() == "https"
@@ -101,15 +109,23 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
         bucket: the bucket of the request, or nothing.
         redirect: host and port of the redirect that led there, or ``None``.
     """
+    home, bucket = server_host(client.server), to_text(bucket or "").lower()
     if redirect is not None:
-        return server_host(redirect[0]), redirect[1]
+        host, port = server_host(redirect[0]), redirect[1]
+        return home if bucket and _bucket_in(host, home) == bucket else host, port
     request = getattr(connection, "req", connection)
     tunnel = getattr(connection, "_tunnel_host", None)
     host = server_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
-    home, bucket = server_host(client.server), to_text(bucket or "")
-    if host == home or (host == f"{bucket}.{home}" and _BUCKET.fullmatch(bucket)):
+    # The pool of the SDK hands out a connection to whichever bucket it was opened for.
+    if host == home or (_bucket_in(host, home) and not (client.path_style or client.is_cname)):
         return home, client.port
     return host, getattr(request, "port", None)
+
+
+def _bucket_in(host: str, home: str) -> str:
+    """The bucket whose host this is, or nothing."""
+    bucket = host[: -len(home) - 1]
+    return bucket if host.endswith(f".{home}") and _BUCKET.fullmatch(bucket) else ""
 
 
 def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]:
@@ -117,32 +133,50 @@ def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]
     return server_host(client.server), to_text(bucket), to_text(upload_id)
 
 
-def tls_gap(client: Any) -> str:
-    """Return what the client's TLS does not verify and was not reported yet: id of the finding, or nothing."""
-    if not client.ssl_verify:
-        gap = "unverified-tls"
-    elif getattr(client, "use_http_conns", False):
-        return ""  # requests checks the host name
-    else:
-        gap = "unverified-host"  # the SDK gives http.client a context with check_hostname off
-    return unreported_gap(client, gap)
+def tls_gap(client: Any, connection: Any = None) -> str:
+    """Return what TLS does not verify and was not reported yet for this client: id of the finding, or nothing.
+
+    Args:
+        client: the ObsClient.
+        connection: the connection; without one, that which the client would open now.
+    """
+    if getattr(client, "use_http_conns", False):
+        # The SDK tells requests at each request, which sets the context accordingly and checks the host name itself.
+        return "" if client.ssl_verify else unreported_gap(client, "unverified-tls")
+    # Not ssl_verify, which the SDK reads only when it makes the context.
+    context = client.context if connection is None else getattr(connection, "_context", client.context)
+    return unreported_context_gap(client, context)
 
 
-def _proxy(client: Any) -> str:
-    """The host of the HTTP proxy that the client's requests go through, if any."""
+def proxy_of(client: Any, bucket: Any, redirect: tuple[Any, Any] | None, *, secure: bool) -> str:
+    """Return the host of the HTTP proxy that a request goes through, if any.
+
+    Args:
+        client: the ObsClient.
+        bucket: the bucket of the request, or nothing.
+        redirect: host and port of the redirect that it follows, or ``None``.
+        secure: whether the transport is TLS.
+    """
+    return attempt(lambda: _proxy(client, bucket, redirect, secure=secure), UNKNOWN_PROXY)
+
+
+def _proxy(client: Any, bucket: Any, redirect: tuple[Any, Any] | None, *, secure: bool) -> str:
     if client.proxy_host is not None and client.proxy_port is not None:
         return to_text(client.proxy_host)
     session = getattr(getattr(client, "session", None), "session", None)
-    return _proxy_of_session(client, session) if session is not None else ""
+    if session is None:
+        return ""
+    server = client.server if client.is_cname else client.calling_format.get_server(client.server, bucket)
+    host, port = redirect or (server, client.port)
+    return _proxy_of_session(session, f"{'https' if secure else 'http'}://{in_url(host)}:{port}/")
 
 
-def _proxy_of_session(client: Any, session: Any) -> str:
+def _proxy_of_session(session: Any, url: str) -> str:
     # Asked of requests itself: its own settings, the environment with its exceptions, and ALL_PROXY.
     from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed
 
     from requests.utils import select_proxy  # noqa: PLC0415  # the SDK has imported it
 
-    url = f"{'https' if client.is_secure else 'http'}://{client.server}:{client.port}/"
     proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
     proxy = select_proxy(url, proxies)
     return (urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or UNKNOWN_PROXY) if proxy else ""

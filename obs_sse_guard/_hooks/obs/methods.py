@@ -6,8 +6,6 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
@@ -21,11 +19,11 @@ from obs_sse_guard._hooks.obs.arguments import (
     names_sse,
     positions,
 )
-from obs_sse_guard._hooks.obs.client import header_prefix, request_context, unjudged, upload_key
+from obs_sse_guard._hooks.obs.calls import describing_hook, operation_name
+from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
-from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
@@ -35,9 +33,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Args, Function, Kwargs
     from obs_sse_guard._policy.request import RequestContext
 
-    Describe = Callable[[Any, Kwargs, Args, Kwargs], "RequestContext | None"]
-
-__all__ = ["METHODS", "Method", "describing_hook", "method_hook", "other_method_hook", "other_methods", "with_headers"]
+__all__ = ["METHODS", "Method", "method_hook", "other_method_hook", "other_methods", "with_headers"]
 
 
 class Method(NamedTuple):
@@ -100,39 +96,6 @@ METHODS = (
 """The methods with a row of their own, and those of the same kind."""
 
 
-def describing_hook(describe: Describe, arguments: Arguments, name: str, function: Function) -> Function:
-    """Make a hook: describe the request that a call asks for, enforce the policy on it, and make the call.
-
-    Args:
-        describe: given the client, those of ``arguments`` that are given, and all positional and keyword arguments,
-            returns the context of the request, or ``None`` if there is nothing to judge.
-        arguments: the arguments that may ask for encryption; a call without any of them is made straight away.
-        name: the method's name.
-        function: the method.
-    """
-    names, first = arguments.names, arguments.first
-    described = judging(
-        lambda client, *_: unjudged(client, name, secure=attempt(lambda: client.is_secure is True, default=False))
-    )(describe)
-
-    def hook(*args: Any, **kwargs: Any) -> Any:
-        given = {}
-        for argument in kwargs:  # noqa: PLC0206  # items() would make a tuple of each, on the hot path
-            if argument in names and kwargs[argument] is not None:
-                given[argument] = kwargs[argument]
-        if len(args) > first:
-            arguments.add_positional(given, args)
-        if not given or not args:  # without args self= is a keyword, and the wire hook sees the request
-            return function(*args, **kwargs)
-        context = described(args[0], given, args, kwargs)
-        if context is None:
-            return function(*args, **kwargs)
-        with enforcing(context):
-            return function(*args, **kwargs)
-
-    return hook
-
-
 def method_hook(method: Method) -> Callable[[str, Function], Function]:
     """Return what makes the hook of a method."""
 
@@ -145,7 +108,7 @@ def method_hook(method: Method) -> Callable[[str, Function], Function]:
         arguments = Arguments(
             function, *asking, "metadata", "extensionHeaders", *(("uploadId",) if method.part else ())
         )
-        return describing_hook(_Describer(method, function).describe, arguments, name, function)
+        return describing_hook(_Describer(method, function).describe, arguments, name, function, method.operation)
 
     return make
 
@@ -156,13 +119,15 @@ class _Describer:
     def __init__(self, method: Method, function: Function) -> None:
         model: Any = sys.modules["obs.model"]
         self._method = method
-        self._upload = Arguments(function, "bucketName", "uploadId")
+        self._addressed = Arguments(function, "bucketName", "destBucketName", "uploadId")
         # The SDK's very classes: what an application derives from them may do anything when it is read.
         self._header_objects = {
             kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, model.BaseModel)
         }
         self._sse_objects = (model.SseCHeader, model.SseKmsHeader)
-        self._sent = () if method.raw else (method.target, method.source)
+        self._sent = () if method.raw else tuple(filter(None, (method.target, method.source)))
+        # What an SSE argument that the SDK ignores is called, and what is in an SSE object in place of a header object.
+        self._ignores_nothing = frozenset((*SSE_ARGUMENTS, "key")).difference(self._sent).isdisjoint
 
     def describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         metadata = given.get("metadata")
@@ -182,13 +147,13 @@ class _Describer:
             holder = given.get(self._method.carrier, _NOTHING)
             if holder is not _NOTHING and type(holder) not in self._header_objects:
                 return False
-            if _holds_no_sse(holder):
-                return True
-            if "key" in holder:
-                return False
-        for argument in SSE_ARGUMENTS:
+        if _holds_no_sse(holder):
+            return True
+        if not self._ignores_nothing(holder):
+            return False
+        for argument in self._sent:
             value = holder.get(argument)
-            if value is not None and not (argument in self._sent and isinstance(value, self._sse_objects)):
+            if value is not None and not isinstance(value, self._sse_objects):
                 return False
         return True
 
@@ -206,13 +171,19 @@ class _Describer:
     def _is_kms_upload(self, client: Any, args: Args, kwargs: Kwargs) -> bool:
         if not (self._method.part and kms_uploads):
             return False
-        upload = self._upload.given(args, kwargs)
+        upload = self._addressed.given(args, kwargs)
         return upload_key(client, upload.get("bucketName"), upload.get("uploadId")) in kms_uploads
 
     def _describe_part(self, client: Any, args: Args, kwargs: Kwargs) -> RequestContext | None:
         if not self._is_kms_upload(client, args, kwargs):
             return None
-        return request_context(client, self._method.name, self._method.operation, kms_upload=True)
+        return request_context(
+            client, self._method.name, self._method.operation, self._bucket(args, kwargs), kms_upload=True
+        )
+
+    def _bucket(self, args: Args, kwargs: Kwargs) -> Any:
+        addressed = self._addressed.given(args, kwargs)
+        return addressed.get("destBucketName", addressed.get("bucketName"))
 
     def _describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         method = self._method
@@ -225,6 +196,7 @@ class _Describer:
             client,
             method,
             intents,
+            bucket=self._bucket(args, kwargs),
             holder_headers=parse_headers(items(holder)),
             other_headers=NO_SSE_HEADERS if client.is_secure else parse_headers(items(metadata, extension_headers)),
             misplaced=keys_as_values(metadata, extension_headers, holder if method.raw else None),
@@ -244,6 +216,7 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
     method: Method,
     intents: dict[str, Intent],
     *,
+    bucket: Any,
     holder_headers: SSEHeaders,
     other_headers: SSEHeaders,
     misplaced: tuple[str, ...],
@@ -263,6 +236,7 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
         client,
         method.name,
         method.operation,
+        bucket,
         target=_stronger(target.encryption, sent.target),
         source=_stronger(source.encryption, sent.source),
         key=found.key_location(),
@@ -310,12 +284,14 @@ def _takes_headers(function: Function) -> bool:
 def other_method_hook(name: str, function: Function) -> Function:
     """Make the hook of a public method without a row of its own."""
     arguments = Arguments(function, "metadata", "extensionHeaders", "objectHeaders")
-    operation = name[:1].upper() + name[1:]
+    addressed = Arguments(function, "bucketName")
+    operation = operation_name(name)
 
-    def describe(client: Any, given: Kwargs, _args: Args, _kwargs: Kwargs) -> RequestContext | None:
+    def describe(client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
         holders = given.values()
         headers = NO_SSE_HEADERS if client.is_secure else parse_headers(items(*holders))
-        return with_headers(request_context(client, name, operation), headers, keys_as_values(*holders))
+        context = request_context(client, name, operation, addressed.given(args, kwargs).get("bucketName"))
+        return with_headers(context, headers, keys_as_values(*holders))
 
     return describing_hook(describe, arguments, name, function)
 
@@ -334,7 +310,7 @@ def with_headers(
         misplaced: names under which a customer key would become user metadata.
         place: where a customer key stands that is in neither the query nor metadata.
     """
-    if not headers.names and not misplaced:
+    if not (headers.names or misplaced or context.kms_upload):
         return None
     key = KeyLocation.METADATA if misplaced else headers.key_location(place)
     return context._replace(target=headers.target, source=headers.source, key=key, headers=(*headers.names, *misplaced))

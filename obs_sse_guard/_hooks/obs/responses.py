@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.obs.arguments import items
-from obs_sse_guard._hooks.obs.client import destination, operation_of, request_context, unjudged, upload_key
+from obs_sse_guard._hooks.obs.client import destination, operation_of, proxy_of, request_context, unjudged, upload_key
 from obs_sse_guard._policy.headers import encryption_of, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._util.failure import attempt
@@ -71,7 +71,8 @@ def _read_in_clear(
     host, port = destination(client, connection, request.bucket, redirect)
     operation = operation_of(client, "GET", request.bucket, request.key, request.parameters or (), ())
     call = to_text(request.sdk_method or "getObject")
-    return request_context(client, call, operation, secure=False, host=host, port=port, read_kms=True)
+    proxy = proxy_of(client, request.bucket, redirect, secure=False)
+    return request_context(client, call, operation, secure=False, host=host, port=port, proxy=proxy, read_kms=True)
 
 
 def _succeeded(response: Any) -> bool:

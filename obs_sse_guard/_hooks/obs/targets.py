@@ -6,6 +6,7 @@ from obs_sse_guard._hooks.hook import Target
 from obs_sse_guard._hooks.log_records import record_hook
 from obs_sse_guard._hooks.obs.logs import log_hook
 from obs_sse_guard._hooks.obs.methods import METHODS, method_hook, other_method_hook, other_methods
+from obs_sse_guard._hooks.obs.models import HEADER_OBJECTS, header_object_hook
 from obs_sse_guard._hooks.obs.signing import post_signature_hook, signed_url_hook
 from obs_sse_guard._hooks.obs.transfers import part_hook, task_hook, tasks_hook
 from obs_sse_guard._hooks.obs.wire import connection_hook, request_hook
@@ -19,6 +20,7 @@ TARGETS: tuple[Target, ...] = (
         Target(_MODULES[method.owner], f"{method.owner}.{method.name}", method_hook(method), method.optional)
         for method in METHODS
     ),
+    *(Target("obs.model", f"{name}.__init__", header_object_hook) for name in HEADER_OBJECTS),
     Target("obs.client", "ObsClient.*", other_method_hook, select=other_methods),
     Target("obs.client", "ObsClient._createV2SignedUrl", signed_url_hook),
     Target("obs.client", "ObsClient._createV4SignedUrl", signed_url_hook),

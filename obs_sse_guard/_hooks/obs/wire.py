@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import expect_parameters, judging
-from obs_sse_guard._hooks.obs.arguments import has_container, holds_key, is_ordinary, items, keys_as_values, names_sse
+from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse, names_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
     operation_of,
+    proxy_of,
     request_context,
     server_host,
     tls_gap,
@@ -129,13 +130,17 @@ def request_hook(_: str, function: Function) -> Function:
         request.parameters = pathArgs
         send = functools.partial(function, **more) if more else function  # parameters of a later release
         context = None
+        secure = False
         try:  # most requests have no more than harmless headers, which is asked here without a call
-            is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB) and (
-                not headers or _are_harmless(headers)
-            )
             secure = client.is_secure
+            is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB)
+            if is_harmless and headers:
+                is_harmless = _are_harmless(headers)
+                for name in headers:
+                    if "ncryption" in headers[name]:
+                        is_harmless = False
         except Exception:  # noqa: BLE001  # headers or a client of the application's own making
-            is_harmless, secure = False, False
+            is_harmless = False
         if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
             context = _describe(client, request, secure)
         if context is None:
@@ -167,67 +172,66 @@ _HARMLESS = (
     "Proxy-Connection", "Range", "User-Agent", "x-amz-date", "x-obs-date",
 )  # fmt: skip
 _are_harmless = frozenset(_HARMLESS).issuperset
-# Beside them the headers of customer keys, as the SDK itself writes them.
-_are_proper = frozenset(
-    (
-        *_HARMLESS,
-        *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-obs-"),
-        *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-amz-"),
-    )
-).issuperset
+# The headers of customer keys, as the SDK itself writes them.
+_KEY_HEADERS = (
+    *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-obs-"),
+    *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-amz-"),
+)
+_are_of_keys = frozenset(_KEY_HEADERS).issuperset
+_are_proper = frozenset((*_HARMLESS, *_KEY_HEADERS)).issuperset
 _KEY_IN_METADATA = re.compile("meta-.*ncryption")
 
 
 def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
-    client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any
+    client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, connection: Any = None
 ) -> bool:
     """A quick test that most requests do not pass. It may err only towards a closer look."""
     try:
         if (
             key == FETCH_JOB
-            or (parameters and (names_sse(parameters) or (kms_uploads and not secure)))
+            or (parameters and (names_sse(parameters) or may_hold_sse(parameters) or (kms_uploads and not secure)))
             or (extension_headers and not is_ordinary(extension_headers))
         ):
             return True
-        if not headers or _are_harmless(headers):
+        if not headers:
             return False
-        if secure and _are_proper(headers) and not has_container(headers):
-            return bool(tls_gap(client))
-        return has_container(headers) or (names_sse(headers) and not (secure and _is_safe_transport(client, headers)))
+        if secure and (_are_of_keys(headers) or (_are_proper(headers) and not may_hold_sse(headers))):
+            return bool(tls_gap(client, connection))
+        if may_hold_sse(headers):
+            return True
+        return names_sse(headers) and not (secure and _is_safe_transport(client, headers, connection))
     except Exception:  # noqa: BLE001  # headers or a client of the application's own making
         return True
 
 
-def _is_safe_transport(client: Any, headers: Any) -> bool:
+def _is_safe_transport(client: Any, headers: Any, connection: Any) -> bool:
     """Whether headers that name encryption are in their place, over TLS without a gap that was not reported yet."""
     names = "\n".join(headers).lower()
     if "%" in names or ("meta-" in names and _KEY_IN_METADATA.search(names)):  # "%": it may be encoded
         return False
-    return not tls_gap(client)
+    return not tls_gap(client, connection)
 
 
-def _unjudged(client: Any, request: Request, secure: Any) -> RequestContext:
+def _unjudged(client: Any, request: Request, secure: Any, _connection: Any = None) -> RequestContext:
     name = attempt(lambda: to_text(request.sdk_method or request.method or "request"), "request")
     return unjudged(client, name, secure=secure is True)
 
 
 @judging(_unjudged)
-def _describe(client: Any, request: Request, secure: Any) -> RequestContext | None:
+def _describe(client: Any, request: Request, secure: Any, connection: Any = None) -> RequestContext | None:
     headers = [*items(request.headers, request.extension_headers)]
     query = [*items(request.parameters)]
     body = [*_body_items(request)]
     is_kms_part = not secure and _is_kms_part(client, request)
     found = parse_headers([*headers, *body], query)
-    # The SDK leaves unknown headers out of requests without a body.
-    metadata = request.headers if request.method in ("PUT", "POST") else None
     misplaced = (
-        *keys_as_values(metadata, request.extension_headers),
+        *keys_as_values(request.headers, request.extension_headers, request.parameters),
         *(to_text(name) for name, value in body if holds_key(value)),
     )
     if not (found.names or misplaced or is_kms_part):
         return None
     key = KeyLocation.METADATA if misplaced else found.key_location()
-    gap = tls_gap(client) if secure and found.key else ""
+    gap = tls_gap(client, connection) if secure and found.key else ""
     if secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER) and not gap:
         return None
     parameters = (name for name, _ in query)
@@ -236,6 +240,7 @@ def _describe(client: Any, request: Request, secure: Any) -> RequestContext | No
         client,
         to_text(request.sdk_method or request.method or "request"),
         operation,
+        request.bucket,
         secure=bool(secure),
         target=found.target,
         source=found.source,
@@ -277,11 +282,18 @@ def connection_hook(_: str, function: Function) -> Function:
     ) -> Any:
         choose = functools.partial(function, **more) if more else function  # parameters of a later release
         chosen = choose(client, server, port, scheme, connection_key, redirect, header)
-        if not redirect and (type(chosen[0]) is HTTPSConnection or _is_ordinary(chosen[0], header)):
-            return chosen
-        context = _describe_hop(client, chosen[0], header, (server, port) if redirect else None)
+        connection = chosen[0]
+        kind = type(connection)
+        if not redirect:
+            try:  # the request hook has judged the client's own context
+                is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
+            except AttributeError:  # a client of the application's own making
+                is_judged = False
+            if is_judged or _is_ordinary(connection, header):
+                return chosen
+        context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
-            _enforce_hop(context, chosen[0])
+            _enforce_hop(client, context, connection)
         return chosen
 
     return hook
@@ -303,20 +315,22 @@ def _describe_hop(
     request = _current.get() or Request()
     secure = is_tls(connection)
     request.plaintext = None if secure else (connection, redirect)
-    if redirect is None and not _may_carry_sse(client, secure, request.key, request.parameters, headers, None):
+    sent = (request.key, request.parameters, headers, None, connection)
+    if redirect is None and not _may_carry_sse(client, secure, *sent):
         return None
     host, port = destination(client, connection, request.bucket, redirect)
     home = server_host(client.server)
-    other_host = redirect is not None and host not in (home, f"{request.bucket}.{home}")
+    other_host = redirect is not None and host != home
     # Another host makes even a secure hop a matter of more than TLS.
     private = secure and not other_host
-    if redirect is not None and not _may_carry_sse(client, private, request.key, request.parameters, headers, None):
+    if redirect is not None and not _may_carry_sse(client, private, *sent):
         return None
-    context = _describe(client, request.with_headers(headers), private)
+    context = _describe(client, request.with_headers(headers), private, connection)
     return context and context._replace(
         secure=secure,
         host=host,
         port=port,
+        proxy=proxy_of(client, request.bucket, redirect, secure=secure),
         other_host=other_host,
         downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
@@ -326,9 +340,9 @@ def _is_surely_tls(connection: Any) -> bool:
     return attempt(lambda: is_tls(connection) is True, default=False)
 
 
-def _enforce_hop(context: RequestContext, connection: Any) -> None:
+def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:
     try:
-        enforce(context)
+        mark_reported(client, context, enforce(context))
     except SSETransportError as error:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
         if _current.get() is None:

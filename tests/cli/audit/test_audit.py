@@ -448,6 +448,7 @@ _MAIN = "import sys\n{}\nfrom obs_sse_guard._cli.main import main\nsys.exit(main
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
 def test_a_terminal_shows_the_progress() -> None:
+    pytest.importorskip("rich", reason="rich is not installed here")
     seen, out = _on_a_terminal(_MAIN.format("", ["-"]), _bytes(_line()) * 10_000)
     assert "reading" in seen
     assert out.startswith("10,000 findings in -")

@@ -20,6 +20,7 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard._cli import run as run_command
+from tests.support.environments import installed
 from tests.support.servers import LOOPBACK, RecordingServer, assert_silent, leaks
 from tests.support.sse import KEY
 
@@ -28,6 +29,8 @@ GUARD = (sys.executable, "-m", "obs_sse_guard", "run")
 SECONDS = 60
 
 posix = pytest.mark.skipif(os.name == "nt", reason="shells, signals and exec as POSIX has them")
+
+needs_obs = pytest.mark.skipif(not installed("esdk-obs-python"), reason="esdk-obs-python is not installed here")
 
 UPLOAD = f"""
 from obs import ObsClient, PutObjectHeader, SseCHeader
@@ -113,6 +116,7 @@ def last_line(done: subprocess.CompletedProcess[str]) -> Any:
 # ------------------------------------------------------------------------------ guarded processes
 
 
+@needs_obs
 def test_the_program_and_every_python_process_of_it_is_guarded(folder: Path, http: RecordingServer) -> None:
     outcome = last_line(run(*GUARD, "--", sys.executable, folder / "app.py", http.url))
     assert {"itself", "a child", "spawn"} <= outcome.keys()
@@ -120,6 +124,7 @@ def test_the_program_and_every_python_process_of_it_is_guarded(folder: Path, htt
     assert_silent(http)
 
 
+@needs_obs
 def test_without_run_every_process_sends_the_key(folder: Path, http: RecordingServer) -> None:
     outcome = last_line(run(sys.executable, folder / "app.py", http.url))
     assert set(outcome.values()) == {"sent"}, outcome
@@ -127,6 +132,7 @@ def test_without_run_every_process_sends_the_key(folder: Path, http: RecordingSe
     assert leaks(http.wire, KEY)
 
 
+@needs_obs
 def test_off_stays_off(folder: Path, http: RecordingServer) -> None:
     code = "import sys, upload; print(upload.put(sys.argv[1]))"
     command = (*GUARD, sys.executable, "-c", code, http.url)
@@ -145,6 +151,8 @@ def _ask_until_two_workers_have_answered(port: int, query: str) -> dict[str, str
 
 
 @posix
+@needs_obs
+@pytest.mark.skipif(not installed("gunicorn"), reason="gunicorn is not installed here")
 @pytest.mark.parametrize(("launcher", "result"), [(GUARD, "SSETransportError"), ((), "sent")], ids=["run", "plain"])
 def test_every_worker_of_gunicorn_is_guarded(
     launcher: tuple[str, ...], result: str, folder: Path, http: RecordingServer
@@ -425,13 +433,17 @@ def outside(**variables: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **variables}
 
 
-FORMS_OF_REQUIRE = {"alone": ("--require",), "before --": ("--require", "--"), "twice": ("--require", "--require")}
+FORMS_OF_REQUIRE: dict[str, tuple[str, ...]] = {
+    "alone": ("--require",),
+    "before --": ("--require", "--"),
+    "twice": ("--require", "--require"),
+}
 
 
 @pytest.mark.parametrize("form", FORMS_OF_REQUIRE)
 def test_with_require_another_python_without_the_guard_does_not_run(form: str, python_without_guard: Path) -> None:
-    words = (*FORMS_OF_REQUIRE[form], python_without_guard, "-c", "print('ran')")
-    done = run(*GUARD, *words, env=outside(), cwd=HOME)
+    command = (*GUARD, *FORMS_OF_REQUIRE[form], str(python_without_guard), "-c", "print('ran')")
+    done = run(*command, env=outside(), cwd=HOME)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("NOT GUARDED") == 1
     assert "Traceback" not in done.stderr
@@ -490,7 +502,8 @@ def broken(tmp_path: Path) -> tuple[str, ...]:
     """A launcher of a program in which the guard cannot be imported."""
     (tmp_path / "wrapt.py").write_text("raise ImportError('no wrapt,\\nnot here')", encoding="utf-8")
     (tmp_path / "sitecustomize.py").write_text("marker = 'set'", encoding="utf-8")
-    return behind(tmp_path)
+    # Before the guard, which may be installed beside the real wrapt.
+    return ("sh", "-c", 'PYTHONPATH="${PYTHONPATH%%:*}:$0:${PYTHONPATH#*:}" exec "$@"', str(tmp_path))
 
 
 RAN = (sys.executable, "-c", "import sitecustomize; print(sitecustomize.marker)")

@@ -11,10 +11,11 @@ pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
 from botocore.exceptions import HTTPClientError
 
 from obs_sse_guard import SSETransportError
-from tests.support.guard import POLICY, unguarded
-from tests.support.records import rules
+from tests.support.guard import POLICY, TRUSTED, unguarded
+from tests.support.records import fields_of, rules
 from tests.support.s3_calls import (
     BUCKET,
+    KMS_ANSWER,
     METHODS,
     OBJECT,
     RESENDS,
@@ -28,8 +29,10 @@ from tests.support.s3_calls import (
     succeeded,
 )
 from tests.support.servers import (
+    ConnectProxy,
     RecordingServer,
     TlsRecordingServer,
+    assert_no_key,
     assert_silent,
     each_redirect_status,
     leaks,
@@ -240,3 +243,52 @@ def test_an_applications_own_aiohttp_session_is_not_checked(https: TlsRecordingS
 
     assert asyncio.run(own()) == 200
     assert leaks(http.wire, KEY)
+
+
+# -------------------------------------------------------------------------- trusted hosts
+
+
+def test_a_redirect_goes_through_the_proxy_of_the_first_request(
+    https: TlsRecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever proxy the settings name for the redirect's own scheme."""
+    location = f"http://trusted.obs.test:{http.port}/{BUCKET}/{OBJECT}"
+    redirect_everything(https, 307, location)
+    with ConnectProxy() as proxy, ConnectProxy() as unused:
+        options = {"proxies": {"https": proxy.url.replace("127.0.0.1", "proxy.obs.test"), "http": unused.url}}
+        with unguarded():
+            if not isinstance(_request(https, asking("GetObject", "SSE-C"), **options), dict):
+                pytest.skip("this aiobotocore ignores the client's CA through a proxy")
+        assert leaks(proxy.wire, KEY)
+        assert_silent(unused)
+    monkeypatch.setenv(TRUSTED, "trusted.obs.test,127.0.0.1")
+    with RecordingServer() as away, TlsRecordingServer() as server, ConnectProxy() as proxy:
+        redirect_everything(server, 307, location.replace(str(http.port), str(away.port)))
+        options = {"proxies": {"https": proxy.url.replace("127.0.0.1", "proxy.obs.test"), "http": proxy.url}}
+        refused(_request(server, asking("GetObject", "SSE-C"), **options), "table-1/GetObject")
+        assert_no_key(proxy, KEY)
+        monkeypatch.setenv(TRUSTED, "trusted.obs.test,proxy.obs.test")
+        assert succeeded(_request(server, asking("GetObject", "SSE-C"), **options))
+
+
+@pytest.mark.parametrize("location", ["http://bucket.obs.test:{}", "http://obs.test:{}/bucket", "/away"])
+@pytest.mark.parametrize("endpoint", ["http://obs.test:{}", "http://OBS.Test:{}"])
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_a_redirect_within_a_trusted_endpoint_is_followed(
+    style: str, endpoint: str, location: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRUSTED, "obs.test")
+    redirect_everything(http, 307, f"{location.format(http.port)}/{OBJECT}", times=1)
+    result = _request(http, asking("GetObject", "SSE-C"), style=style, endpoint_url=endpoint.format(http.port))
+    assert succeeded(result)
+    assert len(http.requests) == 2
+
+
+@each_redirect_status
+def test_read_in_clear_after_a_redirect(
+    status: int, https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    redirect_everything(https, status, f"{http.url}/away/object")
+    http.answer("GET", headers=KMS_ANSWER)
+    assert succeeded(_request(https, asking("GetObject")))
+    assert [(fields["rule"], fields["endpoint"]) for fields in fields_of(caplog)] == [("read-in-clear", http.url)]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.event_handlers import ADDERS, REWRITERS, with_handler
-from tests.support.guard import unguarded
+from tests.support.event_handlers import ADDERS, METADATA_ADDERS, REWRITERS, with_handler
+from tests.support.guard import POLICY, unguarded
+from tests.support.records import rules
 from tests.support.s3_calls import (
     BUCKET,
     NAMES,
@@ -27,7 +28,7 @@ from tests.support.servers import (
     assert_silent,
     leaks,
 )
-from tests.support.sse import ENCODED, KEY
+from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
 
 
 @each_sdk
@@ -137,6 +138,69 @@ def test_a_key_in_metadata_is_misplaced(sdk: str, scheme: str) -> None:
         error = outcome(sdk, server, asking("PutObject", Metadata=raw_headers("SSE-C")))
         refused(error, "key-misplaced")
         assert_silent(server)
+
+
+@each_sdk
+@pytest.mark.parametrize("scheme", SERVERS)
+@pytest.mark.parametrize("event", METADATA_ADDERS)
+def test_a_key_that_a_handler_adds_to_metadata_is_misplaced(event: str, scheme: str, sdk: str) -> None:
+    call = with_handler(f"{event}.s3.PutObject", METADATA_ADDERS[event])
+    with unguarded(), SERVERS[scheme]() as server:
+        assert succeeded(outcome(sdk, server, call))
+        assert leaks(server.received, KEY)
+    with SERVERS[scheme]() as server:
+        refused(outcome(sdk, server, call), "key-misplaced")
+        assert_silent(server)
+
+
+@each_sdk
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_percent_encoded_name_in_metadata_is_recognized(scheme: str, sdk: str) -> None:
+    def add(request: Any, **_: Any) -> None:
+        request.headers["x-amz-meta-x-amz-server-side-%65ncryption-customer-key"] = ENCODED
+
+    with SERVERS[scheme]() as server:
+        refused(outcome(sdk, server, with_handler("before-send.s3", add)), "key-misplaced")
+        assert_silent(server)
+
+
+@each_sdk
+def test_metadata_without_a_key_is_sent_beside_a_key(sdk: str, caplog: pytest.LogCaptureFixture) -> None:
+    call = asking("PutObject", "SSE-C", Metadata={"note": "100%", "encryption": "SSE-C"})
+
+    def sent() -> list[str]:
+        with TlsRecordingServer() as server:
+            assert succeeded(outcome(sdk, server, call))
+            return normal(server)
+
+    with unguarded():
+        expected = sent()
+    assert sent() == expected
+    assert not caplog.records
+
+
+def _write_key_into_url(name: str) -> Any:
+    def write(request: Any, **_: Any) -> None:
+        request.url += f"?{name}={ENCODED}"
+
+    return write
+
+
+@each_sdk
+@pytest.mark.parametrize("name", [S3_KEY_HEADER, S3_KEY_HEADER.replace("e", "%65")])
+def test_a_key_that_a_handler_writes_into_the_url(
+    name: str, sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = with_handler("before-send.s3", _write_key_into_url(name))
+    assert succeeded(outcome(sdk, https, call))
+    assert rules(caplog) == ["key-in-url"]
+    assert len(https.requests) == 1
+    monkeypatch.setenv(POLICY, "strict")
+    refused(outcome(sdk, https, call), "key-in-url")
+    assert len(https.requests) == 1
+    with RecordingServer() as http:
+        refused(outcome(sdk, http, call), "table-1/PutObject")
+        assert_silent(http)
 
 
 @each_sdk

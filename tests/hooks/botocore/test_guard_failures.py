@@ -11,7 +11,8 @@ from botocore.client import BaseClient
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._hooks.botocore import logs, methods, responses, signing, wire
+from obs_sse_guard._hooks import log_records
+from obs_sse_guard._hooks.botocore import methods, responses, signing, wire
 from tests.support.guard import AUDIT, MODE, POLICY, TRUSTED
 from tests.support.records import audited, rules
 from tests.support.s3_calls import (
@@ -149,14 +150,14 @@ def test_if_reading_a_response_fails_it_is_returned(
 def test_a_failure_after_the_response_refuses_nothing(
     sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(responses, "_names_kms")
+    monkeypatch.delattr(responses, "names_kms")
     monkeypatch.setenv(POLICY, "strict")
     assert succeeded(outcome(sdk, http, asking("GetObject")))
     assert rules(caplog) == ["cannot-judge"]
 
 
 def test_if_masking_fails_the_line_is_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.delattr(logs, "redacted")
+    monkeypatch.delattr(log_records, "redact_message")
     logging.getLogger("botocore.endpoint").warning("kept: %s", 1)
     assert "kept: 1" in [record.getMessage() for record in caplog.records]
     assert len(_failures(caplog)) == 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -122,3 +125,35 @@ def test_an_upload_with_other_encryption_is_not_remembered(sdk: str, https: TlsR
     https.answer("POST", 403)
     assert isinstance(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS")), ClientError)
     assert not kms_uploads
+
+
+def _signed(upload_id: str, method: str = "upload_part", **more: Any) -> s3_calls.Call:
+    params = {"Bucket": BUCKET, "Key": OBJECT, "UploadId": upload_id, "PartNumber": 1, **more}
+    return lambda client: client.generate_presigned_url(method, Params=params)
+
+
+@each_sdk
+@pytest.mark.parametrize("style", ["path", "virtual"])
+@pytest.mark.parametrize("signature", ["s3", "s3v4"])
+def test_a_url_for_a_part_of_a_kms_upload_is_refused_over_http(
+    signature: str, style: str, sdk: str, https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    options = {"style": style, "signature_version": signature}
+    upload_id = outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS"), **options)["UploadId"]
+    error = refused(outcome(sdk, http, _signed(upload_id), **options), "inferred-kms")
+    assert (error.operation, error.call, error.sdk) == ("UploadPart", "S3.generate_presigned_url", NAMES[sdk])
+    copied = _signed(upload_id, "upload_part_copy", CopySource={"Bucket": BUCKET, "Key": "source"})
+    for call in (_signed("another"), _signed(upload_id, Bucket="other"), copied):
+        assert outcome(sdk, http, call, **options).startswith("http://")
+    assert outcome(sdk, https, _signed(upload_id), **options).startswith("https://")
+
+
+def test_a_url_for_a_part_that_a_signer_signs_directly(https: TlsRecordingServer, http: RecordingServer) -> None:
+    upload_id = _begun(https, "boto3", "SSE-KMS")
+
+    def sign(client: Any) -> Any:
+        request = AWSRequest("PUT", f"{http.url}/{BUCKET}/{OBJECT}", params={"partNumber": "1", "uploadId": upload_id})
+        SigV4QueryAuth(Credentials("access", "secret"), "s3", "us-east-1").add_auth(request)
+        return request.url
+
+    refused(outcome("boto3", http, sign), "inferred-kms")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import array
+import io
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
@@ -20,12 +22,14 @@ from tests.support.s3_calls import (
     each_sdk,
     outcome,
     outcomes,
+    refused,
     succeeded,
 )
 from tests.support.servers import (
     TlsRecordingServer,
     assert_silent,
 )
+from tests.support.sse import KEY, MD5
 
 if TYPE_CHECKING:
     from tests.support import s3_calls
@@ -81,3 +85,46 @@ def test_parameters_are_validated_after_the_method_hook(sdk: str, https: TlsReco
     first, second = outcomes(sdk, https, lambda client: client.put_object(Key=OBJECT), PUT_SSE_C)
     assert isinstance(first, ParamValidationError)
     assert succeeded(second)
+
+
+class _Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "shown otherwise"
+
+
+class _Unread(io.BytesIO):
+    def read(self, *_: Any) -> bytes:
+        raise AssertionError("the body of a refused call is not read")
+
+
+_KEYS: dict[str, Any] = {
+    "str": KEY,
+    "bytes": KEY.encode(),
+    "bytearray": bytearray(KEY.encode()),
+    "memoryview": memoryview(KEY.encode()),
+    "array": array.array("b", KEY.encode()),
+    "str subclass": _Text(KEY),
+}
+
+
+@each_sdk
+@pytest.mark.parametrize("kind", _KEYS)
+def test_a_key_of_any_type_is_refused_before_the_body_is_read(kind: str, sdk: str) -> None:
+    sse: dict[str, Any] = {"SSECustomerAlgorithm": _Text("AES256"), "SSECustomerKey": _KEYS[kind]}
+    with SERVERS["https"]() as server:
+        assert succeeded(outcome(sdk, server, asking("PutObject", **sse)))
+    with SERVERS["http"]() as server:
+        refused(outcome(sdk, server, asking("PutObject", Body=_Unread(CONTENT), **sse)), "table-1/PutObject")
+        assert_silent(server)
+
+
+@each_sdk
+def test_a_key_beside_its_md5_must_be_text(sdk: str) -> None:
+    """The SDK encodes a key only where its MD5 is not given."""
+    sse: dict[str, Any] = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY.encode(), "SSECustomerKeyMD5": MD5}
+    with SERVERS["http"]() as server:
+        error = outcome(sdk, server, asking("PutObject", **sse))
+        assert isinstance(error, ParamValidationError)
+        assert_silent(server)

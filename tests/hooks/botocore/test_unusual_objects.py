@@ -54,11 +54,14 @@ def test_a_transport_without_certificate_settings_counts_as_verified(
 
 
 @pytest.mark.parametrize("headers", [None, {}, {b"x-amz-meta-note": b"note"}, {"x-amz-meta-note": None}])
+@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_request_built_by_the_application_is_sent(
-    headers: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
+    scheme: str, headers: Any, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    transport = OwnTransport()
-    request = SimpleNamespace(method="PUT", url=f"{http.url}/{BUCKET}/{OBJECT}", headers=headers)
+    transport: Any = OwnTransport()
+    transport._verify = True
+    url = http.url.replace("http:", f"{scheme}:")
+    request = SimpleNamespace(method="PUT", url=f"{url}/{BUCKET}/{OBJECT}", headers=headers)
     result = outcome("boto3", http, _by(transport, lambda client: client._endpoint._send(request)))
     assert result.status_code == 200
     assert transport.sent == [request]

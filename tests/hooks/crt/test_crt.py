@@ -20,24 +20,34 @@ crt = pytest.importorskip("s3transfer.crt", reason="this s3transfer has no CRT t
 from botocore.credentials import Credentials  # noqa: E402  # after the check for the CRT
 
 from obs_sse_guard import SSETransportError  # noqa: E402
-from tests.support.guard import POLICY, unguarded  # noqa: E402
+from obs_sse_guard._hooks import crt as crt_hooks  # noqa: E402
+from tests.support.guard import POLICY, TRUSTED, unguarded  # noqa: E402
 from tests.support.records import rules  # noqa: E402
 from tests.support.s3_calls import (  # noqa: E402
     ACCESS_KEY,
     BUCKET,
     CONTENT,
+    KMS_ANSWER,
     OBJECT,
     REGION,
     SECRET_KEY,
     SERVERS,
+    asking,
     boto3_client,
     customer,
     normal,
+    outcome,
     raw_headers,
     refused,
     session,
 )
-from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks  # noqa: E402
+from tests.support.servers import (  # noqa: E402
+    ConnectProxy,
+    RecordingServer,
+    TlsRecordingServer,
+    assert_silent,
+    leaks,
+)
 from tests.support.sse import KEY  # noqa: E402
 
 CREDENTIALS = Credentials(ACCESS_KEY, SECRET_KEY)
@@ -195,27 +205,193 @@ def test_unverified_tls(
             assert not leaks(caplog.text, KEY)
 
 
-@pytest.mark.parametrize("mode", ["DISABLED", "ENABLED"])
-def test_a_request_sent_by_the_crt_client_directly(mode: str, http: RecordingServer, https: TlsRecordingServer) -> None:
-    """The application builds the request itself, without s3transfer."""
+# -------------------------------------------------------------------------- without s3transfer
+
+
+def _send(server: RecordingServer, method: str, target: str, headers: dict[str, str], **arguments: Any) -> Any:
+    """Have a CRT client send a request that the application builds itself."""
     from awscrt.http import HttpHeaders, HttpRequest
 
-    server = http if mode == "DISABLED" else https
-    client = _client(server, use_ssl=mode == "ENABLED", verify=server.ca)
-    headers = HttpHeaders([("host", server.url.partition("://")[2]), *raw_headers("SSE-C").items()])
-    request = HttpRequest("GET", f"/{BUCKET}/{OBJECT}", headers)
+    client = _client(server, use_ssl=server.ca is not None, verify=server.ca)
+    fields = {"host": server.url.partition("://")[2], "content-length": "0", **headers}
+    request = HttpRequest(method, target, HttpHeaders(list(fields.items())))
+    defaults = {"type": awscrt_s3.S3RequestType.DEFAULT, "operation_name": "Anything"}
+    return client.make_request(request=request, **{**defaults, **arguments}).finished_future.result(10)
 
-    def send() -> None:
-        client.make_request(type=awscrt_s3.S3RequestType.GET_OBJECT, request=request).finished_future.result(10)
 
-    if mode == "DISABLED":
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_request_sent_by_the_crt_client_directly(scheme: str) -> None:
+    with SERVERS[scheme]() as server:
+        arguments = {"type": awscrt_s3.S3RequestType.GET_OBJECT, "operation_name": None}
+        if scheme == "http":
+            with pytest.raises(SSETransportError) as caught:
+                _send(server, "GET", f"/{BUCKET}/{OBJECT}", raw_headers("SSE-C"), **arguments)
+            refused(caught.value, "table-1/GetObject")
+            assert_silent(server)
+        else:
+            _send(server, "GET", f"/{BUCKET}/{OBJECT}", raw_headers("SSE-C"), **arguments)
+            assert leaks(server.received, KEY)
+
+
+_SOURCE = {"x-amz-copy-source": "source/object"}
+
+
+@pytest.mark.parametrize("name", ["HeadObject", "CompleteMultipartUpload", "CopyObject", "ListObjectsV2"])
+@pytest.mark.parametrize(
+    ("request_line", "headers", "operation"),
+    [
+        ("PUT ", {}, "PutObject"),
+        ("GET ", {}, "GetObject"),
+        ("POST ?uploads", {}, "InitiateMultipartUpload"),
+        ("PUT ?partNumber=1&uploadId=id", {}, "UploadPart"),
+        ("PUT ", _SOURCE, "CopyObject"),
+    ],
+)
+def test_the_request_decides_about_the_row_and_not_a_name(
+    request_line: str, headers: dict[str, str], operation: str, name: str, http: RecordingServer
+) -> None:
+    method, query = request_line.split(" ")
+    with pytest.raises(SSETransportError) as caught:
+        _send(http, method, f"/{BUCKET}/{OBJECT}{query}", {**headers, **raw_headers("SSE-C")}, operation_name=name)
+    assert caught.value.operation == operation
+    assert_silent(http)
+
+
+@pytest.mark.parametrize("name", ["PutObject", "GetObject"])
+def test_a_request_that_a_row_allows_is_sent_under_any_name(
+    name: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    _send(http, "HEAD", f"/{BUCKET}/{OBJECT}", raw_headers("SSE-KMS"), operation_name=name)
+    assert [request.method for request in http.requests] == ["HEAD"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_key_in_the_wrong_place(scheme: str, policy: str) -> None:
+    header, value = next(item for item in raw_headers("SSE-C").items() if item[0].endswith("key"))
+    with SERVERS[scheme]() as server:
         with pytest.raises(SSETransportError) as caught:
+            _send(server, "PUT", f"/{BUCKET}/{OBJECT}", {f"x-amz-meta-{header}": value})
+        refused(caught.value, "key-misplaced")
+        if policy == "strict" or scheme == "http":
+            with pytest.raises(SSETransportError) as caught:
+                _send(server, "GET", f"/{BUCKET}/{OBJECT}?{header}={value}", {})
+            refused(caught.value, "table-1/GetObject" if scheme == "http" else "key-in-url")
+        assert_silent(server)
+
+
+def test_a_part_of_a_kms_upload(http: RecordingServer, https: TlsRecordingServer) -> None:
+    upload_id = outcome("boto3", https, asking("InitiateMultipartUpload", "SSE-KMS"))["UploadId"]
+    with pytest.raises(SSETransportError) as caught:
+        _send(http, "PUT", f"/{BUCKET}/{OBJECT}?partNumber=1&uploadId={upload_id}", {})
+    refused(caught.value, "inferred-kms")
+    assert_silent(http)
+    _send(http, "PUT", f"/{BUCKET}/{OBJECT}?partNumber=1&uploadId=another", {})
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY"])
+def test_plaintext_to_a_trusted_host_through_a_proxy_of_the_environment(
+    variable: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send() -> None:
+        _send(http, "GET", f"/{BUCKET}/{OBJECT}", raw_headers("SSE-C"))
+
+    monkeypatch.setenv(TRUSTED, "127.0.0.1")
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        with unguarded():
             send()
-        refused(caught.value, "table-1/GetObject")
-        assert_silent(http)
-    else:
+        assert leaks(proxy.wire, KEY)
+    monkeypatch.setenv(variable, "http://proxy.obs.test:1")
+    with pytest.raises(SSETransportError):
         send()
-        assert leaks(https.received, KEY)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    send()
+
+
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_a_trusted_endpoint_covers_the_hosts_of_its_buckets(
+    style: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The name does not resolve for the CRT, so that nothing is sent."""
+    from botocore.config import Config
+
+    monkeypatch.setenv(TRUSTED, "obs.invalid")
+    config = Config(s3={"addressing_style": style})
+    options = {"region_name": REGION, "endpoint_url": "http://obs.invalid", "config": config}
+    serializer = crt.BotocoreCRTRequestSerializer(session(), options)
+    with RecordingServer() as server, crt.CRTTransferManager(_client(server, use_ssl=False), serializer) as manager:
+        future = manager.upload(io.BytesIO(CONTENT), BUCKET, OBJECT, extra_args=customer())
+        future.cancel()
+        with contextlib.suppress(Exception):
+            future.result()
+    assert rules(caplog) == ["trusted-host"]
+
+
+@pytest.mark.parametrize("callback", ["none", "own"])
+def test_read_in_clear(callback: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[int] = []
+
+    def on_headers(status_code: int, headers: Any, **_: Any) -> None:
+        seen.append(status_code)
+        assert headers
+
+    own = {"on_headers": on_headers} if callback == "own" else {}
+    http.answer(lambda request: request.method in ("GET", "HEAD"), headers=KMS_ANSWER)
+    _send(http, "HEAD", f"/{BUCKET}/{OBJECT}", {}, **own)
+    assert not caplog.records
+    _send(http, "GET", f"/{BUCKET}/{OBJECT}", {}, **own)
+    assert rules(caplog) == ["read-in-clear"]
+    assert seen == ([200, 200] if own else [])
+
+
+@pytest.mark.parametrize("callback", [None, "own"])
+def test_the_callback_for_headers(callback: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """A thread of the CRT calls it; here the test does."""
+    from awscrt.http import HttpHeaders, HttpRequest
+
+    calls: list[tuple[int, Any]] = []
+    own = None if callback is None else lambda status_code, headers: calls.append((status_code, headers))
+    request = HttpRequest("GET", f"/{BUCKET}/{OBJECT}", HttpHeaders([("host", "obs.test")]))
+    observe = crt_hooks._watch(request, own)
+    seen = [(404, list(KMS_ANSWER.items())), (200, [("ETag", "etag")]), (200, list(KMS_ANSWER.items()))]
+    for status_code, headers in seen:
+        assert not caplog.records
+        observe(status_code=status_code, headers=headers)
+    assert rules(caplog) == ["read-in-clear"]
+    observe(status_code=200, headers=None)
+    assert rules(caplog) == ["read-in-clear", "cannot-judge"]
+    assert calls == ([*seen, (200, None)] if own else [])
+
+
+def test_an_object_read_over_tls_is_no_finding(
+    https: TlsRecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    https.answer("GET", headers=KMS_ANSWER)
+    with _manager(https) as manager:
+        CALLS["download"][0](manager, {}, tmp_path)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"type": awscrt_s3.S3RequestType.GET_OBJECT}, {"type": awscrt_s3.S3RequestType.GET_OBJECT, "request": None}],
+)
+@pytest.mark.parametrize("positional", [(), ("PUT",)])
+def test_a_call_that_the_crt_refuses_raises_its_own_error(
+    positional: tuple[str, ...], arguments: dict[str, Any], http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = _client(http, use_ssl=False)
+
+    def message() -> str:
+        with pytest.raises((TypeError, AssertionError)) as caught:
+            client.make_request(*positional, **arguments)
+        return f"{type(caught.value)}: {caught.value}"
+
+    with unguarded():
+        expected = message()
+    assert message() == expected
+    assert not caplog.records
 
 
 # -------------------------------------------------------------------------- through boto3
@@ -287,3 +463,37 @@ def test_a_transfer_that_cannot_be_judged_is_reported(
                 future.result()
             refused(caught.value, "cannot-judge")
             assert_silent(http)
+
+
+def test_a_response_that_cannot_be_judged_is_reported(
+    policy: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr("obs_sse_guard._hooks.crt.names_kms")
+    _send(http, "GET", f"/{BUCKET}/{OBJECT}", {})
+    assert rules(caplog) == ["cannot-judge"], policy
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_the_transport_of_a_client_from_before_the_guard_is_unknown(
+    scheme: str, policy: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SERVERS[scheme]() as server:
+        with unguarded():
+            client = _client(server, use_ssl=scheme == "https", verify=server.ca)
+        with crt.CRTTransferManager(client, _serializer(server.url)) as manager:
+            CALLS["upload"][0](manager, {}, tmp_path)
+            assert not caplog.records
+            if policy == "documented":
+                CALLS["upload"][0](manager, customer(), tmp_path)
+                assert rules(caplog) == ["cannot-judge"]
+                assert "import obs_sse_guard before" in caplog.text
+            else:
+                with pytest.raises(SSETransportError) as caught:
+                    CALLS["upload"][0](manager, customer(), tmp_path)
+                refused(caught.value, "cannot-judge")
+                assert "made before" in str(caught.value)
+                assert len(server.requests) == 1
+            misplaced: Any = {"Metadata": raw_headers("SSE-C")}
+            with pytest.raises(SSETransportError) as caught:
+                CALLS["upload"][0](manager, misplaced, tmp_path)
+            refused(caught.value, "key-misplaced")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import http.client
+import importlib.util
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,16 @@ def test_a_pooled_connection_leads_to_the_host_it_was_opened_for(
     assert_no_key(http, KEY)
 
 
+def _http_client_again() -> Any:
+    """Return another copy of the module, as eventlet has one."""
+    spec = importlib.util.find_spec("http.client")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize(
     ("connection", "secure"),
     [
@@ -82,8 +93,15 @@ def test_a_pooled_connection_leads_to_the_host_it_was_opened_for(
         (SimpleNamespace(secure=True), True),
         (SimpleNamespace(secure=False), False),
         (SimpleNamespace(), False),
+        (SimpleNamespace(real_connection=http.client.HTTPSConnection("a.test")), True),
+        (SimpleNamespace(real_connection=http.client.HTTPConnection("a.test")), False),
+        (_http_client_again().HTTPSConnection("a.test"), True),
+        (_http_client_again().HTTPConnection("a.test"), False),
     ],
 )
 def test_the_transport_is_read_from_the_connection(connection: Any, secure: bool) -> None:
-    """An unknown connection counts as plaintext. The classes of ``use_http2`` import only on old Pythons."""
+    """An unknown connection counts as plaintext. The classes of ``use_http2`` import only on old Pythons.
+
+    vcrpy has the real connection behind its own.
+    """
     assert is_tls(connection) is secure

@@ -127,3 +127,26 @@ def test_a_part_of_a_kms_upload_opens_no_connection(https: RecordingServer, http
             client.uploadPart(BUCKET, OBJECT, 1, begun.body.uploadId, body, isAttachMd5=True)
     assert body.reads == 0
     assert_silent(http)
+
+
+@pytest.mark.parametrize("signer", ["createSignedUrl", "createV2SignedUrl", "createV4SignedUrl"])
+def test_the_url_of_a_part_of_a_kms_upload_is_not_signed_over_http(
+    signer: str, https: RecordingServer, http: RecordingServer
+) -> None:
+    with open_client("v2", https) as client:
+        upload_id = _begin(client, sseHeader=obs.SseKmsHeader.getInstance())
+
+        def sign(method: str = "PUT", bucket: str = BUCKET, upload: str = upload_id, **arguments: Any) -> Any:
+            query = {"partNumber": 1, "uploadId": upload}
+            return getattr(client, signer)(method, bucket, OBJECT, queryParams=query, **arguments).signedUrl
+
+        assert sign().startswith("https://")
+        point_at(client, http)
+        error = refused_at_once(sign)
+        assert (error.rule, error.operation) == ("inferred-kms", "UploadPart")
+        assert error.call == "ObsClient.createSignedUrl"
+        assert sign(upload="another").startswith("http://")
+        assert sign(bucket="another")
+        assert sign("GET")
+        assert sign(headers={"x-amz-copy-source": f"{SOURCE_BUCKET}/{SOURCE_OBJECT}"})
+        assert getattr(client, signer)("PUT", BUCKET, OBJECT).signedUrl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import obs
@@ -9,6 +10,7 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from tests.support import obs_calls
+from tests.support.guard import MODE
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -17,6 +19,7 @@ from tests.support.obs_calls import (
     SOURCE_OBJECT,
     needs_https,
     open_client,
+    refused_at_once,
     sse_c,
 )
 from tests.support.records import rules
@@ -170,3 +173,122 @@ def test_metadata_of_the_other_dialect_would_store_the_key(https: RecordingServe
     with obs_calls.open_client("obs", https) as client, pytest.raises(SSETransportError, match="key-misplaced"):
         client.putContent(BUCKET, OBJECT, CONTENT, metadata={"x-amz-server-side-encryption-customer-key": ENCODED})
     assert_no_key(https, KEY)
+
+
+_ARGUMENTS: dict[str, Any] = {
+    "getObjectMetadata, versionId": lambda c, sse: c.getObjectMetadata(BUCKET, OBJECT, sse),
+    "getObjectMetadata, origin": lambda c, sse: c.getObjectMetadata(BUCKET, OBJECT, origin=sse),
+    "getObjectMetadata, requestHeaders": lambda c, sse: c.getObjectMetadata(BUCKET, OBJECT, requestHeaders=sse),
+    "headObject, versionId": lambda c, sse: c.headObject(BUCKET, OBJECT, sse),
+    "deleteObject, versionId": lambda c, sse: c.deleteObject(BUCKET, OBJECT, sse),
+    "copyObject, versionId": lambda c, sse: c.copyObject(SOURCE_BUCKET, SOURCE_OBJECT, BUCKET, OBJECT, versionId=sse),
+    "copyPart, copySourceRange": lambda c, sse: c.copyPart(BUCKET, OBJECT, 1, "id", "source/key", sse),
+    "copyPart, partNumber": lambda c, sse: c.copyPart(BUCKET, OBJECT, sse, "id", "source/key"),
+    "initiateMultipartUpload, contentType": lambda c, sse: c.initiateMultipartUpload(BUCKET, OBJECT, contentType=sse),
+    "initiateMultipartUpload, acl": lambda c, sse: c.initiateMultipartUpload(BUCKET, OBJECT, sse),
+    "uploadPart, md5": lambda c, sse: c.uploadPart(BUCKET, OBJECT, 1, "id", CONTENT, md5=sse),
+    "uploadPart, uploadId": lambda c, sse: c.uploadPart(BUCKET, OBJECT, 1, sse, CONTENT),
+    "putContent, objectKey": lambda c, sse: c.putContent(BUCKET, sse, CONTENT),
+    "putContent, content": lambda c, sse: c.putContent(BUCKET, OBJECT, sse),
+    "listObjects, prefix": lambda c, sse: c.listObjects(BUCKET, sse),
+    "listObjects, bucketName": lambda c, sse: c.listObjects(sse),
+    "setBucketQuota, quota": lambda c, sse: c.setBucketQuota(BUCKET, sse),
+    "createSignedUrl, specialParam": lambda c, sse: c.createSignedUrl("GET", BUCKET, OBJECT, specialParam=sse),
+    "createSignedUrl, objectKey": lambda c, sse: c.createSignedUrl("GET", BUCKET, sse),
+    "bucketClient": lambda c, sse: c.bucketClient(BUCKET).getObjectMetadata(OBJECT, sse),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("case", _ARGUMENTS)
+def test_an_sse_object_in_any_other_argument_is_a_misplaced_key(
+    case: str, scheme: str, policy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK would make text of it. One that needs no signature first does not even ask for the bucket's."""
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, open_client("obs", server) as client:
+        error = refused_at_once(_ARGUMENTS[case], client, sse_c())
+        method, _, argument = case.partition(", ")
+        row_speaks = method.startswith("copy") and (scheme, policy) == ("http", "strict")
+        assert error.rule.startswith("table-" if row_speaks else "key-misplaced")
+        assert not leaks(str(error), KEY)
+        assert error.headers == ((argument,) if argument else ("versionId",))
+        assert method == "bucketClient" or f"ObsClient.{method}" in str(error)
+        assert_silent(server)
+        monkeypatch.setenv(MODE, "warn")
+        with contextlib.suppress(Exception):  # what becomes of it is the SDK's affair
+            _ARGUMENTS[case](client, sse_c())
+    assert "key-misplaced" in rules(caplog)
+    assert not leaks(caplog.text, KEY)
+
+
+_TEXTS: dict[str, Any] = {
+    "versionId": lambda c, text: c.getObjectMetadata(BUCKET, OBJECT, versionId=text),
+    "contentType": lambda c, text: c.initiateMultipartUpload(BUCKET, OBJECT, contentType=text),
+    "Content-Type": lambda c, text: c.putContent(
+        BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(contentType=text)
+    ),
+    "Range": lambda c, text: c.getObject(BUCKET, OBJECT, headers=obs.GetObjectHeader(range=text)),
+    "beside a key": lambda c, text: c.putContent(
+        BUCKET, OBJECT, CONTENT, headers=obs.PutObjectHeader(contentType=text, sseHeader=sse_c())
+    ),
+    "metadata": lambda c, text: c.putContent(BUCKET, OBJECT, CONTENT, metadata={"note": text}),
+    "extensionHeaders": lambda c, text: c.deleteObject(BUCKET, OBJECT, extensionHeaders={"note": text}),
+    "requestHeaders": lambda c, text: c.getObjectMetadata(BUCKET, OBJECT, requestHeaders=[text]),
+    "private": lambda c, text: c._make_get_request(BUCKET, OBJECT, pathArgs={"versionId": text}),
+    "prefix": lambda c, text: c.listObjects(BUCKET, prefix=text),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
+@pytest.mark.parametrize("case", _TEXTS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(lambda: str(sse_c()), id="str"),
+        pytest.param(lambda: f"see {obs.SseCHeader(key=KEY, encryption='AES256')}", id="in a sentence, key first"),
+        pytest.param(lambda: f"{obs.SseCHeader.getInstance(KEY.encode())}", id="bytes"),
+    ],
+)
+def test_the_text_of_an_sse_object_is_a_misplaced_key(text: Any, case: str, scheme: str) -> None:
+    server_class = TlsRecordingServer if scheme == "https" else RecordingServer
+    with server_class() as server, open_client("v2", server) as client:
+        error = refused_at_once(_TEXTS[case], client, text())
+        row_speaks = case == "beside a key" and scheme == "http"
+        assert error.rule == ("table-1/PutObject" if row_speaks else "key-misplaced")
+        assert not leaks(str(error), KEY)
+        assert_silent(server)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(obs.SseKmsHeader.getInstance("an-id")),
+        str(obs.SseKmsHeader(key="an-id", encryption="kms")),
+        '{"encryption": "AES256", "key": "wrapped"}',
+        "encryption",
+        "{'key': 'value'}",
+    ],
+)
+def test_other_text_is_allowed(text: str, http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with open_client("v2", http) as client:
+        for call in _TEXTS.values():
+            if call is not _TEXTS["beside a key"]:
+                call(client, text)
+    assert len(http.requests) == len(_TEXTS) - 1
+    assert not caplog.records
+
+
+def test_an_sse_object_in_a_list_of_headers_is_a_misplaced_key(http: RecordingServer) -> None:
+    option = obs.Options(origin="a.test", accessControlRequestMethods=[sse_c()])
+    with open_client("v2", http) as client:
+        assert refused_at_once(client.optionsObject, BUCKET, OBJECT, option).rule == "key-misplaced"
+        error = refused_at_once(lambda: client.getObjectMetadata(BUCKET, OBJECT, None, None, None, [sse_c()]))
+        assert error.rule == "key-misplaced"
+    assert_silent(http)
+
+
+def test_a_misplaced_key_beside_a_proper_one_is_named(https: RecordingServer) -> None:
+    with open_client("v2", https) as client:
+        error = refused_at_once(lambda: client.getObjectMetadata(BUCKET, OBJECT, sse_c(), sse_c()))
+    assert (error.rule, error.headers[0]) == ("key-misplaced", "versionId")

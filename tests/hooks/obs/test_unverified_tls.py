@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import ssl
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +24,7 @@ from tests.support.obs_calls import (
     refused_at_once,
 )
 from tests.support.records import audited, rules
-from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent
 from tests.support.sse import KEY
 
 pytestmark = needs_https
@@ -103,3 +106,115 @@ def test_a_strict_refusal_of_unverified_tls_sends_only_the_negotiation(
         put_sse_c(client)
     assert https.calls == ()
     assert_no_key(https, KEY)
+
+
+def _verifying(server: RecordingServer, *, host: bool = True) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=server.ca)
+    context.check_hostname = host
+    return context
+
+
+def _unverified(_: RecordingServer) -> ssl.SSLContext:
+    return ssl._create_unverified_context()  # noqa: S323  # what is tested
+
+
+@pytest.mark.parametrize("change", ["another", "in place"])
+def test_a_context_that_verifies_nothing_is_a_finding_whatever_ssl_verify_says(
+    change: str, https: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_client("v2", https) as client:
+        assert put_sse_c(client).status == 200
+        if change == "another":
+            client.context = _unverified(https)
+        else:
+            client.context.verify_mode = ssl.CERT_NONE
+        monkeypatch.setenv(POLICY, "strict")
+        assert client.ssl_verify
+        assert refused_at_once(put_sse_c, client).rule == "unverified-tls"
+    assert len(https.requests) == 1
+
+
+def test_ssl_verify_set_later_changes_nothing(https: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK reads it once, when it makes the context."""
+    monkeypatch.setenv(POLICY, "strict")
+    with open_client("v2", https, ssl_verify=False) as client:
+        client.ssl_verify = https.ca
+        assert refused_at_once(put_sse_c, client).rule == "unverified-tls"
+    assert_silent(https)
+    with open_client("v2", https) as client:
+        client.ssl_verify = False
+        assert put_sse_c(client).status == 200
+
+
+@pytest.mark.parametrize("host", [True, False])
+def test_a_verifying_context_is_accepted_whatever_ssl_verify_says(
+    host: bool, https: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    with open_client("v2", https, ssl_verify=False) as client:
+        client.context = _verifying(https, host=host)
+        assert put_sse_c(client).status == 200
+    assert rules(caplog) == ([] if host else ["unverified-host"])
+
+
+@needs_requests
+def test_requests_is_told_by_ssl_verify_at_each_request(
+    https: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(https.ca))
+    with open_client("v2", https, transport="requests", ssl_verify=False, trust_env=True) as client:
+        assert refused_at_once(put_sse_c, client).rule == "unverified-tls"
+        assert_silent(https)
+        client.ssl_verify = https.ca
+        assert put_sse_c(client).status == 200
+        client.ssl_verify = False
+        assert refused_at_once(put_sse_c, client).rule == "unverified-tls"
+    assert len(https.requests) == 1
+
+
+@pytest.mark.parametrize(("pooled", "rule"), [(_unverified, "unverified-tls"), (_verifying, "")])
+def test_a_pooled_connection_is_judged_by_its_own_context(
+    pooled: Any, rule: str, https: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_client("v2", https, transport="long") as client:
+        for _ in range(2):
+            put_sse_c(client)
+        client.close()
+        client._init_connHolder()
+        caplog.clear()
+
+        def pool() -> None:
+            connection = http.client.HTTPSConnection("127.0.0.1", https.port, context=pooled(https))
+            client.connHolder["connSet"].put(connection)
+
+        pool()
+        assert put_sse_c(client).status == 200
+        assert rules(caplog) == ([rule] if rule else [])
+        monkeypatch.setenv(POLICY, "strict")
+        while not client.connHolder["connSet"].empty():
+            client.connHolder["connSet"].get().close()
+        pool()
+        if rule:
+            assert refused_at_once(put_sse_c, client).rule == rule
+        else:
+            assert put_sse_c(client).status == 200
+    assert len(https.requests) == (3 if rule else 4)
+
+
+@pytest.mark.parametrize("default", ["verifying", "unverified"])
+def test_a_client_without_a_context_has_the_default_one(
+    default: str, https: RecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client of an ``http://`` endpoint has none, and a redirect leads it to HTTPS."""
+    monkeypatch.setenv(POLICY, "strict")
+    monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
+    if default == "unverified":
+        monkeypatch.setattr(ssl, "_create_default_https_context", ssl._create_unverified_context)
+    with open_client("v2", http) as client:
+        client.is_secure, client.port = True, https.port
+        if default == "unverified":
+            assert refused_at_once(put_sse_c, client).rule == "unverified-tls"
+        else:
+            assert put_sse_c(client).status == 200
+    assert len(https.requests) == (default == "verifying")

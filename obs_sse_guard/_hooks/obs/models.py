@@ -1,0 +1,49 @@
+"""Hooks on the SDK's header objects: what they drop when they are made, no call ever sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._enforcement.enforce import enforce
+from obs_sse_guard._hooks.hook import judging
+from obs_sse_guard._hooks.obs.advice import ESDK
+from obs_sse_guard._hooks.obs.arguments import SSE_ARGUMENTS, is_a, positions
+from obs_sse_guard._policy.request import RequestContext
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.types import Function, Kwargs
+
+__all__ = ["HEADER_OBJECTS", "header_object_hook"]
+
+HEADER_OBJECTS = ("CopyObjectHeader", "GetObjectHeader", "PutObjectHeader", "UploadFileHeader")
+"""The classes that take SSE objects. They drop what has another type than they expect."""
+
+
+def header_object_hook(_: str, function: Function) -> Function:
+    """Make the hook of the ``__init__`` of a header object."""
+    names = [*positions(function)]
+
+    def hook(*args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
+        if args:  # without, self= is a keyword
+            context = _describe(args[0], {**dict(zip(names, args)), **kwargs})
+            if context is not None:
+                enforce(context)
+
+    return hook
+
+
+def _context(header_object: Any, dropped: tuple[str, ...] = ()) -> RequestContext:
+    name = type(header_object).__name__
+    # There is no request yet, and what is found is the same over any transport.
+    return RequestContext(ESDK, name, name, secure=True, host="", dropped=dropped)
+
+
+@judging(lambda header_object, _: _context(header_object))
+def _describe(header_object: Any, given: Kwargs) -> RequestContext | None:
+    dropped = tuple(
+        name
+        for name, value in given.items()
+        if (name in SSE_ARGUMENTS or is_a("SseHeader", value)) and value and header_object.get(name) is not value
+    )
+    return _context(header_object, dropped) if dropped else None
