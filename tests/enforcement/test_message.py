@@ -8,7 +8,9 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._enforcement.enforce import enforce
-from obs_sse_guard._policy.request import UNKNOWN_PROXY
+from obs_sse_guard._enforcement.message import to_ascii
+from obs_sse_guard._policy.request import SDK, UNKNOWN_PROXY
+from obs_sse_guard.rules import Encryption
 from tests.support.contexts import put_with_key, request
 from tests.support.guard import MODE, POLICY, TRUSTED
 
@@ -27,9 +29,49 @@ def test_the_names_concerned_are_listed(monkeypatch: pytest.MonkeyPatch, caplog:
     with pytest.raises(SSETransportError) as refused:
         enforce(context)
     assert str(refused.value).splitlines()[2] == (
-        "  why:  the SDK silently ignores this SSE argument, so the object would be stored unencrypted: "
+        "  why:  the SDK silently ignores this SSE argument, so an object that is written would be stored unencrypted: "
         "sseHeader, metadata; refused under OBS_SSE_GUARD_POLICY=strict"
     )
+
+
+def _headline(context: RequestContext) -> str:
+    with pytest.raises(SSETransportError) as refused:
+        enforce(context)
+    return str(refused.value).splitlines()[0]
+
+
+def test_the_headline_of_a_copy_names_both_sides() -> None:
+    context = request(operation="CopyObject", source=Encryption.SSE_C, target=Encryption.SSE_KMS)
+    assert _headline(context) == (
+        "refused CopyObject from SSE-C to SSE-KMS over http to http://obs.test [table-3/SSE-C-to-SSE-KMS]"
+    )
+
+
+def test_the_headline_of_a_request_that_names_no_encryption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    assert _headline(request(port=8080, dropped=("sseHeader",))) == (
+        "refused PutObject over http to http://obs.test:8080 [sse-dropped]"
+    )
+
+
+def test_a_key_is_mentioned_only_if_there_is_one() -> None:
+    row = "OBS requires HTTPS for PutObject with {} (obs_04_0108, table {})"
+    assert _why(request(target=Encryption.SSE_KMS)) == "  why:  " + row.format("SSE-KMS", 2)
+    assert _why(request(target=Encryption.SSE_C)) == "  why:  " + row.format("SSE-C", 1)
+    assert _why(put_with_key()) == (
+        "  why:  the customer key would cross the network in plaintext; " + row.format("SSE-C", 1)
+    )
+
+
+def test_the_fix_is_about_the_finding() -> None:
+    sdk = SDK("an SDK", lambda context, finding: f"mend {finding} of {context.host}")
+    with pytest.raises(SSETransportError) as refused:
+        enforce(put_with_key(sdk=sdk))
+    assert "  fix:  mend table-1/PutObject of obs.test\n" in str(refused.value)
+
+
+def test_other_characters_than_printable_ascii_are_escaped() -> None:
+    assert to_ascii("C:\\a 'b' \"~\" caf\u00e9\n\u5317\0\x7f") == "C:\\a 'b' \"~\" caf\\xe9\\n\\u5317\\x00\\x7f"
 
 
 def test_a_log_record_is_one_line_with_the_call_and_the_fix(
