@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BUDGETS", "HTTP", "STUBBED", "TLS", "Budget", "Result", "results", "row_of"]
+__all__ = ["BUDGETS", "HTTP", "LOG", "STUBBED", "TLS", "Budget", "Result", "results", "row_of"]
 
 STUBBED, TLS, HTTP = "stubbed", "keep-alive TLS", "keep-alive HTTP"
+LOG = "its DEBUG log"
+"""Not the call itself, but what logging it takes."""
 _INSTRUCTIONS, _TIME = "instruction_ratio", "time_ratio"
 _UNITS = {_INSTRUCTIONS: "instructions", _TIME: "time"}
 
@@ -21,8 +23,8 @@ class Budget(NamedTuple):
 
     Attributes:
         sdk: ``obs`` or ``botocore``.
-        call: a name in `sdks.CALLS`.
-        connection: `STUBBED`, `TLS`, or `HTTP`.
+        call: a name in `sdks.CALLS`, or of a record in `logs`.
+        connection: `STUBBED`, `TLS`, `HTTP`, or `LOG`.
         measure: the column of the figures that the limit applies to.
         limit: the highest ratio that meets the budget.
         reason: the key in `report.REASONS` that explains a miss, if there is one.
@@ -61,6 +63,10 @@ BUDGETS = (
     Budget("obs", "getObjectMetadata, http", HTTP, _TIME, 1.03, "http"),
     Budget("botocore", "put_object, http, SSE-C: refused", STUBBED, _TIME, 0.05, "refusal"),
     Budget("obs", "putContent, http, SSE-C: refused", STUBBED, _TIME, 0.05, "refusal"),
+    Budget("botocore", "put_object, https", LOG, _TIME, 1.2, "log"),
+    Budget("botocore", "a response of 2 MB", LOG, _TIME, 1.2, "log"),
+    Budget("obs", "putContent, https", LOG, _TIME, 1.2, "log"),
+    Budget("obs", "a content of 2 MB", LOG, _TIME, 1.2, "log"),
 )
 
 _IMPORT, _IMPORT_MS = "import obs_sse_guard above wrapt", 10

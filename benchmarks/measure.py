@@ -10,7 +10,7 @@ import os
 import platform
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import budgets, footprint, instructions, sdks, server, timing
+from benchmarks import budgets, footprint, instructions, logs, sdks, server, timing
 from obs_sse_guard._policy.settings import read_settings
 
 if TYPE_CHECKING:
@@ -69,13 +69,14 @@ class Plan(NamedTuple):
         """Return the connections over which to time a call."""
         stubbed = [] if self.quick else [budgets.STUBBED]
         own = [budget.connection for budget in budgets.BUDGETS if budget[:2] == (package, name) and budget.is_time]
-        return [*dict.fromkeys((*stubbed, *own))]
+        return [one for one in dict.fromkeys((*stubbed, *own)) if one != budgets.LOG]
 
 
 def quick(plan: Plan) -> dict[str, Any]:
     """Measure what has a budget, except memory."""
     counted = _instructions(plan)
     figures: dict[str, Any] = {"calls": [row for package in plan.packages for row in _rows(plan, package, counted)]}
+    figures["calls"] += [row for package in plan.packages for row in logs.rows(package, plan.match, plan.seconds)]
     if IMPORT in plan.subjects:
         figures["import"] = footprint.import_of_guard()
     return figures
@@ -134,7 +135,7 @@ def _rows(plan: Plan, package: str, counted: Counts) -> list[Row]:
                     row: Row = {"sdk": package, "call": name, "connection": connection, "side": side}
                     rows.append(row)
                     if side in times:
-                        row |= _timed(times[side])
+                        row |= timing.columns(times[side])
                     if connection == budgets.STUBBED:
                         row |= _counted(counted[package, "unguarded", name], counted[package, side, name])
     return rows
@@ -142,10 +143,6 @@ def _rows(plan: Plan, package: str, counted: Counts) -> list[Row]:
 
 def _counted(base: float, number: float) -> Row:
     return {"instructions": base, "added_instructions": number - base, "instruction_ratio": number / base}
-
-
-def _timed(time: timing.Added) -> Row:
-    return {"unguarded_us": time.reference, "added_us": time.added, "time_ratio": time.ratio}
 
 
 def _growth(package: str, seconds: float) -> Iterator[Row]:
@@ -160,7 +157,7 @@ def _growth(package: str, seconds: float) -> Iterator[Row]:
     cases = [*((threads, 1, threads * _PER_THREAD) for threads in _THREADS), *((1, clients, 1) for clients in _CLIENTS)]
     for number, (threads, clients, weight) in enumerate(cases):
         time = timing.added({side: calls[number] for side, calls in made.items()}, seconds, weight)["guarded"]
-        yield {"sdk": package, "threads": threads, "clients": clients, **_timed(time)}
+        yield {"sdk": package, "threads": threads, "clients": clients, **timing.columns(time)}
 
 
 def _in_turn(calls: list[sdks.Call]) -> sdks.Call:

@@ -33,6 +33,9 @@ Refused calls: a refusal takes {refused_us:.0f} µs on botocore and {refused_obs
 do not pay for it. It checks the parameters as botocore would, because invalid ones are the SDK's own error. It reads
 the settings from the environment ({settings_us:.1f} µs), because they can change at run time. Then it
 finds the call site and writes the error. A refused call opens no connection and is not retried.""",
+    "log": """\
+Logs: the SDKs log dozens of short records with each call. Looking for the name of a key takes a few function calls for
+each of them, and a body is searched once.""",
     "import": """\
 Import: the time above wrapt is that of the guard's own modules and the parts of the standard library they need.""",
 }
@@ -126,7 +129,8 @@ Each row compares two copies of an SDK in one process, one of them without hooks
 1 KiB in turn. The added time is the median of the differences. *copy* is a second copy without hooks; it shows the
 noise. Instructions are counted by callgrind, those of *copy* with another hash seed. *Empty* hooks sit where the
 guard's do and only call the original. The other libraries are idle: OpenTelemetry without its SDK, X-Ray without a
-segment, Sentry without a transaction. Stubbed calls send nothing; keep-alive calls go to a server on loopback."""
+segment, Sentry without a transaction. Stubbed calls send nothing; keep-alive calls go to a server on loopback. The time
+of a DEBUG log is that of writing the records of the call to a file, with and without the redaction of keys."""
     for sdk, name in _SDK_NAMES.items():
         yield from ("", f"### {name}", "")
         yield from _table(

@@ -42,7 +42,7 @@ class SSEGuardError(RuntimeError):
     """
 
     # The class outlives the package, see `_only_one`, and with it what removes the hooks that are in place.
-    retire_hooks: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+    _retire_hooks: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
 
 @_only_one

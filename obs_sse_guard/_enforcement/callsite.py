@@ -12,6 +12,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from obs_sse_guard._util.failure import attempt
+
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
@@ -79,9 +81,13 @@ def _application_frame() -> FrameType | None:
 
 
 def _folders() -> tuple[str, ...]:
-    modules = (sys.modules.get(name) for name in _PACKAGES)
-    # A namespace package, such as OpenTelemetry's, has several folders.
-    return tuple(f"{folder}{os.sep}" for module in modules for folder in getattr(module, "__path__", ()))
+    return tuple(f"{folder}{os.sep}" for name in _PACKAGES for folder in _folders_of(name))
+
+
+def _folders_of(name: str) -> tuple[str, ...]:
+    # A namespace package, such as OpenTelemetry's, has several folders; a lazy module may fail to be imported now.
+    nowhere: tuple[str, ...] = ()
+    return attempt(lambda: tuple(getattr(sys.modules.get(name), "__path__", nowhere)), nowhere)
 
 
 def _name(code: CodeType) -> str:

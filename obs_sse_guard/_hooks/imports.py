@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-import threading
 import weakref
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -65,7 +65,7 @@ class ImportWatcher:
         self._seen: dict[str, ModuleType] = {}
         self._again: set[str] = set()
         self._finder: weakref.ref[_Finder] | None = None
-        self._is_looking = threading.local()
+        self._is_looking: ContextVar[bool] = ContextVar("obs_sse_guard_looking", default=False)
 
     def watch(self, modules: Iterable[str]) -> None:
         """Watch these modules too, and start watching if that was stopped, or the finder was removed."""
@@ -97,8 +97,9 @@ class ImportWatcher:
         finder = self._finder and self._finder()
         return next((place for place, other in enumerate(sys.meta_path) if other is finder), None)
 
-    def _warn_of_removal(self, finder: weakref.ref[_Finder]) -> None:
-        if finder is self._finder and not sys.is_finalizing():
+    @staticmethod
+    def _warn_of_removal(_: object) -> None:
+        if not sys.is_finalizing():
             warn_once(_REMOVED)
 
     def warn_if_removed(self) -> None:
@@ -121,7 +122,7 @@ class ImportWatcher:
         self._look()
 
     def _look(self) -> None:
-        if getattr(self._is_looking, "now", False):  # what is imported while we look is no reason to look
+        if self._is_looking.get():  # what is imported while we look is no reason to look
             return
         missed = {name: sys.modules[name] for name in self.missed()}
         again = {name for name in [*self._again] if not _is_initializing(name)}
@@ -129,14 +130,14 @@ class ImportWatcher:
             return
         self._seen.update(missed)
         self._again -= again
-        self._is_looking.now = True
+        token = self._is_looking.set(True)
         try:
             self._callback("")
         except BaseException:  # an interrupt: look again at the next import
             self._again |= again | missed.keys()
             raise
         finally:
-            self._is_looking.now = False
+            self._is_looking.reset(token)
 
     def _register(self, name: str) -> None:
         # wrapt drops a registration before it calls back, and never calls if another library's hook raises.

@@ -248,10 +248,10 @@ def _retire() -> None:
 
 def _take_over() -> None:
     """Remove the hooks of an earlier import of the package: they know nothing of this one's state."""
-    retire = SSEGuardError.retire_hooks
+    retire = SSEGuardError._retire_hooks  # noqa: SLF001  # for us alone
     if retire is not _retire:
         retire()
-        SSEGuardError.retire_hooks = staticmethod(_retire)
+        SSEGuardError._retire_hooks = staticmethod(_retire)  # noqa: SLF001
 
 
 installer = HookInstaller(sdk_targets=SDK_TARGETS)

@@ -169,12 +169,15 @@ _SEPARATORS: tuple[tuple[re.Pattern[bytes], FindSpans], ...] = tuple(
     (re.compile(pattern), find)
     for pattern, find in (
         (_QUOTE + _COLON, _quoted),
-        (_QUOTE + rb"?=(?=b?" + _QUOTE + rb"|bytearray\(|[<\[({])", _quoted),
-        (_QUOTE + rb"[,\s]" + _SPACE + rb"{0,99}" + _QUOTE + rb"?\w{0,9}value(?:" + _QUOTE + _COLON + rb"|=)", _quoted),
+        (_QUOTE + rb"?\s{0,9}[=-]?[=>]\s{0,9}(?=b?\\{0,15}['\"]|bytearray\(|[<\[({])", _quoted),
+        (
+            _QUOTE + rb"?[,\s]" + _SPACE + rb"{0,99}" + _QUOTE + rb"?\w{0,9}value(?:" + _QUOTE + _COLON + rb"|=)",
+            _quoted,
+        ),
         (rb",\s{0,9}value:", _rest_of_line),  # an error of botocore about a parameter
         (rb">|</[\w:-]{1,40}>" + _SPACE + rb"{0,99}<[\w:-]{1,40}>", _element),
         (rb":(?=\S)", _header_line),
-        (rb"\s{0,9}:", _rest_of_line),
+        (rb"\s{0,9}:|\s{1,9}[=-]?[=>]\s", _rest_of_line),
         (rb"=|" + _PERCENT + rb"3[ad]", _query),
     )
 )

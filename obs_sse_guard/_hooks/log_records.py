@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import is_enabled
@@ -18,6 +19,11 @@ _LOGGERS = frozenset((
     "aiobotocore", "aiohttp", "boto3", "botocore", "fsspec", "hpack", "httpcore", "httpx", "hyper", "requests", "s3fs",
     "s3transfer", "urllib3",
 ))  # fmt: skip
+
+
+@functools.lru_cache(1024)
+def _is_of_sdk(logger: str) -> bool:
+    return logger.partition(".")[0] in _LOGGERS
 
 
 def record_hook(_: str, function: Function) -> Function:
@@ -38,7 +44,7 @@ def record_hook(_: str, function: Function) -> Function:
         extra: Any = None,
         sinfo: Any = None,
     ) -> Any:
-        is_redacted = name.partition(".")[0] in _LOGGERS and is_enabled()
+        is_redacted = _is_of_sdk(name) and is_enabled()
         try:
             if is_redacted:
                 msg, args = redact_message(msg, args)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["redact_message", "redact_traceback"]
 
 _NO_TEXT = frozenset((bool, float, int, type(None), type, BuiltinFunctionType, FunctionType))
+# An object with these is written as its type and its address.
+_PLAIN_REPR: Any = object.__repr__
+_PLAIN_STR: Any = object.__str__
 _SEQUENCES = frozenset((list, tuple, set, frozenset))
 _MAX_DEPTH, _MAX_VALUES = 20, 10_000  # what has more, or contains itself, is redacted as text
 
@@ -75,29 +78,26 @@ def _contents(message: Any, args: Any) -> tuple[list[str], list[bytes]]:
         if kind is str:
             texts.append(value)
         elif kind in _NO_TEXT:
-            pass
+            continue
+        elif kind is dict and len(values) < _MAX_VALUES:
+            try:
+                texts.append("\n".join(value))
+            except TypeError:  # some names are no text
+                values += value
+            values += value.values()
         elif kind is bytes:
             wire_data.append(value)
         elif kind is MethodType:
             values.append(value.__self__)
-        elif kind is dict and len(values) < _MAX_VALUES:
-            values += value
-            values += value.values()
         elif kind in _SEQUENCES and len(values) < _MAX_VALUES:
             values += value
-        elif not _is_plain(kind):
+        elif kind.__repr__ is not _PLAIN_REPR or kind.__str__ is not _PLAIN_STR:
             texts += _written(value)
     return texts, wire_data
 
 
-def _is_plain(kind: Any) -> bool:
-    """Return whether the text of an object is its type and its address."""
-    return kind.__repr__ is object.__repr__ and kind.__str__ is object.__str__
-
-
 def _written(value: Any) -> list[str]:
-    kind: Any = type(value)
-    return [str(value)] if kind.__str__ is object.__str__ else [str(value), repr(value)]
+    return [str(value)] if type(value).__str__ is _PLAIN_STR else [str(value), repr(value)]
 
 
 def _redacted(value: Any, depth: int = 0) -> Any:

@@ -75,8 +75,8 @@ class Environment(NamedTuple):
     sdks: tuple[str, ...]
 
     def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run its Python with these arguments, and nothing of ours on its path."""
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        """Run its Python with these arguments; without PYTHONPATH, and without the development mode of the tests."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         return subprocess.run(
             [self.python, *words],
             env={**inherited, **variables},

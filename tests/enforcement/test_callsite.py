@@ -144,3 +144,16 @@ def test_the_code_that_runs_the_event_loop_is_not_the_call_site(
     assert awaited.function.endswith("application")
     # Until Python 3.12, wait_for also creates a task.
     assert deadline == (None if sys.version_info < (3, 12) else awaited._replace(line=awaited.line - 1))
+
+
+def test_a_lazy_module_that_cannot_be_imported_does_not_matter(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise ImportError(name)
+
+    monkeypatch.setitem(sys.modules, "newrelic", Lazy("newrelic"))
+    with obs_calls.open_client("v2", http) as client:
+        error = obs_calls.refusal(client)
+    assert error.call_site.endswith("in put_sse_c")

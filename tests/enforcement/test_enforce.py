@@ -36,11 +36,11 @@ def test_a_request_to_another_host_is_reported_separately(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
-    with open_client("v2", http) as client, open_client("v2", http, server=f"http://far.obs.test:{http.port}") as far:
+    elsewhere: dict[str, Any] = {"server": f"http://far.obs.test:{http.port}", "path_style": True}
+    with open_client("v2", http) as client, open_client("v2", http, **elsewhere) as far:
 
         class Body:
             def read(self, _: int = -1) -> bytes:
-                far.path_style = True
                 put_sse_c(far)
                 return b""
 

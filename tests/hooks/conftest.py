@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from typing import Any
+
 import pytest
 
 from tests.support.guard import POLICY
@@ -12,3 +15,26 @@ def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """Set each policy in the environment, and return it."""
     monkeypatch.setenv(POLICY, request.param)
     return str(request.param)
+
+
+@pytest.fixture
+def aiobotocore_as_it_is() -> None:
+    """Leave older releases of aiobotocore as they are: they do not check the host name."""
+
+
+@pytest.fixture(autouse=True)
+def _check_host_names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have older releases of aiobotocore check the host name as later ones do, which is a finding otherwise."""
+    if find_spec("aiobotocore") is None or "aiobotocore_as_it_is" in request.fixturenames:
+        return
+    from aiobotocore import httpsession
+
+    make_context = httpsession.create_urllib3_context
+
+    def checking() -> Any:
+        context = make_context()
+        context.check_hostname = True
+        return context
+
+    if not hasattr(httpsession.AIOHTTPSession, "_build_verify_context"):
+        monkeypatch.setattr(httpsession, "create_urllib3_context", checking)

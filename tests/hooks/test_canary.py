@@ -21,6 +21,7 @@ LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 # Modules of the standard library, and aiohttp, which is recorded separately.
 HOOKED_UNDER_ANOTHER_NAME = {
     "botocore.endpoint.logging.Logger.makeRecord",
+    "obs.ilog.logging.Logger.makeRecord",
     "aiobotocore.httpsession.aiohttp.ClientRequest.__init__",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import wrapt
 
 import obs_sse_guard
-from obs_sse_guard import SSEGuardWarning
+from obs_sse_guard import SSEGuardError, SSEGuardWarning
 from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.imports import ImportWatcher, _Finder
 from obs_sse_guard._hooks.installer import SDK_TARGETS, HookInstaller, installer
@@ -201,3 +202,35 @@ def test_a_late_thread_places_no_hooks_after_uninstall(sdk: str, installers: lis
     made.uninstall()
     made._hook_modules(sdk)  # as an import in progress does
     assert not is_hook(vars(module.Client)["call"])
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_removed_finder_warns_unless_the_process_ends(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = ImportWatcher(lambda _: None)
+    before = [*sys.meta_path]
+    watcher.watch([])
+    assert watcher.is_watching()
+    monkeypatch.setattr(sys, "is_finalizing", lambda: ends)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sys.meta_path[:] = before
+    assert [warning.category for warning in caught] == ([] if ends else [SSEGuardWarning])
+    assert not watcher.is_watching()
+    watcher.watch([])
+    assert watcher.is_watching()
+    watcher.stop()
+    assert sys.meta_path == before
+
+
+def test_a_later_copy_of_the_package_removes_the_hooks_of_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    retired: list[str] = []
+    monkeypatch.setattr(SSEGuardError, "_retire_hooks", lambda: retired.append("earlier"))
+    obs_sse_guard.install()
+    obs_sse_guard.install()
+    assert retired == ["earlier"]
+    ours = SSEGuardError._retire_hooks
+    ours()
+    assert set(obs_sse_guard.status().values()) == {"off"}
+    ours()
+    obs_sse_guard.install()
+    assert "off" not in obs_sse_guard.status().values()

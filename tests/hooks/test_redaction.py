@@ -58,6 +58,10 @@ FORMS = {
     "a pair": "('{name}', '{value}')",
     "pairs": "[('a', 'b'), (b'{name}', b'{value}'), ('c', 'd')]",
     "arguments": "f(SSECustomerAlgorithm='AES256', {name}='{value}', a=1)",
+    "an assignment": "{name} = {value}\nnext",
+    "an arrow": "{name} -> {value}\nnext",
+    "a double arrow": '"{name}"=>"{value}", "a"=>"b"',
+    "attributes without quotes": "<header name={name} value={value}\n>",
     "JSON": '{{"{name}": "{value}", "a": 1}}',
     "indented JSON": '{{\n            "{name}": [\n                "{value}"\n            ]\n}}',
     "JSON in JSON": '{{\\"{name}\\": \\"{value}\\"}}',
@@ -74,13 +78,13 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", [ENCODED, MD5, quote(ENCODED, safe="")])
 @pytest.mark.parametrize("form", FORMS)
-def test_only_the_value_is_masked(name: str, value: str, form: str) -> None:
-    text = FORMS[form].format(name=name, value=value)
-    assert masked(text) == text.replace(value, MASK)
-    assert masked(text.encode()) == text.replace(value, MASK).encode()
+def test_only_the_value_is_masked(form: str) -> None:
+    for name in NAMES:
+        for value in (ENCODED, MD5, quote(ENCODED, safe="")):
+            text = FORMS[form].format(name=name, value=value)
+            assert masked(text) == text.replace(value, MASK)
+            assert masked(text.encode()) == text.replace(value, MASK).encode()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +171,7 @@ def _parts(text: str) -> set[str]:
 
 @given(key=keys, name=st.sampled_from(NAMES).flatmap(any_case), form=st.sampled_from([*WRITERS]), text=st.text())
 @example("b'\"\\{[<SECRET" + "-" * 18 + "\\", S3_KEY_HEADER, "the repr of JSON", "")
+@example('"SECRET"SECRET' + "-" * 18, S3_KEY_HEADER, "a query", "")
 @example("\\n/bucket\\nx-amz-date:SECRET-------", S3_KEY_HEADER, "a canonical string", "")
 def test_no_part_of_a_key_is_left(key: str, name: str, form: str, text: str) -> None:
     written, secret = WRITERS[form](name, key)

@@ -25,6 +25,8 @@ _FIXES = {
     "downgraded-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
     "cross-host-redirect": '{make}("s3", endpoint_url="{url}")   the endpoint that the service redirects to',
     "cannot-judge": REPORT_FAILURE,
+    "unverified-host": "upgrade aiobotocore   older releases do not check the host name; nor does a TLS context with "
+    "check_hostname=False",
     "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True, not verify=False; no '
     "proxy_use_forwarding_for_https, and no TLS settings behind the client's back",
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from contextvars import ContextVar
-from ssl import CERT_NONE, SSLContext
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from obs_sse_guard._hooks.tls_gaps import unreported_gap
+from obs_sse_guard._hooks.tls_gaps import context_gap, unreported_gap
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
@@ -96,16 +96,11 @@ def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool, verification: Any =
         return ""
     if verification is None:  # an HTTP session of the application's own without this attribute is presumed to verify
         verification = getattr(getattr(endpoint, "http_session", None), "_verify", True)
-    gap = _gap_of(verification)
-    return unreported_gap(endpoint, gap) if gap else ""
-
-
-def _gap_of(verification: Any) -> str:
     if isinstance(verification, SSLContext):
-        if verification.verify_mode is not CERT_NONE:
-            return "" if verification.check_hostname else "unverified-host"
-        return "unverified-tls"
-    return "" if verification else "unverified-tls"
+        gap = context_gap(verification)
+    else:
+        gap = "" if verification else "unverified-tls"
+    return gap and unreported_gap(endpoint, gap)
 
 
 def can_have_findings(sse: SSEHeaders, *, secure: bool, exposed: bool, kms_upload: bool) -> bool:

@@ -116,10 +116,15 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
     request = getattr(connection, "req", connection)
     tunnel = getattr(connection, "_tunnel_host", None)
     host = server_host(tunnel or getattr(request, "server", getattr(connection, "host", "")))
-    # The pool of the SDK hands out a connection to whichever bucket it was opened for.
-    if host == home or (_bucket_in(host, home) and not (client.path_style or client.is_cname)):
+    # Of any bucket: the pool of the SDK hands out a connection for another one than it was opened for.
+    if host in (home, server_host(_server(client, _bucket_in(host, home)))):
         return home, client.port
     return host, getattr(request, "port", None)
+
+
+def _server(client: Any, bucket: Any) -> Any:
+    """The host of the client's requests for a bucket, as the SDK makes it."""
+    return client.server if client.is_cname else client.calling_format.get_server(client.server, bucket)
 
 
 def _bucket_in(host: str, home: str) -> str:
@@ -166,8 +171,7 @@ def _proxy(client: Any, bucket: Any, redirect: tuple[Any, Any] | None, *, secure
     session = getattr(getattr(client, "session", None), "session", None)
     if session is None:
         return ""
-    server = client.server if client.is_cname else client.calling_format.get_server(client.server, bucket)
-    host, port = redirect or (server, client.port)
+    host, port = redirect or (_server(client, bucket), client.port)
     return _proxy_of_session(session, f"{'https' if secure else 'http'}://{in_url(host)}:{port}/")
 
 

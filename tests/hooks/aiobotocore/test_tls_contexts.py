@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
 
+from aiobotocore.httpsession import AIOHTTPSession
+
 from tests.support.records import rules
 from tests.support.s3_calls import PUT, PUT_SSE_C, Call, outcomes, refused, succeeded
 from tests.support.servers import TlsRecordingServer, assert_no_key
@@ -79,6 +81,14 @@ def test_a_context_that_does_not_check_the_host(
 
     assert all(map(succeeded, outcomes("aiobotocore", https, PUT, _after(change), PUT_SSE_C)))
     assert rules(caplog) == ["unverified-host"], policy
+    assert "check_hostname" in caplog.text
+
+
+@pytest.mark.usefixtures("aiobotocore_as_it_is")
+def test_a_release_that_does_not_check_the_host(https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    assert all(map(succeeded, outcomes("aiobotocore", https, PUT_SSE_C, PUT_SSE_C)))
+    checks = hasattr(AIOHTTPSession, "_build_verify_context")
+    assert rules(caplog) == ([] if checks else ["unverified-host"])
 
 
 def test_a_verifying_connector_is_no_finding(

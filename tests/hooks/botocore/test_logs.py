@@ -394,7 +394,9 @@ class _Secret(str):
         return f"<Secret {self!s}>"
 
 
-@pytest.mark.parametrize("key", [bytearray(KEY.encode()), memoryview(KEY.encode()), _Secret(KEY), f"b'{KEY}"[:32]])
+@pytest.mark.parametrize(
+    "key", [bytearray(KEY.encode()), memoryview(KEY.encode()), _Secret(KEY), f"b'{KEY}"[:32]], ids=lambda _: "key"
+)
 @pytest.mark.parametrize("name", TRANSFERS_OF_ANY_KEY)
 def test_keys_of_other_kinds_are_masked(name: str, key: Any, https: TlsRecordingServer, log: _Lines) -> None:
     with boto3_resource(https) as resource:
@@ -413,7 +415,7 @@ def test_a_key_in_a_signed_url_is_masked(sdk: str, https: TlsRecordingServer, lo
 
 
 @each_sdk
-@pytest.mark.parametrize("key", [f"{KEY}\nb", f"'{KEY}'\nb", f'"{KEY}\\\n/b', f"\n{KEY}"])
+@pytest.mark.parametrize("key", [f"{KEY}\nb", f"'{KEY}'\nb", f'"{KEY}\\\n/b', f"\n{KEY}"], ids=lambda _: "key")
 def test_a_value_that_an_error_quotes_without_its_name_is_masked(
     key: str, sdk: str, signature: str, https: TlsRecordingServer, log: _Lines
 ) -> None:
@@ -459,7 +461,7 @@ def _fail(headers: Any) -> None:
     raise ValueError(message)
 
 
-@pytest.mark.parametrize("key", [KEY, KEY.encode(), f"é{KEY}", f"\\'{KEY}\n"])
+@pytest.mark.parametrize("key", [KEY, KEY.encode(), f"é{KEY}", f"\\'{KEY}\n"], ids=lambda _: "key")
 def test_a_traceback_is_masked(key: str | bytes, log: _Lines) -> None:
     headers = {S3_KEY_HEADER: key, f"{S3_KEY_HEADER}-MD5": "="}
     try:

@@ -1,0 +1,103 @@
+"""gevent beside the guard, in any order: each greenlet has its own requests under way.
+
+`tox -e neighbours` installs gevent.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import obs
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard import SSETransportError
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
+from tests.support.programs import run
+from tests.support.servers import RecordingServer, assert_no_key
+from tests.support.sse import KEY
+
+_ORDERS = {
+    "guard and SDK first": "import obs_sse_guard, obs; from gevent import monkey; monkey.patch_all()",
+    "guard first": "import obs_sse_guard; from gevent import monkey; monkey.patch_all(); import obs",
+    "gevent first": "from gevent import monkey; monkey.patch_all(); import obs_sse_guard, obs",
+}
+_PROGRAM = """
+import sys, warnings
+warnings.simplefilter("ignore")  # gevent's about modules that were imported before
+{order}
+import gevent
+from obs_sse_guard import SSETransportError
+
+client = obs.ObsClient("a", "b", server={url!r}, signature="v2", path_style=True)
+encrypted = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance({key!r}))
+results, others = [], []
+
+class Body:
+    def __init__(self, *meanwhile):
+        self.meanwhile, self.left = meanwhile, 3
+    def read(self, size=-1):
+        gevent.sleep(0)
+        others.extend(gevent.spawn(call) for call in self.meanwhile)
+        self.meanwhile, self.left = (), self.left - 1
+        return b"x" * bool(self.left)
+
+def put(*meanwhile, **arguments):
+    try:
+        results.append(client.putContent("bucket", "object", Body(*meanwhile), **arguments).status)
+    except SSETransportError as refusal:
+        results.append(refusal.rule)
+
+def refused():
+    put(headers=encrypted)
+
+calls = [call for _ in range(5) for call in (put, refused, lambda: put(put, refused))]
+gevent.joinall([gevent.spawn(call) for call in calls], raise_error=True)
+gevent.joinall(others, raise_error=True)
+print(len(results), results.count(200), results.count("table-1/PutObject"))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+@pytest.mark.parametrize("order", _ORDERS)
+def test_no_greenlet_is_refused_as_another(order: str, http: RecordingServer) -> None:
+    """Five of the legal calls spawn a legal and a refused one while their body is read."""
+    printed = run(_PROGRAM.format(order=_ORDERS[order], url=http.url, key=KEY))
+    assert printed == "25 15 10"
+    assert len(http.requests) == 15
+    assert_no_key(http, KEY)
+
+
+def test_a_call_in_another_context_knows_nothing_of_the_request_under_way(http: RecordingServer) -> None:
+    """A greenlet that is spawned meanwhile has a context of its own, and none of its calls ends up in another."""
+    refused: list[SSETransportError] = []
+
+    def others(client: Any) -> None:
+        assert client.putContent(BUCKET, "other", CONTENT).status == 200
+        with pytest.raises(SSETransportError) as caught:
+            put_sse_c(client)
+        refused.append(caught.value)
+
+    class Body:
+        def read(self, _: int = -1) -> bytes:
+            if not refused:
+                contextvars.Context().run(others, client)
+                contextvars.copy_context().run(others, client)
+                return b"x"
+            return b""
+
+    with open_client("v2", http) as client:
+        assert client.putContent(BUCKET, OBJECT, Body(), headers=obs.PutObjectHeader(contentType="a/b")).status == 200
+    assert [error.rule for error in refused] == ["table-1/PutObject"] * 2
+    assert len(http.requests) == 3
+    assert_no_key(http, KEY)
+
+
+def test_nothing_is_kept_per_thread() -> None:
+    """All greenlets of a thread share what is kept per thread, unless gevent has patched `threading` before."""
+    package = Path(obs_sse_guard.__file__).parent
+    using = [path.name for path in package.rglob("*.py") if "threading.local" in path.read_text(encoding="utf-8")]
+    assert not using
