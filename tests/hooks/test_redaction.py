@@ -134,6 +134,20 @@ def test_what_is_in_doubt_is_masked(text: str, expected: str | None) -> None:
     assert "6b" not in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{S3_KEY_HEADER}:a\nx-amz-date:b\\nc", f"{S3_KEY_HEADER}:******\nx-amz-date:b\\nc"),
+        (f"\\n{S3_KEY_HEADER}:a\\n/bucket", f"\\n{S3_KEY_HEADER}:******\\n/bucket"),
+        (f"{S3_KEY_HEADER}:a\\\nx-amz-date:b", f"{S3_KEY_HEADER}:******\nx-amz-date:b"),
+        (f"{S3_KEY_HEADER}:a\nb\nx-amz-date:b\nx-amz-e:f", f"{S3_KEY_HEADER}:******\nx-amz-date:b\nx-amz-e:f"),
+        (f"PUT /\r\n{S3_KEY_HEADER}: a\r\nHost: h\r\n", f"PUT /\r\n{S3_KEY_HEADER}: ******\r\nHost: h\r\n"),
+    ],
+)
+def test_a_value_ends_with_its_line(text: str, expected: str) -> None:
+    assert masked(text) == expected
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -323,6 +337,7 @@ def test_the_value_of_a_key_keeps_its_kind(value: Any, expected: Any) -> None:
         ("%s", ({"SSECustomerKey": {"deep": [[[[[[[[[[[[[[[[[[[[[[[[KEY]]]]]]]]]]]]]]]]]]]]]]]]}},)),
         ("%s", ([[[[[[[[[[[[[[[[[[[[[[[[{S3_KEY_HEADER: KEY}]]]]]]]]]]]]]]]]]]]]]]]],)),
         ("%s", ({"é": [f"{S3_KEY_HEADER}: {KEY}"]},)),
+        ("%s", (f"x-obs-meta-sseHeader:%7B'key': '{KEY}'%7D\n/bucket",)),
     ],
 )
 def test_no_key_is_in_a_record(message: Any, args: Any) -> None:
@@ -343,6 +358,9 @@ def test_arguments_that_do_not_fit_are_masked_too() -> None:
     assert (message, args) == ("%d %d", ({S3_KEY_HEADER: MASK},))
     message, args = redact_message("%d %d", (_Worded(f"'SSECustomerKey': '{KEY}'"),))
     assert (message, repr(args)) == ("%d %d", f"('SSECustomerKey': '{MASK}',)")
+    for name in (S3_KEY_HEADER.encode(), _Worded("SSECustomerKey")):
+        message, args = redact_message("%d %d", ({name: KEY, "a": "SSECustomerKey"},))
+        assert (message, args) == ("%d %d", ({name: MASK, "a": "SSECustomerKey"},))
 
 
 class _Plain:
