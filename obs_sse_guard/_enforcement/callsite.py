@@ -68,7 +68,7 @@ def caller_id() -> int:
 def _application_frame() -> FrameType | None:
     packages = _folders()
     # Not inspect.stack(), which reads the source of every frame.
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the only way to walk it
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the only way to walk it
     while frame is not None:
         file = frame.f_code.co_filename
         if file in _EVENT_LOOP:

@@ -76,4 +76,4 @@ def mark_reported(client: Any, context: RequestContext, reported: frozenset[str]
 
 def _note(gap: str) -> str:
     # No policy refuses a host name that is not checked, and the environment is expensive to read at every call.
-    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY, '')}"
+    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY)}"

@@ -85,7 +85,7 @@ class TrustedHosts(NamedTuple):
         if not _HOST_NAME.fullmatch(host):  # HTTP clients disagree about where such a name ends
             return False
         # A suffix keeps its leading dot, so that "*.example.com" does not match "evilexample.com".
-        return host in self.names or host.endswith(self.suffixes or ("\0",))
+        return host in self.names or host.endswith(self.suffixes)
 
 
 class Settings(NamedTuple):

@@ -19,9 +19,9 @@ def describe_failure() -> str:
 
     The text of the exception is left out: it may quote what the guard was looking at.
     """
-    kind, _, trace = sys.exc_info()
+    _, error, trace = sys.exc_info()
     frame = traceback.extract_tb(trace)[-1]
-    return f"{getattr(kind, '__name__', '')} in {frame.name}, {frame.filename}:{frame.lineno}"
+    return f"{type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}"
 
 
 def attempt(look_up: Callable[[], _T], default: _T) -> _T:

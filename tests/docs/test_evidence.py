@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 import obs_sse_guard
-from tests.evidence import matrix, mutation, nightly, peers, reverts, sabotage
-from tests.evidence.fixes import FIXES, Fix
+from tests.evidence import fixes, matrix, mutation, nightly, peers, reverts, sabotage
 from tests.support.hook_groups import HOOK_GROUPS, hooks
 
 # --------------------------------------------------------------------------------------- sabotage
@@ -86,22 +85,22 @@ def test_the_page_of_the_sabotage() -> None:
 # ---------------------------------------------------------------------------------- reverted fixes
 
 
-@pytest.mark.parametrize("fix", FIXES, ids=lambda fix: fix.name)
-def test_each_fix_can_be_reverted(fix: Fix) -> None:
+@pytest.mark.parametrize("fix", fixes.FIXES, ids=lambda fix: fix.name)
+def test_each_fix_can_be_reverted(fix: fixes.Fix) -> None:
     source = (Path("obs_sse_guard") / fix.file).read_text("utf-8")
     assert source.count(fix.text) == 1
     reverted = source.replace(fix.text, fix.reverted)
     assert ast.dump(ast.parse(reverted)) != ast.dump(ast.parse(source))
 
 
-@pytest.mark.parametrize("fix", FIXES, ids=lambda fix: fix.name)
-def test_the_test_of_each_fix_exists(fix: Fix) -> None:
+@pytest.mark.parametrize("fix", fixes.FIXES, ids=lambda fix: fix.name)
+def test_the_test_of_each_fix_exists(fix: fixes.Fix) -> None:
     path, _, name = fix.test.partition("::")
     assert re.search(rf"^ *(async )?def {name}\(", (Path("tests") / path).read_text("utf-8"), re.MULTILINE)
 
 
 def test_a_reverted_fix_is_in_the_copy_alone(tmp_path: Path) -> None:
-    fix = Fix("versions", "_version.py", "__version__ = ", "VERSION = ", "")
+    fix = fixes.Fix("versions", "_version.py", "__version__ = ", "VERSION = ", "")
     assert "VERSION" in (reverts.revert(fix, tmp_path) / "obs_sse_guard/_version.py").read_text("utf-8")
     assert "VERSION" not in Path("obs_sse_guard/_version.py").read_text("utf-8")
 
