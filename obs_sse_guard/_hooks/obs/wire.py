@@ -183,7 +183,7 @@ _KEY_IN_METADATA = re.compile("meta-.*ncryption")
 def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
     client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, connection: Any = None
 ) -> bool:
-    """A quick test that most requests do not pass. It may err only towards a closer look."""
+    """Return whether a request needs a closer look. Most do not; the test may err only towards one."""
     try:
         if (
             key == FETCH_JOB
