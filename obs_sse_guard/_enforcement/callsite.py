@@ -56,13 +56,12 @@ def call_site() -> CallSite | None:
 
 
 def caller_id() -> int:
-    """Return what tells the application's calls under way apart, 0 for one without a call site.
+    """Return what tells the application's calls under way apart, the same for all without a call site.
 
     One call passes several hooks, and each finds the same frame of the application. A call that is made from within it,
     by a body that is read for example, comes from another frame, even at the same line.
     """
-    frame = _application_frame()
-    return 0 if frame is None else id(frame)  # which stays where it is while its call is under way
+    return id(_application_frame())  # a frame stays where it is while its call is under way
 
 
 def _application_frame() -> FrameType | None:
