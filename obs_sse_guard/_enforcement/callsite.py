@@ -56,13 +56,12 @@ def call_site() -> CallSite | None:
 
 
 def caller_id() -> int:
-    """Return an id that distinguishes the application's calls under way; 0 without a call site.
+    """Return an id that distinguishes the application's calls under way; the same for all without a call site.
 
     One call passes several hooks, and each finds the same frame of the application. A call made within it, for example
     by a body while it is read, comes from another frame, even at the same line.
     """
-    frame = _application_frame()
-    return 0 if frame is None else id(frame)  # which stays where it is while its call is under way
+    return id(_application_frame())  # a frame stays where it is while its call is under way
 
 
 def _application_frame() -> FrameType | None:

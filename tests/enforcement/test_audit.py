@@ -179,12 +179,12 @@ def test_the_arguments_that_the_sdk_drops_are_written(audit: Path) -> None:
 
 
 def test_the_permissions_of_the_file_are_those_that_the_umask_leaves(tmp_path: Path) -> None:
-    umask = os.umask(0o027)
+    umask = os.umask(0o022)
     try:
         audit_module.append(str(tmp_path / "audit"), b"line\n")
     finally:
         os.umask(umask)
-    assert stat.S_IMODE((tmp_path / "audit").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "audit").stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("name", ["missing/audit", "file/audit", ""])

@@ -260,6 +260,7 @@ def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: 
     with enforcing(context) as reported:
         assert reported == {"table-1/PutObject"}
         assert enforce(context) == frozenset(), "another hook of this call"
+        assert enforce(context._replace(host="other.test")) == reported, "a redirect"
         inherited = contextvars.copy_context()
     assert inherited.run(enforce, context) == {"table-1/PutObject"}, "the call has ended"
 
