@@ -1,4 +1,4 @@
-"""Keys in what an SDK logs are redacted, and nothing else is; the time that this takes grows with the text only."""
+"""Keys in the logs of an SDK are redacted, and nothing else is, in a time that grows linearly with the text."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def _widths() -> dict[str, int]:
 
 
 def test_every_pattern_has_a_bounded_width() -> None:
-    """What a pattern does in one step is bounded then: what takes longer are steps, which the other tests count."""
+    """Then one step of a pattern takes bounded time, and counting the steps, as the other tests do, is enough."""
     widths = _widths()
     assert len(widths) > 15
     assert max(widths.values()) < 5000

@@ -1,4 +1,4 @@
-"""The policy finds in every request what the tables and the catalogue say, and nothing else."""
+"""For every request, the policy finds what the tables and the catalogue say, and nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Request(NamedTuple):
         return oracle.evaluate(self.sse, secure=self.transport != PLAINTEXT, policy=policy.value, **self.beside)
 
     def found(self, policy: Policy) -> dict[str, str]:
-        """Return what the package finds, but for what the policy allows."""
+        """Return what the package finds, except what the policy allows."""
         beside = self.beside
         context = RequestContext(
             sdk=_SDK,

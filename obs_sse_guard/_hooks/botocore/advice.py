@@ -28,7 +28,7 @@ _FIXES = {
     "unverified-host": "upgrade aiobotocore   older releases do not check the host name; nor does a TLS context with "
     "check_hostname=False",
     "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True, not verify=False; no '
-    "proxy_use_forwarding_for_https, and no TLS settings behind the client's back",
+    "proxy_use_forwarding_for_https, and no code that turns verification off elsewhere",
 }
 _USE_HTTPS = '{make}("s3", endpoint_url="{url}")   the http '
 _USE_TLS = '{make}("s3", use_ssl=True)   the http '
