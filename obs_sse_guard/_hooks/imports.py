@@ -42,21 +42,21 @@ def _is_initializing(name: str) -> bool:
 class _Finder:
     """The finder in ``sys.meta_path``, which holds the only reference to it: its deletion reveals the removal."""
 
-    def __init__(self, look_on: Callable[[str], None]) -> None:
-        self._look_on = look_on
+    def __init__(self, before_import: Callable[[str], None]) -> None:
+        self._before_import = before_import
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
         """Notice that Python looks for a module. Never find anything."""
-        self._look_on(name)
+        self._before_import(name)
 
 
 class ImportWatcher:
     """Calls back after each import of the modules it watches.
 
     wrapt's post-import hooks fire once, and an application may drop an SDK from ``sys.modules`` and import it again, as
-    test runners and plug-in loaders do. So a finder of our own registers the hook again before each import. Some
-    imports wrapt does not report: that of a module that this very thread is in the middle of importing, and any that
-    another finder answers first. Such a module is looked for at the imports that follow.
+    test runners and plug-in loaders do. So a finder of our own registers the hook again before each import. wrapt does
+    not report every import: not that of a module that this thread is in the middle of importing, and none that another
+    finder answers first. The imports that follow catch up on these.
     """
 
     def __init__(self, callback: Callable[[str], None]) -> None:
@@ -65,7 +65,7 @@ class ImportWatcher:
         self._seen: dict[str, ModuleType] = {}
         self._again: set[str] = set()
         self._finder: weakref.ref[_Finder] | None = None
-        self._is_looking: ContextVar[bool] = ContextVar("obs_sse_guard_looking", default=False)
+        self._is_catching_up: ContextVar[bool] = ContextVar("obs_sse_guard_catching_up", default=False)
 
     def watch(self, modules: Iterable[str]) -> None:
         """Watch these modules too, and start watching if that was stopped, or the finder was removed."""
@@ -75,10 +75,10 @@ class ImportWatcher:
             self._register(name)
         if not self.is_watching():
             self._start()  # last: our finder must stand before wrapt's
-        self._look()
+        self._catch_up()
 
     def _start(self) -> None:
-        finder = _Finder(self._look_on)
+        finder = _Finder(self._before_import)
         self._finder = weakref.ref(finder, self._warn_of_removal)
         sys.meta_path.insert(0, finder)
 
@@ -116,13 +116,14 @@ class ImportWatcher:
         """Set whether the next import calls back even if it brings no watched module."""
         (self._again.add if again else self._again.discard)(name)
 
-    def _look_on(self, name: str) -> None:
+    def _before_import(self, name: str) -> None:
         if name in self._modules and name not in sys.modules:
             self._register(name)
-        self._look()
+        self._catch_up()
 
-    def _look(self) -> None:
-        if self._is_looking.get():  # the callback itself imports modules
+    def _catch_up(self) -> None:
+        """Call back if watched modules were imported unnoticed, or if a callback asked to be called again."""
+        if self._is_catching_up.get():  # the callback itself imports modules
             return
         missed = {name: sys.modules[name] for name in self.missed()}
         again = {name for name in [*self._again] if not _is_initializing(name)}
@@ -130,14 +131,14 @@ class ImportWatcher:
             return
         self._seen.update(missed)
         self._again -= again
-        token = self._is_looking.set(True)
+        token = self._is_catching_up.set(True)
         try:
             self._callback("")
         except BaseException:  # an interrupt: look again at the next import
             self._again |= again | missed.keys()
             raise
         finally:
-            self._is_looking.reset(token)
+            self._is_catching_up.reset(token)
 
     def _register(self, name: str) -> None:
         # wrapt drops a registration before it calls back, and never calls if another library's hook raises.
