@@ -207,7 +207,7 @@ def connection_hook(_: str, function: Function) -> Function:
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             is_safe = connection.is_verified and getattr(connection, "proxy", None) is None  # urllib3 1.25 has no proxy
-        except Exception:  # noqa: BLE001  # a connection of the application's own making
+        except Exception:  # noqa: BLE001  # a custom connection
             is_safe = False
         if not is_safe:
             sending = _sending.get()
