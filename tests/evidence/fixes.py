@@ -180,14 +180,14 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "botocore: the connection that is used decides whether TLS verifies",
         "_hooks/botocore/wire.py",
-        "verified = connection.is_verified and not forwards",
+        'verified = False if forwards else getattr(connection, "is_verified", None)',
         "verified = not forwards",
         "hooks/botocore/test_connections.py::test_verification_that_another_library_removed",
     ),
     Fix(
         "botocore: a plaintext connection for an https URL is plaintext",
         "_hooks/botocore/wire.py",
-        "secure = isinstance(connection, AWSHTTPSConnection)",
+        "secure = _is_tls(connection)",
         "secure = True",
         "hooks/botocore/test_connections.py::test_a_plaintext_connection_for_an_https_url",
     ),
