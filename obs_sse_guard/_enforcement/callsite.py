@@ -56,10 +56,10 @@ def call_site() -> CallSite | None:
 
 
 def caller_id() -> int:
-    """Return what tells the application's calls under way apart, the same for all without a call site.
+    """Return an id that distinguishes the application's calls under way; the same for all without a call site.
 
-    One call passes several hooks, and each finds the same frame of the application. A call that is made from within it,
-    by a body that is read for example, comes from another frame, even at the same line.
+    One call passes several hooks, and each finds the same frame of the application. A call made within it, for example
+    by a body while it is read, comes from another frame, even at the same line.
     """
     return id(_application_frame())  # a frame stays where it is while its call is under way
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SDK_TARGETS", "HookInstaller", "installer"]
 
 
-# Import statements, for tools that freeze an application follow these and no strings.
+# Import statements, not strings: tools that freeze applications follow only these.
 def _obs() -> tuple[Target, ...]:
     from obs_sse_guard._hooks.obs.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
 
@@ -60,10 +60,10 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "s3transfer": _crt,
     "awscrt": _crt,
 }
-"""By package, what loads its targets: called when it is imported, for most processes import one SDK or none."""
+"""By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 
 _ATTEMPTS = 3
-"""How often the targets of a package are loaded by themselves; after that only by `HookInstaller.install`."""
+"""How often an import triggers another attempt to load a package's targets; then only `HookInstaller.install` does."""
 
 
 class HookInstaller:
@@ -115,7 +115,7 @@ class HookInstaller:
         self.retire()
 
     def retire(self) -> None:
-        """Leave the SDKs to another copy of the package. Those no longer imported stay hooked, for their clients."""
+        """Leave the SDKs to another copy of the package. Clients of an SDK no longer imported stay guarded."""
         with self._lock:
             self._is_active = False
             for owner, name in self._places():
@@ -129,7 +129,7 @@ class HookInstaller:
             return {target.name: self._state(target) for target in targets}
 
     def report_removed_hooks(self) -> None:
-        """Log each hook that is missing, once. Placing it is for `install`."""
+        """Log each missing hook once. `install` restores it."""
         if not is_enabled():
             return
         self._watcher.warn_if_removed()
@@ -191,14 +191,14 @@ class HookInstaller:
         self._seen = [(vars(owner), name, vars(owner)[name]) for owner, name in self._places()]
 
     def _load(self, packages: Iterable[str]) -> None:
-        """Load the targets of packages. Without our lock, for another thread may import what is imported here."""
+        """Load the targets of packages. Do not hold the lock: another thread may be importing the same modules."""
         for package in packages:
             load = self._unloaded.get(package, tuple)  # another thread may have loaded them
             self._attempts[package] += 1
             try:
                 with self._loading:
                     found = load()
-            except Exception:  # noqa: BLE001  # a bug of ours, or an exception of a signal handler
+            except Exception:  # noqa: BLE001  # a bug in the guard, or an exception from a signal handler
                 log_failure(f"load the hooks of {package}", "the next import or install() tries again")
                 self._watcher.look_again(package, again=self._attempts[package] < _ATTEMPTS)
                 continue
@@ -250,7 +250,7 @@ def _restore(owner: Any, name: str) -> None:
 
 def _take_over() -> None:
     """Retire the hooks of an earlier import of the package, which know nothing of this one's state."""
-    copies = SSEGuardError._copies  # noqa: SLF001  # for us alone
+    copies = SSEGuardError._copies  # noqa: SLF001  # private to the package
     if copies and copies[-1] is not _THIS_COPY:
         retire, _ = copies[-1]
         retire()
@@ -259,7 +259,7 @@ def _take_over() -> None:
 
 def _disable_all_copies() -> None:
     disable()
-    for _, disable_copy in SSEGuardError._copies:  # noqa: SLF001  # for us alone
+    for _, disable_copy in SSEGuardError._copies:  # noqa: SLF001  # private to the package
         disable_copy()
 
 

@@ -114,8 +114,8 @@ class Problem(NamedTuple):
 def read_settings() -> Settings:
     """Read the settings from the environment as it is now.
 
-    An unknown value warns once and leaves the default: a typo never disables the guard. An entry of the trusted hosts
-    that is too wide warns once as well, and works.
+    An unknown value warns once and leaves the default: a typo never disables the guard. A trusted host that is not the
+    user's own warns once as well, but works.
     """
     settings, problems = parse_settings()
     for problem in problems:

@@ -28,5 +28,5 @@ def attempt(look_up: Callable[[], _T], default: _T) -> _T:
     """Return the result of a look-up, or the default if it raises: what else is known of a request still counts."""
     try:
         return look_up()
-    except Exception:  # noqa: BLE001  # objects of the application's own making may raise anything
+    except Exception:  # noqa: BLE001  # custom objects may raise anything
         return default

@@ -32,7 +32,7 @@ class WeakNotes(Generic[_T]):
             TypeError: the object cannot be referenced weakly.
         """
         key, notes = id(owner), self._notes
-        self._notes[key] = weakref.ref(owner, lambda _: notes.pop(key)), value
+        self._notes[key] = weakref.ref(owner, lambda _: notes.pop(key, None)), value
 
     def __len__(self) -> int:
         return len(self._notes)

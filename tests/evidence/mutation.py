@@ -65,19 +65,13 @@ EXPLAINED = {
         'repeated = f"; {count} occurrences, {count - count // 10} since last logged" if count > 2 else ""'
     ): "Equivalent: the counts that are logged are 1, 10, 100, and so on.",
     ('return str(getattr(code, "co_qualname", None))  # Python 3.11 and newer have the qualified name'): _OLDER_PYTHON,
-    'return str(getattr(code, "co_qualname", ))  # Python 3.11 and newer have the qualified name': _OLDER_PYTHON,
+    'return str(getattr(code, "co_qualname", ))': _OLDER_PYTHON,
     'text = host if (isinstance(host, str)) and False else to_text(host or "")': _FASTER,
     "mode = _verify_mode(context) if (type(context) is _PLAIN_CONTEXT) and False else context.verify_mode": _FASTER,
     "mode = _verify_mode(context) if type(None) is _PLAIN_CONTEXT else context.verify_mode": _FASTER,
     "return [str(value)] if (type(value).__str__ is _PLAIN_STR) and False else [str(value), repr(value)]": _FASTER,
-    (
-        "lower = text.lower() if (text.isascii()) and False else fold(text).decode()  "
-        "# lower() is slow where text is not ASCII"
-    ): _FASTER,
-    (
-        "lower = text.lower() if (text.isascii()) or True else fold(text).decode()  "
-        "# lower() is slow where text is not ASCII"
-    ): _FASTER,
+    "lower = text.lower() if (text.isascii()) and False else fold(text).decode()": _FASTER,
+    "lower = text.lower() if (text.isascii()) or True else fold(text).decode()": _FASTER,
     'return "encryption" in lower or "ssecustomerkey" in lower or "sseheader" not in lower': _FASTER,
     "yield blanks.end() if (blanks) or True else start, _line_end(text, start)": (
         "Equivalent: the pattern also matches where there are no blanks."
@@ -93,7 +87,7 @@ EXPLAINED = {
     "caller = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
     "end = text.find(newline, end + 2)": "Equivalent: a newline that is followed by another ends the value.",
 }
-"""By mutated line: why no test can detect the mutant, or why none needs to."""
+"""By mutated line without its comment: why no test can detect the mutant, or why none needs to."""
 
 _KINDS = (
     (
@@ -131,7 +125,7 @@ class Mutant(NamedTuple):
     def explanation(self) -> str:
         """Return why it may survive; empty if unexplained."""
         kinds = (why for pattern, change, why in _KINDS if self.became in _changed(self.was, pattern, change))
-        return EXPLAINED.get(self.became) or next(kinds, "")
+        return EXPLAINED.get(self.became.partition("  # ")[0]) or next(kinds, "")
 
 
 def _changed(line: str, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> list[str]:

@@ -111,7 +111,7 @@ def test_a_public_entry_works_and_is_reported_in_full(entry: str, host: str, wha
         *("10.0.0.0/8", "10.1.2.3", "127.0.0.1", "169.254.1.1", "172.16.0.0/12", "192.168.1.0/24"),
         *("::1", "::", "fd00::/8", "fe80::1"),
         *("localhost", "minio", "minio.example.com", "*.example.com", "*.example.co.uk"),
-        *("*.test", "*.local", "*.internal", "*.lan", "*.co.test", "*.svc.cluster.local"),
+        *("*.test", "*.local", "*.internal", "*.lan", "*.co.test", "*.svc", "*.svc.cluster.local"),
         *("notamazonaws.com", "*.notamazonaws.com", "amazonaws.com.test"),
     ],
 )
