@@ -43,6 +43,7 @@ _TRUTH = "Equivalent: only the truth of the value matters."
 _KEYS = "Equivalent: only the keys of the dict are read."
 _OLDER_PYTHON = "Only Python 3.9 and 3.10 use the fallback; there the tests of the call site detect this."
 _FASTER = "Equivalent: the branch only saves time."
+_LOWER_CASE = "Equivalent: the text is in lower case, without an X."
 _AFTER_A_NAME = "Equivalent: a name stands before the value, so that its end is never 0."
 _BEFORE_A_VALUE = "Equivalent: a separator stands before the value, and none ends like this."
 EXPLAINED = {
@@ -64,7 +65,7 @@ EXPLAINED = {
     (
         'repeated = f"; {count} occurrences, {count - count // 10} since last logged" if count > 2 else ""'
     ): "Equivalent: the counts that are logged are 1, 10, 100, and so on.",
-    ('return str(getattr(code, "co_qualname", None))  # Python 3.11 and newer have the qualified name'): _OLDER_PYTHON,
+    'return str(getattr(code, "co_qualname", None))': _OLDER_PYTHON,
     'return str(getattr(code, "co_qualname", ))': _OLDER_PYTHON,
     'text = host if (isinstance(host, str)) and False else to_text(host or "")': _FASTER,
     "mode = _verify_mode(context) if (type(context) is _PLAIN_CONTEXT) and False else context.verify_mode": _FASTER,
@@ -82,6 +83,9 @@ EXPLAINED = {
     "if end < 1:": _AFTER_A_NAME,
     'text.endswith(b"\\\\", None, end) or not next_line.match(text, end + len(newline))': _BEFORE_A_VALUE,
     "return end - len(carriage_return) if text.endswith(carriage_return, None, end) else end": _BEFORE_A_VALUE,
+    'return text.strip().lower().rstrip("XX.XX").strip("[]")': _LOWER_CASE,
+    'return text.strip().lower().rstrip(".").strip("XX[]XX")': _LOWER_CASE,
+    'labels = suffix.strip("XX.XX").split(".")': _LOWER_CASE,
     "self.reported = None": _TRUTH,
     "caller = caller_id() if (calls) or True else 0": _FASTER,
     "caller = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
@@ -101,12 +105,7 @@ _KINDS = (
         "Equivalent: the names of schemes are not case-sensitive.",
     ),
     (
-        re.compile(r'(?<=strip\()"([^"]+)"'),
-        lambda found: f'"XX{found[1]}XX"',
-        "Equivalent: the text is in lower case.",
-    ),
-    (
-        re.compile(r"(?<=start(?:\(\)) - )(?:60)|(?<=start - )120"),
+        re.compile(r"(?<=start\(\) - )60|(?<=start - )120"),
         lambda found: str(int(found[0]) + 1),
         "How far the scanner looks back is arbitrary, but bounded; no form of text needs as much.",
     ),
