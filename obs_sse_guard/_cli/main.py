@@ -72,8 +72,8 @@ COMMANDS: tuple[Command, ...] = (
             (
                 "program",
                 {
-                    "help": "python, always that of this environment; any other program, such as gunicorn, looked up on "
-                    "the PATH; -m MODULE; or SCRIPT.py"
+                    "help": "python, always that of this environment; any other program, such as gunicorn, looked up "
+                    "on the PATH; -m MODULE; or SCRIPT.py"
                 },
             ),
             ("argument", {"nargs": "*", "default": (), "help": "passed to the program unchanged"}),

@@ -7,6 +7,7 @@ whether it is TLS, whether that verified a certificate, and whether a proxy read
 from __future__ import annotations
 
 from contextvars import ContextVar
+from http.client import HTTPS_PORT
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -204,7 +205,11 @@ def connection_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self message_body")
 
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        if not (connection.is_verified and getattr(connection, "proxy", None) is None):  # urllib3 1.25 has no proxy
+        try:
+            is_safe = connection.is_verified and getattr(connection, "proxy", None) is None  # urllib3 1.25 has no proxy
+        except Exception:  # noqa: BLE001  # a connection of the application's own making
+            is_safe = False
+        if not is_safe:
             sending = _sending.get()
             if sending is not None:
                 _enforce_connection(connection, *sending)
@@ -231,12 +236,17 @@ def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> Reques
 
 @judging(_unjudged_connection)
 def _connection_context(connection: Any, endpoint: Any, request: Any) -> RequestContext | None:
-    from botocore.awsrequest import AWSHTTPSConnection  # noqa: PLC0415  # it calls us
-
-    secure = isinstance(connection, AWSHTTPSConnection)
-    if connection.sock is None if secure else not is_https(request.url):
+    secure = _is_tls(connection)
+    if not is_https(request.url) or (secure and connection.sock is None):
         return None  # the hook on `_send` has checked the settings, and any plaintext URL
     # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
     forwards = getattr(connection, "proxy", None) is not None and not connection._tunnel_host
-    verified = connection.is_verified and not forwards
+    verified = False if forwards else getattr(connection, "is_verified", None)
     return request_context(BOTOCORE, endpoint, hop_of(request, secure=secure, verification=verified))
+
+
+def _is_tls(connection: Any) -> bool:
+    """Return whether a connection is TLS. Its socket shows that, once it is open; its class may be any."""
+    if connection.sock is None:
+        return bool(connection.default_port == HTTPS_PORT)
+    return hasattr(connection.sock, "getpeercert")
