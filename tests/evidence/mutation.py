@@ -44,6 +44,7 @@ _KEYS = "Equivalent: only the keys of the dict are read."
 _OLDER_PYTHON = "Only Python 3.9 and 3.10 use the fallback; there the tests of the call site detect this."
 _FASTER = "Equivalent: the branch only saves time."
 _LOWER_CASE = "Equivalent: the text is in lower case, without an X."
+_NO_FOLDERS = "Equivalent: a module that raises here has no folders either."
 _AFTER_A_NAME = "Equivalent: a name stands before the value, so that its end is never 0."
 _BEFORE_A_VALUE = "Equivalent: a separator stands before the value, and none ends like this."
 EXPLAINED = {
@@ -86,6 +87,8 @@ EXPLAINED = {
     'return text.strip().lower().rstrip("XX.XX").strip("[]")': _LOWER_CASE,
     'return text.strip().lower().rstrip(".").strip("XX[]XX")': _LOWER_CASE,
     'labels = suffix.strip("XX.XX").split(".")': _LOWER_CASE,
+    'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", None)]': _NO_FOLDERS,
+    'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", )]': _NO_FOLDERS,
     "self.reported = None": _TRUTH,
     "caller = caller_id() if (calls) or True else 0": _FASTER,
     "caller = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
