@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,16 +24,20 @@ __all__ = ["BOOTSTRAP", "run"]
 
 BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
 REQUIRE = "_OBS_SSE_GUARD_REQUIRE"
-"""The variable that tells every Python below that it must not run without the guard."""
+"""Set in the environment of the program: no Python that it starts may run without the guard."""
 
 # As shells and env(1) use them.
 NO_PROGRAM, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
 NOT_GUARDED = 1
 
 _THIS_PYTHON = ("python", "python3", f"python3.{sys.version_info.minor}")
-_PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?")
+_PYTHON = re.compile(r"(python|pypy)[\d.]*([dtw]{0,2}|-dbg)(\.exe)?")  # debug, free-threaded, without a window
 # Letters together, the last of which may take a value: the rest of the word, or the next one.
-_OPTION = re.compile(r"-(?P<flags>[^\W\dcmWX]*)(?P<last>[cmWX]?)(?P<value>.*)", re.DOTALL)
+_OPTION = re.compile(
+    r"-(?P<flags>[^\W\dcmWX]*)(?P<last>[cmWX]|-check-hash-based-pycs|)(?P<value>.*)",
+    re.DOTALL,
+)
+_LONGEST_SHEBANG = 1024
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,7 +84,7 @@ def _command(words: Sequence[str]) -> list[str]:
 
 def _barring_option(command: Sequence[str]) -> str:
     """Return the option that keeps a Python from reading PYTHONPATH or ``sitecustomize``; empty if there is none."""
-    words = iter(command[1:] if _PYTHON.fullmatch(Path(command[0]).name) else ())
+    words = iter(_words_of_python(command) or _words_of_python(_shebang(command[0])))
     for option in map(_OPTION.match, words):
         if option is None or option["last"] in ("c", "m"):  # what follows are options of the program
             return ""
@@ -89,6 +94,25 @@ def _barring_option(command: Sequence[str]) -> str:
         if option["last"] and not option["value"]:
             next(words, "")
     return ""
+
+
+def _words_of_python(command: Sequence[str]) -> Sequence[str]:
+    return command[1:] if command and _is_python(command[0]) else ()
+
+
+def _is_python(program: str) -> bool:
+    return _PYTHON.fullmatch(Path(program).name) is not None
+
+
+def _shebang(program: str) -> list[str]:
+    """Return the words with which the first line of a script starts Python."""
+    try:
+        with Path(shutil.which(program) or os.devnull).open("rb") as script:
+            first = script.readline(_LONGEST_SHEBANG)
+    except OSError:  # it may be executed, but not read
+        return []
+    words = os.fsdecode(first[2:]).split() if first.startswith(b"#!") else []
+    return [*dropwhile(lambda word: not _is_python(word), words)]  # env(1) may stand before it
 
 
 def _python_path(value: str) -> str:

@@ -10,20 +10,19 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._enforcement.enforce import enforce, enforcing, refusals
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.methods import call_context
 from obs_sse_guard._hooks.botocore.responses import record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
-from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, names_sse, request_context
+from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.request import SDK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from obs_sse_guard._hooks.types import Function
 
 __all__ = ["AIOBOTOCORE", "TARGETS"]
@@ -48,8 +47,8 @@ def _method_hook(_: str, function: Function) -> Function:
     return hook
 
 
-# The endpoint and URL of this task's request, if it names encryption: redirects of it are checked.
-_sent: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sent", default=None)
+# The endpoint and URL of this task's request, if it names encryption, and the refusals of redirects of it.
+_sent: ContextVar[tuple[Any, Any, list[SSETransportError]] | None] = ContextVar("obs_sse_guard_sent", default=None)
 
 
 def _send_hook(_: str, function: Function) -> Function:
@@ -57,7 +56,7 @@ def _send_hook(_: str, function: Function) -> Function:
 
     async def hook(endpoint: Any, request: Any) -> Any:
         # Whatever the transport: a redirect may lead to another.
-        response = await (_send(function, endpoint, request) if names_sse(request) else function(endpoint, request))
+        response = await (_send(function, endpoint, request) if may_carry_sse(request) else function(endpoint, request))
         report_read(AIOBOTOCORE, endpoint, request, response)
         return response
 
@@ -66,27 +65,20 @@ def _send_hook(_: str, function: Function) -> Function:
 
 async def _send(function: Function, endpoint: Any, request: Any) -> Any:
     context = request_context(AIOBOTOCORE, endpoint, hop_of(request))
-    token = _sent.set((endpoint, getattr(request, "url", None)))
+    refused: list[SSETransportError] = []
+    token = _sent.set((endpoint, getattr(request, "url", None), refused))
     try:
-        with refusals() as refusal:
-            if context is None:
-                return await _unwrapped(function(endpoint, request), refusal)
-            with enforcing(context) as reported:
-                mark_reported(endpoint, context, reported)
-                return await _unwrapped(function(endpoint, request), refusal)
+        if context is None:
+            return await function(endpoint, request)
+        with enforcing(context) as reported:
+            mark_reported(endpoint, context, reported)
+            return await function(endpoint, request)
+    except Exception:
+        if refused:  # the SDK has wrapped the refusal of a hop in an error of its own, and would try again
+            raise refused.pop() from None  # taken out, for its traceback holds this frame
+        raise
     finally:
         _sent.reset(token)
-
-
-async def _unwrapped(sending: Any, refusal: Callable[[], BaseException | None]) -> Any:
-    """Raise the refusal of a hop as it is: the SDK would wrap it in an error of its own and try again."""
-    try:
-        return await sending
-    except Exception:
-        refused = refusal()
-        if refused is not None:
-            raise refused from None
-        raise
 
 
 def _hop_hook(_: str, function: Function) -> Function:
@@ -95,11 +87,15 @@ def _hop_hook(_: str, function: Function) -> Function:
     def hook(request: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
         sent = _sent.get()
         if sent is not None:
-            endpoint, first_url = sent
+            endpoint, first_url, refused = sent
             how = {"proxy": kwargs.get("proxy") or "", "verification": _verification(**kwargs)}
             context = request_context(AIOBOTOCORE, endpoint, Hop(method, url, kwargs.get("headers"), first_url, **how))
             if context is not None:
-                mark_reported(endpoint, context, enforce(context))
+                try:
+                    mark_reported(endpoint, context, enforce(context))
+                except SSETransportError as error:
+                    refused.append(error)
+                    raise
         return function(request, method, url, *args, **kwargs)
 
     return hook

@@ -469,6 +469,7 @@ def test_with_require_a_guarded_program_runs_as_without(folder: Path) -> None:
         (("-I", "-c", "print('ran')"), "-I"),
         (("-bE", "-c", "print('ran')"), "-E"),
         (("-W", "ignore", "-X", "dev", "-Wignore", "-S", "-c", "print('ran')"), "-S"),
+        (("--check-hash-based-pycs", "never", "-I", "-c", "print('ran')"), "-I"),
     ],
 )
 def test_an_option_that_keeps_the_guard_out_is_named(words: tuple[str, ...], option: str) -> None:
@@ -477,6 +478,24 @@ def test_an_option_that_keeps_the_guard_out_is_named(words: tuple[str, ...], opt
     assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", line)
     done = run(*GUARD, "--require", "python", *words)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+@posix
+@pytest.mark.parametrize("shebang", [f"{sys.executable} -sE", f"/usr/bin/env -S {sys.executable} -sE"])
+def test_an_option_in_the_first_line_of_a_script_is_named(shebang: str, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text(f"#!{shebang}\nprint('ran')\n", encoding="utf-8")
+    tool.chmod(0o755)
+    line = f"obs-sse-guard run: NOT GUARDED: {tool}: -E keeps the guard out\n"
+    done = run(*GUARD, tool)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", line)
+    done = run(*GUARD, "--require", tool)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+@pytest.mark.parametrize("name", ["python3-dbg", "python3.13t", "python3.13td", "pythonw.exe", "pypy3"])
+def test_python_by_another_name(name: str) -> None:
+    assert run_command._barring_option((name, "-I")) == "-I"
 
 
 @pytest.mark.parametrize(
@@ -489,6 +508,7 @@ def test_an_option_that_keeps_the_guard_out_is_named(words: tuple[str, ...], opt
         ("python", "-Xdev", "-W", "-S", "app.py", "-E"),
         ("python", "-W"),
         ("pythonic", "-I"),
+        (str(HOME), "-I"),
         ("sort", "-S", "1M"),
         ("python",),
     ],

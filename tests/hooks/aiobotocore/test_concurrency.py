@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here")
+from botocore.exceptions import ConnectionClosedError
+
 from obs_sse_guard import SSETransportError
 from tests.support.s3_calls import BUCKET, OBJECT, aio_client, aio_outcome, asking, customer, refused, succeeded
 from tests.support.servers import (
@@ -121,3 +123,28 @@ def test_hooked_methods_are_still_coroutines(http: RecordingServer) -> None:
 
     asyncio.run(main())
     assert_silent(http)
+
+
+def test_a_refusal_that_was_handled_on_the_way_replaces_no_error(
+    https: TlsRecordingServer, http: RecordingServer
+) -> None:
+    """A session of the application's own may ask another store first, and do without its answer."""
+    put = asking("PutObject", "SSE-C")
+    https.drop("PUT")
+
+    async def main() -> list[Any]:
+        async with aio_client(https) as client, aio_client(http) as other:
+            results = []
+            session = client._endpoint.http_session
+            usual = session.send
+
+            async def send(request: Any) -> Any:
+                results.append(await aio_outcome(put, other))
+                return await usual(request)
+
+            session.send = send
+            return [await aio_outcome(put, client), *results]
+
+    result, inner = asyncio.run(main())
+    refused(inner, "table-1/PutObject")
+    assert isinstance(result, ConnectionClosedError)

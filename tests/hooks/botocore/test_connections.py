@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from botocore import awsrequest
 from botocore.httpsession import URLLib3Session
+from urllib3.connection import HTTPSConnection
 
+from obs_sse_guard._hooks.botocore import wire
 from tests.support.guard import unguarded
 from tests.support.records import rules
 from tests.support.s3_calls import PUT, PUT_SSE_C, Call, outcome, outcomes, refused, succeeded
@@ -169,7 +171,7 @@ def test_a_connection_that_cannot_be_judged(
 ) -> None:
     def put(client: Any) -> Any:
         _session(client)._verify = https.ca  # the connection in the pool is not verified
-        monkeypatch.delattr(awsrequest, "AWSHTTPSConnection")
+        monkeypatch.delattr(wire, "_is_tls")
         return PUT_SSE_C(client)
 
     first, second = outcomes("boto3", https, PUT, put, verify=False)
@@ -180,3 +182,72 @@ def test_a_connection_that_cannot_be_judged(
     else:
         assert succeeded(second)
         assert rules(caplog) == ["cannot-judge"]
+
+
+def _connections(scheme: str, kind: type, call: Call = PUT_SSE_C) -> Call:
+    """Make the call over connections of a class of the application's own."""
+    usual = {"http": awsrequest.AWSHTTPConnectionPool, "https": awsrequest.AWSHTTPSConnectionPool}[scheme]
+    pool = type("Pool", (usual,), {"ConnectionCls": kind})
+
+    def put(client: Any) -> Any:
+        _session(client)._manager.pool_classes_by_scheme = {scheme: pool}
+        return call(client)
+
+    return put
+
+
+class _UnknownConnection(awsrequest.AWSHTTPConnection):  # type: ignore[misc]
+    """Does not say whether it is verified, as one of `http.client` with botocore's mixin."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "is_verified":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+def test_a_connection_that_does_not_say_whether_it_is_verified(http: RecordingServer) -> None:
+    assert succeeded(outcome("boto3", http, _connections("http", _UnknownConnection, PUT)))
+
+
+class _OtherTls(awsrequest.AWSConnection, HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_tls_connection_of_another_class(
+    verify: bool, policy: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = outcome("boto3", https, _connections("https", _OtherTls), verify=https.ca if verify else False)
+    if policy == "strict" and not verify:
+        refused(result, "unverified-tls")
+    else:
+        assert succeeded(result)
+        assert rules(caplog) == ([] if verify else ["unverified-tls"])
+
+
+class _NoTls(awsrequest.AWSHTTPSConnection):  # type: ignore[misc]
+    def connect(self) -> None:
+        self.sock = self._new_conn()
+
+
+def test_a_tls_connection_whose_socket_is_plaintext(http: RecordingServer) -> None:
+    url = http.url.replace("http:", "https:")
+    put = _connections("https", _NoTls)
+    with unguarded():
+        assert succeeded(outcome("boto3", http, put, endpoint_url=url))
+    assert leaks(http.wire, KEY)
+    with RecordingServer() as server:
+        url = server.url.replace("http:", "https:")
+        refused(outcome("boto3", server, put, endpoint_url=url), "table-1/PutObject")
+        assert server.wire == b"", "the connection was open, and nothing was sent"
+
+
+def test_a_trusted_host_behind_a_trusted_proxy_over_tls(
+    policy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The TLS that the proxy ends is not that of the request."""
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "obs.test,127.0.0.1")
+    with TlsRecordingServer() as proxy:
+        options = {"proxies": {"http": proxy.url}, "proxies_config": {"proxy_ca_bundle": proxy.ca}}
+        assert succeeded(outcome("boto3", proxy, PUT_SSE_C, endpoint_url="http://obs.test:1", **options)), policy
+    assert rules(caplog) == ["trusted-host"]
