@@ -21,12 +21,12 @@ HEADER_OBJECTS = ("CopyObjectHeader", "GetObjectHeader", "PutObjectHeader", "Upl
 
 def header_object_hook(_: str, function: Function) -> Function:
     """Make the hook of the ``__init__`` of a header object."""
-    names = [*positions(function)]
+    names = [*positions(function)][1:]
 
     def hook(*args: Any, **kwargs: Any) -> None:
         function(*args, **kwargs)
-        if args:  # without, self= is a keyword
-            context = _describe(args[0], {**dict(zip(names, args)), **kwargs})
+        if len(args) > 1 or (args and kwargs):  # an empty one is made in most calls; without args self= is a keyword
+            context = _describe(args[0], {**dict(zip(names, args[1:])), **kwargs})
             if context is not None:
                 enforce(context)
 
@@ -44,6 +44,8 @@ def _describe(header_object: Any, given: Kwargs) -> RequestContext | None:
     dropped = tuple(
         name
         for name, value in given.items()
-        if (name in SSE_ARGUMENTS or is_a("SseHeader", value)) and value and header_object.get(name) is not value
+        if (name in SSE_ARGUMENTS or (isinstance(value, dict) and is_a("SseHeader", value)))
+        and value
+        and header_object.get(name) is not value
     )
     return _context(header_object, dropped) if dropped else None

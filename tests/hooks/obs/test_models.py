@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import obs
 import obs.model
 import pytest
 
+import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from tests.support.guard import POLICY
 from tests.support.obs_calls import sse_c
@@ -15,6 +19,7 @@ from tests.support.records import fields_of, rules
 from tests.support.servers import leaks
 from tests.support.sse import KEY
 
+_PACKAGE = str(Path(obs_sse_guard.__file__).parent)
 _PLAIN = {"encryption": "AES256", "key": KEY}
 _MODELS = {
     "PutObjectHeader": ("sseHeader",),
@@ -106,3 +111,19 @@ def test_a_value_that_cannot_be_judged_does_not_break_the_object(caplog: pytest.
         "isAttachCrc64": False,
     }
     assert rules(caplog) == ["cannot-judge"]
+
+
+def test_an_empty_header_object_costs_one_call_of_the_guard() -> None:
+    """The SDK makes one in each call without headers, which is on the hot path."""
+    files: list[str] = []
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            files.append(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    try:
+        obs.PutObjectHeader()
+    finally:
+        sys.setprofile(None)
+    assert len([file for file in files if file.startswith(_PACKAGE)]) == 1
