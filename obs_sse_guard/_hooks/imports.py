@@ -23,6 +23,11 @@ _REMOVED = (
     "are not guarded. Call obs_sse_guard.install() to restore it."
 )
 
+_RELOADED = (
+    "obs_sse_guard: {} is reloaded. Its new classes and functions are not guarded until obs_sse_guard.install() is "
+    "called."
+)
+
 
 def is_imported(name: str) -> bool:
     """Return whether a module is imported, and its import has finished."""
@@ -42,12 +47,12 @@ def _is_initializing(name: str) -> bool:
 class _Finder:
     """What stands in ``sys.meta_path``, which holds the only reference to it: its end shows that it was removed."""
 
-    def __init__(self, look_on: Callable[[str], None]) -> None:
+    def __init__(self, look_on: Callable[[str, object], None]) -> None:
         self._look_on = look_on
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+    def find_spec(self, name: str, _path: object = None, target: object = None) -> None:
         """Look on while Python looks for a module. Never find anything."""
-        self._look_on(name)
+        self._look_on(name, target)
 
 
 class ImportWatcher:
@@ -116,9 +121,11 @@ class ImportWatcher:
         """Call back at the next import too, or no more, although nothing new was imported."""
         (self._again.add if again else self._again.discard)(name)
 
-    def _look_on(self, name: str) -> None:
+    def _look_on(self, name: str, reloaded: object) -> None:
         if name in self._modules and name not in sys.modules:
             self._register(name)
+        elif name in self._modules and reloaded is not None:
+            warn_once(_RELOADED.format(name))
         self._look()
 
     def _look(self) -> None:
