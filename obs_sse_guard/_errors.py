@@ -41,8 +41,9 @@ class SSEGuardError(RuntimeError):
     a refusal that derives from one of those.
     """
 
-    # The class outlives the package, see `_only_one`, and with it what removes the hooks that are in place.
-    _retire_hooks: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+    # What retires and what disables the hooks of each import of the package, the latest last. Kept here because the
+    # class outlives the package; see `_only_one`.
+    _copies: ClassVar[list[tuple[Callable[[], None], Callable[[], None]]]] = []
 
 
 @_only_one

@@ -25,7 +25,7 @@ except Exception as error:  # noqa: BLE001  # whatever fails in the guard, the p
 # to `site`, which handles it as usual.
 _folder = os.path.dirname(__file__)  # noqa: PTH120  # the entry of sys.path as it is spelled
 sys.path[:] = [entry for entry in sys.path if entry != _folder]
-_this = sys.modules.pop("sitecustomize")  # kept, for Python 2 clears the names of a module that nobody holds
+_this = sys.modules.pop("sitecustomize")  # kept: Python 2 clears the names of a module without references
 try:
     importlib.import_module("sitecustomize")
 finally:

@@ -67,20 +67,20 @@ COMMANDS: tuple[Command, ...] = (
         (
             (
                 "--require",
-                {"action": "store_true", "help": "exit with 1 where a Python lacks the guard, instead of running"},
+                {"action": "store_true", "help": "exit with 1 instead of running a Python without the guard"},
             ),
             (
                 "program",
                 {
-                    "help": "python, which is the one of this environment; any other program, as the shell would find "
-                    "it, such as gunicorn; -m MODULE; or SCRIPT.py"
+                    "help": "python, always that of this environment; any other program, such as gunicorn, looked up "
+                    "on the PATH; -m MODULE; or SCRIPT.py"
                 },
             ),
             ("argument", {"nargs": "*", "default": (), "help": "passed to the program unchanged"}),
         ),
         passes_on=("--", "-m"),
         notes="Exits with the program's status, or with 2 if no program is given, 127 if it is not found, 126 if it "
-        "cannot be executed. A Python without the guard prints one line, NOT GUARDED, and runs; with --require it "
+        "cannot be executed. A Python without the guard prints one line, NOT GUARDED, and runs; with --require, it "
         "exits with 1, as does each such Python that the program starts. Injected through PYTHONPATH; cannot reach "
         "Python started with -I, -E or -S, frozen applications, or processes started with a clean environment, such as "
         "by sudo. Put other launchers first: opentelemetry-instrument obs-sse-guard run python app.py.",

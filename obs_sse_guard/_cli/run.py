@@ -24,7 +24,7 @@ __all__ = ["BOOTSTRAP", "run"]
 
 BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
 REQUIRE = "_OBS_SSE_GUARD_REQUIRE"
-"""The variable that tells every Python below that it must not run without the guard."""
+"""Set in the environment of the program: no Python that it starts may run without the guard."""
 
 # As shells and env(1) use them.
 NO_PROGRAM, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127

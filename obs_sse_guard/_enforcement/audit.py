@@ -28,6 +28,9 @@ fcntl: Any = None
 with contextlib.suppress(ImportError):  # Windows has none
     fcntl = importlib.import_module("fcntl")
 
+# Non-blocking, except on Windows: a pipe that nobody reads must not hold up a call.
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+
 LONGEST_LINE = 1 << 20
 """Bytes; longer than any line, for names are cut and their number is limited."""
 
@@ -52,8 +55,7 @@ def append(path: str, line: bytes) -> None:
     Raises:
         OSError: it could not be written, or not whole.
     """
-    # Non-blocking: a pipe that nobody reads must not hold up a call.
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+    descriptor = os.open(path, _FLAGS, 0o666)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode) and _lock(descriptor) and _is_torn(path):
             line = b"\n" + line
@@ -105,8 +107,8 @@ def _line(decision: Decision) -> bytes:
     from datetime import datetime, timezone  # noqa: PLC0415
 
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    # ASCII, for a host name or a path may not be valid Unicode.
-    return json.dumps({"time": now, **_record(decision)}).encode("ascii") + b"\n"
+    # json.dumps escapes other characters than ASCII: a host name or a path may not be valid Unicode.
+    return json.dumps({"time": now, **_record(decision)}).encode() + b"\n"
 
 
 def _record(decision: Decision) -> dict[str, Any]:

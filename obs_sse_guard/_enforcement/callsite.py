@@ -7,12 +7,11 @@ them, or be installed in site-packages itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
-
-from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -57,19 +56,18 @@ def call_site() -> CallSite | None:
 
 
 def caller_id() -> int:
-    """Return what tells the application's calls under way apart, 0 for one without a call site.
+    """Return an id that distinguishes the application's calls under way; the same for all without a call site.
 
-    One call passes several hooks, and each finds the same frame of the application. A call that is made from within it,
-    by a body that is read for example, comes from another frame, even at the same line.
+    One call passes several hooks, and each finds the same frame of the application. A call made within it, for example
+    by a body while it is read, comes from another frame, even at the same line.
     """
-    frame = _application_frame()
-    return 0 if frame is None else id(frame)  # which stays where it is while its call is under way
+    return id(_application_frame())  # a frame stays where it is while its call is under way
 
 
 def _application_frame() -> FrameType | None:
     packages = _folders()
     # Not inspect.stack(), which reads the source of every frame.
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the only way to walk it
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the only way to walk it
     while frame is not None:
         file = frame.f_code.co_filename
         if file in _EVENT_LOOP:
@@ -81,13 +79,12 @@ def _application_frame() -> FrameType | None:
 
 
 def _folders() -> tuple[str, ...]:
-    return tuple(f"{folder}{os.sep}" for name in _PACKAGES for folder in _folders_of(name))
-
-
-def _folders_of(name: str) -> tuple[str, ...]:
-    # A namespace package, such as OpenTelemetry's, has several folders; a lazy module may fail to be imported now.
-    nowhere: tuple[str, ...] = ()
-    return attempt(lambda: tuple(getattr(sys.modules.get(name), "__path__", nowhere)), nowhere)
+    folders: list[str] = []
+    for name in _PACKAGES:
+        with contextlib.suppress(Exception):  # a lazy module may fail to be imported now
+            # A namespace package, such as OpenTelemetry's, has several folders.
+            folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", ())]
+    return tuple(folders)
 
 
 def _name(code: CodeType) -> str:

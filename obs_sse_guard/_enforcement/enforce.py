@@ -27,8 +27,8 @@ __all__ = ["disable", "enable", "enforce", "enforcing", "is_enabled", "refusals"
 
 _enabled = False
 
-# One call passes several hooks, and each of them finds the same: it is reported once. A context variable, for it is
-# right in threads and in coroutines alike. A task that is begun within a call inherits what was reported by then.
+# One call passes several hooks, and each of them finds the same: it is reported once. A context variable works for
+# threads and coroutines alike. A task that is started within a call inherits what was reported until then.
 _calls: ContextVar[tuple[enforcing, ...]] = ContextVar("obs_sse_guard_calls", default=())
 
 # The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.

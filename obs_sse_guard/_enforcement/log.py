@@ -69,7 +69,7 @@ def _repeated(decision: Decision, count: int) -> str:
 def log_failure(task: str, consequence: str) -> None:
     """Log a failure of the guard itself, the 1st, 10th, 100th, ... of a task. To be called in an ``except`` block.
 
-    For what is no request: a request that cannot be judged is a finding, ``cannot-judge``.
+    Not for a request that cannot be judged, which is the finding ``cannot-judge``.
 
     Args:
         task: what failed, as in "could not ...".

@@ -57,15 +57,12 @@ def log_text(decision: Decision) -> str:
 
 def to_ascii(text: str) -> str:
     """Return text that any log handler can write: one line, other characters than ASCII escaped."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in text)
+    return "".join(char if char.isascii() and char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _encryption(context: RequestContext) -> str:
-    source = f" from {context.source}" if context.source is not Encryption.NONE else ""
-    if source:
-        return f"{source} to {context.target}"
+    if context.source is not Encryption.NONE:
+        return f" from {context.source} to {context.target}"
     return f" with {context.target}" if context.target is not Encryption.NONE else ""
 
 

@@ -16,7 +16,7 @@ from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.methods import call_context
 from obs_sse_guard._hooks.botocore.responses import record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
-from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, names_sse, request_context
+from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported
@@ -56,7 +56,7 @@ def _send_hook(_: str, function: Function) -> Function:
 
     async def hook(endpoint: Any, request: Any) -> Any:
         # Whatever the transport: a redirect may lead to another.
-        response = await (_send(function, endpoint, request) if names_sse(request) else function(endpoint, request))
+        response = await (_send(function, endpoint, request) if may_carry_sse(request) else function(endpoint, request))
         report_read(AIOBOTOCORE, endpoint, request, response)
         return response
 

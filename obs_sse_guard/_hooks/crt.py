@@ -63,7 +63,7 @@ def _serializer_hook(_: str, function: Function) -> Function:
             request = function(*args, **kwargs)
         finally:
             only_serialized.reset(token)
-        with contextlib.suppress(Exception):  # a serializer of another make: a bucket's host is then a host of its own
+        with contextlib.suppress(Exception):  # a custom serializer: a bucket's host then counts as another host
             _endpoints.set(request, args[0]._client.meta.endpoint_url)  # noqa: SLF001  # no public one
         return request
 
@@ -107,12 +107,11 @@ def _request_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _unjudged(client: Any, request: Any) -> RequestContext:
-    context = unjudged(CRT, "a CRT transfer", request.method, lambda: _url_of(request))
-    return context._replace(secure=_tls.get(client) is True)
+def _unjudged(request: Any, **known: Any) -> RequestContext:
+    return unjudged(CRT, "a CRT transfer", request.method, lambda: _url_of(request))._replace(**known)
 
 
-@judging(_unjudged)
+@judging(lambda client, request: _unjudged(request, secure=_tls.get(client) is True))
 def _transfer_context(client: Any, request: Any) -> RequestContext | None:
     headers, address, tls = list(request.headers), _address_of(request), _tls.get(client)
     sse, secure = parse_headers(headers, address.query), tls is True
@@ -169,11 +168,7 @@ def _watch(request: Any, on_headers: Any) -> Function:
     return observe
 
 
-def _unread(request: Any, *_: Any, **__: Any) -> RequestContext:
-    return unjudged(CRT, "a CRT transfer", request.method, lambda: _url_of(request))._replace(answered=True)
-
-
-@judging(_unread)
+@judging(lambda request, *_, **__: _unjudged(request, answered=True))
 def _read(request: Any, status_code: Any, headers: Any, **_: Any) -> RequestContext | None:
     address = _address_of(request)
     operation = operation_of(request.method, address, [])

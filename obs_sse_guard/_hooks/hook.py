@@ -20,16 +20,28 @@ from obs_sse_guard._util.failure import attempt, describe_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from obs_sse_guard._errors import SSETransportError
     from obs_sse_guard._hooks.types import Function, MakeHook
     from obs_sse_guard._policy.request import RequestContext
 
     _Describe = Callable[..., RequestContext | None]
 
-__all__ = ["Target", "expect_parameters", "is_hook", "is_hooked", "judging", "mark", "never_raises", "place", "restore"]
+__all__ = [
+    "Abort",
+    "Target",
+    "expect_parameters",
+    "is_hook",
+    "is_hooked",
+    "judging",
+    "mark",
+    "never_raises",
+    "place",
+    "restore",
+]
 
 _MARK = "__obs_sse_guard__"
 _MOST_WRAPPERS = 1000
-"""How many objects in a stack of wrappers are looked at: some make up another ``__wrapped__`` each time."""
+"""Limit for a stack of wrappers, which may have no end: some objects return a new ``__wrapped__`` each time."""
 _T = TypeVar("_T")
 
 
@@ -69,10 +81,10 @@ class Target(NamedTuple):
 
 
 class _Mark:
-    """What marks a hook.
+    """The mark of a hook.
 
     Attributes:
-        hook: the hook. functools.wraps copies attributes, so that other libraries' wrappers of a hook have its mark.
+        hook: the hook. Other libraries' wrappers have its mark too, because functools.wraps copies attributes.
         names: the names of the attributes that it is the hook of; several where the SDK has an alias.
     """
 
@@ -98,7 +110,7 @@ def is_hook(function: Any) -> bool:
 def _names(function: Any) -> set[str] | None:
     """Return the names of the attributes that a hook is for, or ``None`` if it is no hook."""
     found = attempt(lambda: function.__dict__.get(_MARK), None)
-    # The class tells a hook of this package from one of an earlier import of it, which was retired.
+    # A hook of an earlier import of the package, which was retired, has a mark of another class.
     return found.names if isinstance(found, _Mark) and found.hook is function else None
 
 
@@ -107,7 +119,7 @@ def is_hooked(function: Any, name: str) -> bool:
     seen: set[int] = set()
     unseen = deque([function])
     while unseen and len(seen) < _MOST_WRAPPERS:
-        function = unseen.popleft()  # those nearest first: none may lead us astray
+        function = unseen.popleft()  # nearest first: an endless branch cannot hide the hook
         if name in (_names(function) or ()):
             return True
         if id(function) not in seen:
@@ -117,7 +129,7 @@ def is_hooked(function: Any, name: str) -> bool:
 
 
 def _wrapped_by(function: Any) -> Iterator[Any]:
-    """What a wrapper wraps: its ``__wrapped__``, or else the contents of its closure, for Sentry's have no such."""
+    """Yield what a wrapper wraps: its ``__wrapped__``, or, as Sentry's have none, the contents of its closure."""
     wrapped = attempt(lambda: function.__wrapped__, None)
     if wrapped is not None:
         yield wrapped
@@ -165,7 +177,7 @@ def _callable_with_instance(owner: Any, found: Any) -> Function:
         return found  # type: ignore[no-any-return]
 
     @functools.wraps(found)
-    def bound(*args: Any, **kwargs: Any) -> Any:  # another library's wrapper wants to be bound
+    def bound(*args: Any, **kwargs: Any) -> Any:  # another library's wrapper may depend on being bound
         if not args:  # self= is a keyword
             return found(**kwargs)
         return found.__get__(args[0], type(args[0]))(*args[1:], **kwargs)
@@ -187,8 +199,19 @@ def expect_parameters(function: Function, names: str) -> None:
         raise LookupError(names)
 
 
+class Abort(BaseException):
+    """Carries a refusal out of code of an SDK that retries or replaces every `Exception`.
+
+    A hook further out must catch it and raise the refusal: no application may see it.
+    """
+
+    def __init__(self, error: SSETransportError) -> None:
+        super().__init__()
+        self.error = error
+
+
 def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | None]]:
-    """Make a function that judges nothing safe to call from a hook, for a bug of ours must never break a call.
+    """Make a helper that judges no request safe to call from a hook: a bug in it must never break a call.
 
     Args:
         task: what the function does, for the log: "could not ...".
@@ -212,7 +235,7 @@ def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | 
 
 
 def judging(fallback: Callable[..., RequestContext]) -> Callable[[_Describe], _Describe]:
-    """Make a function that describes a request safe to call from a hook. Its failure is the finding ``cannot-judge``.
+    """Make a function that describes a request safe to call from a hook: its failure becomes ``cannot-judge``.
 
     Args:
         fallback: given the same arguments, returns a context with what can be read of the request for certain. It must
@@ -227,7 +250,7 @@ def judging(fallback: Callable[..., RequestContext]) -> Callable[[_Describe], _D
         def safe(*args: Any, **kwargs: Any) -> RequestContext | None:
             try:
                 return describe(*args, **kwargs)
-            except Exception:  # noqa: BLE001  # a bug of ours must never break a legal call
+            except Exception:  # noqa: BLE001  # a bug in the guard must never break a legal call
                 return fallback(*args, **kwargs)._replace(failure=describe_failure())
 
         return safe

@@ -1,4 +1,4 @@
-"""SDKs that are imported later, are half imported, are imported anew, or are imported unnoticed."""
+"""Notice when an SDK is imported: later, again, or through the finder of another library."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ def _is_initializing(name: str) -> bool:
 
 
 class _Finder:
-    """What stands in ``sys.meta_path``, which holds the only reference to it: its end shows that it was removed."""
+    """The finder in ``sys.meta_path``, which holds the only reference to it: its deletion reveals the removal."""
 
-    def __init__(self, look_on: Callable[[str, object], None]) -> None:
-        self._look_on = look_on
+    def __init__(self, before_import: Callable[[str, object], None]) -> None:
+        self._before_import = before_import
 
     def find_spec(self, name: str, _path: object = None, target: object = None) -> None:
-        """Look on while Python looks for a module. Never find anything."""
-        self._look_on(name, target)
+        """Notice that Python looks for a module. Never find anything."""
+        self._before_import(name, target)
 
 
 class ImportWatcher:
     """Calls back after each import of the modules it watches.
 
-    wrapt's post-import hooks fire once, and an application may drop an SDK from ``sys.modules`` and import it anew, as
-    test runners and plug-in loaders do. So a finder of our own registers the hook again before each import. Some
-    imports wrapt does not report: that of a module that this very thread is in the middle of importing, and any that
-    another finder answers first. Such a module is looked for at the imports that follow.
+    wrapt's post-import hooks fire once, and an application may drop an SDK from ``sys.modules`` and import it again, as
+    test runners and plug-in loaders do. So a finder of our own registers the hook again before each import. wrapt does
+    not report every import: not that of a module that this thread is in the middle of importing, and none that another
+    finder answers first. The imports that follow catch up on these.
     """
 
     def __init__(self, callback: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class ImportWatcher:
         self._seen: dict[str, ModuleType] = {}
         self._again: set[str] = set()
         self._finder: weakref.ref[_Finder] | None = None
-        self._is_looking: ContextVar[bool] = ContextVar("obs_sse_guard_looking", default=False)
+        self._is_catching_up: ContextVar[bool] = ContextVar("obs_sse_guard_catching_up", default=False)
 
     def watch(self, modules: Iterable[str]) -> None:
         """Watch these modules too, and start watching if that was stopped, or the finder was removed."""
@@ -79,18 +79,18 @@ class ImportWatcher:
         for name in sorted(new - sys.modules.keys()):  # for the others wrapt would call at once, finished or not
             self._register(name)
         if not self.is_watching():
-            self._start()  # last, for our finder must stand before wrapt's
-        self._look()
+            self._start()  # last: our finder must stand before wrapt's
+        self._catch_up()
 
     def _start(self) -> None:
-        finder = _Finder(self._look_on)
+        finder = _Finder(self._before_import)
         self._finder = weakref.ref(finder, self._warn_of_removal)
         sys.meta_path.insert(0, finder)
 
     def stop(self) -> None:
         """Stop watching."""
         position = self._position()
-        self._finder = None  # without this reference its end warns of nothing
+        self._finder = None  # first: without this reference, its deletion does not warn
         if position is not None:
             del sys.meta_path[position]
 
@@ -118,18 +118,19 @@ class ImportWatcher:
         return [name for name in [*self._modules] if modules.get(name) is not self._seen.get(name) and _is_missed(name)]
 
     def look_again(self, name: str, *, again: bool) -> None:
-        """Call back at the next import too, or no more, although nothing new was imported."""
+        """Set whether the next import calls back even if it brings no watched module."""
         (self._again.add if again else self._again.discard)(name)
 
-    def _look_on(self, name: str, reloaded: object) -> None:
+    def _before_import(self, name: str, reloaded: object) -> None:
         if name in self._modules and name not in sys.modules:
             self._register(name)
         elif name in self._modules and reloaded is not None:
             warn_once(_RELOADED.format(name))
-        self._look()
+        self._catch_up()
 
-    def _look(self) -> None:
-        if self._is_looking.get():  # what is imported while we look is no reason to look
+    def _catch_up(self) -> None:
+        """Call back if watched modules were imported unnoticed, or if a callback asked to be called again."""
+        if self._is_catching_up.get():  # the callback itself imports modules
             return
         missed = {name: sys.modules[name] for name in self.missed()}
         again = {name for name in [*self._again] if not _is_initializing(name)}
@@ -137,14 +138,14 @@ class ImportWatcher:
             return
         self._seen.update(missed)
         self._again -= again
-        token = self._is_looking.set(True)
+        token = self._is_catching_up.set(True)
         try:
             self._callback("")
         except BaseException:  # an interrupt: look again at the next import
             self._again |= again | missed.keys()
             raise
         finally:
-            self._is_looking.reset(token)
+            self._is_catching_up.reset(token)
 
     def _register(self, name: str) -> None:
         # wrapt drops a registration before it calls back, and never calls if another library's hook raises.
@@ -152,7 +153,7 @@ class ImportWatcher:
         registered = getattr(importer, "_post_import_hooks", {}).get(name)
         if self._imported not in (registered or ()):
             wrapt.register_post_import_hook(self._imported, name)
-        # wrapt inserts its finder once per process, even if somebody has removed that since.
+        # wrapt inserts its finder only once per process, even if it has been removed since.
         finder: Any = getattr(importer, "ImportHookFinder", object)
         if not any(isinstance(other, finder) for other in sys.meta_path):
             sys.meta_path.insert((self._position() or 0) + 1, finder())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SDK_TARGETS", "HookInstaller", "installer"]
 
 
-# Import statements, for tools that freeze an application follow these and no strings.
+# Import statements, not strings: tools that freeze applications follow only these.
 def _obs() -> tuple[Target, ...]:
     from obs_sse_guard._hooks.obs.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
 
@@ -60,10 +60,10 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "s3transfer": _crt,
     "awscrt": _crt,
 }
-"""By package, what loads its targets: called when it is imported, for most processes import one SDK or none."""
+"""By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 
 _ATTEMPTS = 3
-"""How often the targets of a package are loaded by themselves; after that only by `HookInstaller.install`."""
+"""How often an import triggers another attempt to load a package's targets; then only `HookInstaller.install` does."""
 
 
 class HookInstaller:
@@ -77,6 +77,7 @@ class HookInstaller:
     def __init__(self, targets: Iterable[Target] = (), sdk_targets: Mapping[str, LoadTargets] | None = None) -> None:
         self._targets = [*targets]
         self._unloaded = dict(sdk_targets or {})
+        self._is_active = False
         self._attempts: Counter[str] = Counter()
         self._failed: set[str] = set()
         self._seen: list[tuple[Any, str, Any]] = []
@@ -102,6 +103,7 @@ class HookInstaller:
             wait_for_import(module)
         _take_over()
         enable()
+        self._is_active = True
         self._attempts.clear()
         self._hook_modules()
         self._first_removal.forget()
@@ -109,8 +111,13 @@ class HookInstaller:
 
     def uninstall(self) -> None:
         """Restore what is still ours; a hook under another library's wrapper does nothing from now on."""
+        _disable_all_copies()
+        self.retire()
+
+    def retire(self) -> None:
+        """Leave the SDKs to another copy of the package. Clients of an SDK no longer imported stay guarded."""
         with self._lock:
-            disable()
+            self._is_active = False
             for owner, name in self._places():
                 _restore(owner, name)
         self._watcher.stop()
@@ -122,7 +129,7 @@ class HookInstaller:
             return {target.name: self._state(target) for target in targets}
 
     def report_removed_hooks(self) -> None:
-        """Log each hook that is missing, once. Placing it is for `install`."""
+        """Log each missing hook once. `install` restores it."""
         if not is_enabled():
             return
         self._watcher.warn_if_removed()
@@ -184,14 +191,14 @@ class HookInstaller:
         self._seen = [(vars(owner), name, vars(owner)[name]) for owner, name in self._places()]
 
     def _load(self, packages: Iterable[str]) -> None:
-        """Load the targets of packages. Without our lock, for another thread may import what is imported here."""
+        """Load the targets of packages. Do not hold the lock: another thread may be importing the same modules."""
         for package in packages:
             load = self._unloaded.get(package, tuple)  # another thread may have loaded them
             self._attempts[package] += 1
             try:
                 with self._loading:
                     found = load()
-            except Exception:  # noqa: BLE001  # a bug of ours, or an exception of a signal handler
+            except Exception:  # noqa: BLE001  # a bug in the guard, or an exception from a signal handler
                 log_failure(f"load the hooks of {package}", "the next import or install() tries again")
                 self._watcher.look_again(package, again=self._attempts[package] < _ATTEMPTS)
                 continue
@@ -200,16 +207,16 @@ class HookInstaller:
                 self._unloaded.pop(package, None)  # last: until then an interrupt or a fork leaves it to be loaded
 
     def _imported(self, module: str) -> None:
-        if is_enabled():
+        if self._is_active:
             self._hook_modules(module)
-        if is_enabled():  # another thread, or a copy of the package that was imported meanwhile, may have removed them
+        if self._is_active:  # another thread, or a copy imported meanwhile, may have removed the hooks
             self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
         self._load([package for package in [*self._unloaded] if package in sys.modules])
         with self._lock:
-            if not is_enabled():  # another thread has removed the hooks in the meantime
+            if not self._is_active:  # another thread has removed the hooks in the meantime
                 return
             outcome = {
                 target.name: _hook(target)
@@ -241,18 +248,22 @@ def _restore(owner: Any, name: str) -> None:
         log_failure("remove a hook", "it lets every call pass")
 
 
-def _retire() -> None:
-    if is_enabled():
-        installer.uninstall()
-
-
 def _take_over() -> None:
-    """Remove the hooks of an earlier import of the package: they know nothing of this one's state."""
-    retire = SSEGuardError._retire_hooks  # noqa: SLF001  # for us alone
-    if retire is not _retire:
+    """Retire the hooks of an earlier import of the package, which know nothing of this one's state."""
+    copies = SSEGuardError._copies  # noqa: SLF001  # private to the package
+    if copies and copies[-1] is not _THIS_COPY:
+        retire, _ = copies[-1]
         retire()
-        SSEGuardError._retire_hooks = staticmethod(_retire)  # noqa: SLF001
+    copies[:] = [*(copy for copy in copies if copy is not _THIS_COPY), _THIS_COPY]
+
+
+def _disable_all_copies() -> None:
+    disable()
+    for _, disable_copy in SSEGuardError._copies:  # noqa: SLF001  # private to the package
+        disable_copy()
 
 
 installer = HookInstaller(sdk_targets=SDK_TARGETS)
 """The installer of this process."""
+
+_THIS_COPY = (installer.retire, disable)

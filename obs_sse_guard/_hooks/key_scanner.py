@@ -3,7 +3,7 @@ r"""Find customer keys in text that an SDK logs.
 A key is what follows the name of a header or parameter that carries one. Text comes in the forms in which the SDKs
 write it: the repr of a dict, JSON, a canonical string, a query, XML, and each of these in the repr of another.
 
-The scan takes linear time, because a stranger may choose what is logged. Every pattern here has a bounded width, except
+The scan takes linear time, because others may control what is logged. Every pattern here has a bounded width, except
 those that search for the end of a value; what is searched is masked, so nothing is searched twice. Where the end of a
 value is in doubt, more is masked rather than less.
 """
@@ -42,7 +42,7 @@ _HEX_DUMPS = (b"stringtosignbytes>", b"canonicalrequestbytes>")  # in the respon
 _PERCENT = rb"%(?:25){0,3}"
 _SPACE = rb"(?:\s|\+|\\[nrt]|" + _PERCENT + rb"20)"
 _COLON = _SPACE + rb"{0,99}(?::|" + _PERCENT + rb"3a)" + _SPACE + rb"{0,99}"
-# With the backslashes of nested reprs. More than 15 are no quote, but the start of a value of doubtful end.
+# With the backslashes of nested reprs. After more than 15, a quote counts as part of a value whose end is unknown.
 _QUOTE = rb"(?:(?:\\|" + _PERCENT + rb"5c){0,15}(?:['\"]|" + _PERCENT + rb"2[27])|&(?:quot|apos|#3[49]|#x2[27]);)"
 _BACKSLASHES = (b"\\", b"%5c", b"%255c", b"%25255c", b"%2525255c")
 _KEY_NAME = rb"(?:encryption-customer-key(?:-md5)?|ssecustomerkey(?:md5)?)"
@@ -109,7 +109,7 @@ def _quoted(text: bytes, start: int) -> Iterator[Span]:
 
 
 def _closing_quote(text: bytes, quote: bytes, start: int) -> int:
-    """Find the quote that ends a string. After a backslash it is part of the string, or cannot be told from that."""
+    """Find the quote that ends a string. One after a backslash counts as part of the string."""
     end = text.find(quote, start)
     while end >= 0 and text.endswith(_BACKSLASHES, start, end):
         end = text.find(quote, end + 1)
@@ -133,7 +133,7 @@ def _header_line(text: bytes, start: int) -> Iterator[Span]:
 
 
 def _line_end(text: bytes, start: int, next_line: re.Pattern[bytes] = re.compile(b"")) -> int:
-    """Find the end of a line. In the repr of a text its lines are as the one before, and keys may contain others."""
+    """Find the end of a line. It is written as that of the line before: a repr escapes line feeds."""
     newline = [b"\n", *_NEWLINE.findall(text, max(0, start - 120), start)][-1]
     end = text.find(newline, start)
     while end >= 0 and (
@@ -164,7 +164,7 @@ def _end(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
     return found.start() if found else len(text)
 
 
-# What is between a name and its value, and how to find the value after it. The first that matches counts.
+# What stands between a name and its value, and how to find that value. The first match counts.
 _SEPARATORS: tuple[tuple[re.Pattern[bytes], FindSpans], ...] = tuple(
     (re.compile(pattern), find)
     for pattern, find in (

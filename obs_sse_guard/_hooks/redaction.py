@@ -2,8 +2,8 @@
 
 Their DEBUG logs print request headers, canonical strings and URLs, customer keys and the MD5 of these among them. Only
 these values are replaced. They are recognized by the names before them, and not looked for by value: a record may be
-logged long after the request that it is about, or before, and nothing has to remember keys. The one exception are
-errors that quote the value of a header without its name. Their tracebacks still know the headers.
+logged long after the request that it is about, or before, and nothing has to remember keys. The only exception is an
+error that quotes the value of a header without its name: the frames of its traceback hold the headers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAX_DEPTH, _MAX_VALUES = 20, 10_000  # what has more, or contains itself, is re
 
 
 class _Text(str):
-    """Text in the place of an object, for ``%r`` too."""
+    """Text that replaces an object, also where it is formatted with ``%r``."""
 
     __slots__ = ()
 
@@ -69,7 +69,7 @@ def _formatted(message: Any, args: Any) -> str:
 
 
 def _contents(message: Any, args: Any) -> tuple[list[str], list[bytes]]:
-    """Return the texts and the bytes in a record. To write it as logging does would take much longer."""
+    """Return the texts and the bytes in a record. Formatting it as logging does would take much longer."""
     texts: list[str] = []
     wire_data: list[bytes] = []
     values = [message, *args] if type(args) is tuple else [message, args]
@@ -144,7 +144,7 @@ def redact_traceback(record: logging.LogRecord) -> None:
         written = logging.Formatter().formatException(record.exc_info)  # type: ignore[arg-type]
         clean = _without(values, masked(written))
         if clean != written:
-            # Nothing else may write the exception itself.
+            # Otherwise another handler would format the exception itself.
             record.exc_info, record.exc_text = None, clean
 
 

@@ -1,6 +1,6 @@
 """TLS that verifies less than it should: what a context leaves out, reported once per client.
 
-Each request of the client would report it again.
+Otherwise every request of a client would report it again.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["context_gap", "mark_reported", "unreported_context_gap", "unreported_gap"]
 
-# From the end, for gevent and truststore put a subclass in the place of ssl.SSLContext.
+# Counted from the end: gevent and truststore replace ssl.SSLContext with a subclass.
 _PLAIN_CONTEXT, _PLAIN_BASE = ssl.SSLContext.__mro__[-3:-1]
-# The attribute of a plain context as an int: this is on the hot path, and ssl makes an enum member at each look.
+# The attribute of a plain context as an int: this is on the hot path, and ssl makes an enum member at each access.
 _verify_mode = vars(_PLAIN_BASE)["verify_mode"].__get__
 
 _reported: WeakNotes[str] = WeakNotes()
@@ -76,4 +76,4 @@ def mark_reported(client: Any, context: RequestContext, reported: frozenset[str]
 
 def _note(gap: str) -> str:
     # No policy refuses a host name that is not checked, and the environment is expensive to read at every call.
-    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY, '')}"
+    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY)}"

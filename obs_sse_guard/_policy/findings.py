@@ -81,8 +81,8 @@ CATALOGUE: dict[str, FindingType] = {
     "key-misplaced": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "the SDK would send the customer key as text where it does not belong, such as in user metadata, which "
-        "everyone who may read the object can read, and would not encrypt with it",
+        "the SDK would send the customer key as text where it does not belong, such as in user metadata, which is "
+        "readable by everyone who may read the object, and would not encrypt with it",
         names_matter=True,
     ),
     "kms-in-clear": FindingType(
@@ -118,8 +118,8 @@ CATALOGUE: dict[str, FindingType] = {
     "cannot-judge": FindingType(
         Action.LOG,
         Action.REFUSE,
-        "the guard failed to judge the request, or cannot know its transport; the strict policy refuses what does not "
-        "surely leave over TLS",
+        "the guard failed to judge the request, or cannot determine its transport; the strict policy refuses it unless "
+        "it surely uses TLS",
         names_matter=True,
     ),
     "read-in-clear": FindingType(

@@ -18,7 +18,7 @@ from obs_sse_guard.rules import Encryption
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NO_SSE_HEADERS", "SSEHeaders", "encryption_of", "header_names", "parse_headers"]
+__all__ = ["NO_SSE_HEADERS", "SSEHeaders", "encryption_of", "header_names", "names_sse", "parse_headers"]
 
 
 class SSEHeaders(NamedTuple):
@@ -73,6 +73,15 @@ def encryption_of(value: object) -> Encryption:
     service (SSE-OBS, SSE-S3) and is never judged as SSE-KMS.
     """
     return Encryption.SSE_KMS if "kms" in to_text(value).lower() else Encryption.SSE_OBS
+
+
+def names_sse(names: Iterable[Any]) -> bool:
+    """Return whether any of the names may be about encryption. A quick test that errs only towards a closer look."""
+    try:
+        joined = "\n".join(names)
+    except TypeError:  # names that are not str
+        return True
+    return "ncryption" in joined.lower() or "%" in joined  # "%": it may be encoded
 
 
 def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tuple[object, object]] = ()) -> SSEHeaders:

@@ -33,9 +33,10 @@ _PRIVATE_NETWORKS = (
 _PRIVATE_DOMAINS = {
     *("example", "internal", "invalid", "local", "localhost", "test"),
     *("corp", "home", "intranet", "lan", "private"),
+    "svc",
 }
-"""Top-level domains that the Internet does not have: reserved ones (RFC 2606, RFC 6762, ICANN), and those that private
-networks use all the same (RFC 6762, appendix G).
+"""Top-level domains that do not exist on the Internet: reserved ones (RFC 2606, RFC 6762, ICANN), those that private
+networks use without a reservation (RFC 6762, appendix G), and the end of a service's short name in Kubernetes.
 """
 
 _SECOND_LEVELS = {"ac", "co", "com", "edu", "gob", "gov", "go", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc"}

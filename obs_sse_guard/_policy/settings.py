@@ -85,7 +85,7 @@ class TrustedHosts(NamedTuple):
         if not _HOST_NAME.fullmatch(host):  # HTTP clients disagree about where such a name ends
             return False
         # A suffix keeps its leading dot, so that "*.example.com" does not match "evilexample.com".
-        return host in self.names or host.endswith(self.suffixes or ("\0",))
+        return host in self.names or host.endswith(self.suffixes)
 
 
 class Settings(NamedTuple):
@@ -114,8 +114,8 @@ class Problem(NamedTuple):
 def read_settings() -> Settings:
     """Read the settings from the environment as it is now.
 
-    An unknown value warns once and leaves the default: a typo never disables the guard. An entry of the trusted hosts
-    that is too wide warns once as well, and works.
+    An unknown value warns once and leaves the default: a typo never disables the guard. A trusted host that is not the
+    user's own warns once as well, but works.
     """
     settings, problems = parse_settings()
     for problem in problems:

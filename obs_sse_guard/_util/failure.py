@@ -19,14 +19,14 @@ def describe_failure() -> str:
 
     The text of the exception is left out: it may quote what the guard was looking at.
     """
-    kind, _, trace = sys.exc_info()
+    _, error, trace = sys.exc_info()
     frame = traceback.extract_tb(trace)[-1]
-    return f"{getattr(kind, '__name__', '')} in {frame.name}, {frame.filename}:{frame.lineno}"
+    return f"{type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}"
 
 
 def attempt(look_up: Callable[[], _T], default: _T) -> _T:
     """Return the result of a look-up, or the default if it raises: what else is known of a request still counts."""
     try:
         return look_up()
-    except Exception:  # noqa: BLE001  # objects of the application's own making may raise anything
+    except Exception:  # noqa: BLE001  # custom objects may raise anything
         return default

@@ -1,4 +1,4 @@
-"""Every command in the environments that users have: with one SDK and nothing else, and in this very one."""
+"""Every command in the environments that users have: with a single SDK, without any, and in the present one."""
 
 from __future__ import annotations
 

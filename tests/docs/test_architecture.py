@@ -55,7 +55,7 @@ def test_every_named_path_exists(page: Path) -> None:
     [
         ("the row for CopyObject", "rules.py", "Operation.COPY_OBJECT|_COPY"),
         ("the text of an error", "_enforcement/message.py", "def error_text"),
-        ("the abort of the retry loop", "_hooks/obs/wire.py", "class _Abort"),
+        ("the abort of the retry loop", "_hooks/hook.py", "class Abort"),
         ("the audit line", "_enforcement/audit.py", "def _line"),
         ("the hook on presigning", "_hooks/obs/signing.py", "def signed_url_hook"),
         ("the hook on presigning", "_hooks/botocore/signing.py", "def url_hook"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import obs_sse_guard
-from tests.evidence import matrix, mutation, nightly, sabotage
+from tests.evidence import fixes, matrix, mutation, nightly, peers, reverts, sabotage
 from tests.support.hook_groups import HOOK_GROUPS, hooks
 
 # --------------------------------------------------------------------------------------- sabotage
@@ -80,6 +80,38 @@ def test_the_page_of_the_sabotage() -> None:
     rows = sabotage.page(found, "2030-01-02").splitlines()
     assert "| none (control) | passes | **fails** |" in " ".join(rows)
     assert "| all | fails | **misses** |" in " ".join(rows)
+
+
+# ---------------------------------------------------------------------------------- reverted fixes
+
+
+@pytest.mark.parametrize("fix", fixes.FIXES, ids=lambda fix: fix.name)
+def test_each_fix_can_be_reverted(fix: fixes.Fix) -> None:
+    source = (Path("obs_sse_guard") / fix.file).read_text("utf-8")
+    assert source.count(fix.text) == 1
+    reverted = source.replace(fix.text, fix.reverted)
+    assert ast.dump(ast.parse(reverted)) != ast.dump(ast.parse(source))
+
+
+@pytest.mark.parametrize("fix", fixes.FIXES, ids=lambda fix: fix.name)
+def test_the_test_of_each_fix_exists(fix: fixes.Fix) -> None:
+    path, _, name = fix.test.partition("::")
+    assert re.search(rf"^ *(async )?def {name}\(", (Path("tests") / path).read_text("utf-8"), re.MULTILINE)
+
+
+def test_a_reverted_fix_is_in_the_copy_alone(tmp_path: Path) -> None:
+    fix = fixes.Fix("versions", "_version.py", "__version__ = ", "VERSION = ", "")
+    assert "VERSION" in (reverts.revert(fix, tmp_path) / "obs_sse_guard/_version.py").read_text("utf-8")
+    assert "VERSION" not in Path("obs_sse_guard/_version.py").read_text("utf-8")
+
+
+def test_the_page_of_the_reverted_fixes() -> None:
+    found = {reverts.CONTROL: "", "one": "tests/test_a.py::test_b", "other": ""}
+    page = reverts.page(found, "2030-01-02")
+    assert "| none (control) | passes |" in page
+    assert "| one | `tests/test_a.py::test_b` |" in page
+    assert "| other | **misses** |" in page
+    assert f"| none (control) | **fails**: `{found['one']}` |" in reverts.page({reverts.CONTROL: found["one"]}, "")
 
 
 # ------------------------------------------------------------------------------------- the matrix
@@ -193,17 +225,80 @@ def _mutated_modules(pyproject: str) -> list[str]:
     return re.findall(r'"(.*?)"', setting)
 
 
+# -------------------------------------------------------------------------- tests of other projects
+
+_REPORT = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites name="pytest tests"><testsuite name="pytest">
+<testcase classname="tests.unit.test_a.TestA" name="test_b[x]" time="0.1" />
+<testcase classname="tests.unit.test_a.TestA" name="test_b[x]"><error message="torn">at teardown</error></testcase>
+<testcase classname="tests.unit.test_a" name="test_c"><skipped type="pytest.skip" message="no" /></testcase>
+<testcase classname="tests.unit.test_a" name="test_d"><properties /><system-out>printed</system-out></testcase>
+</testsuite></testsuites>
+"""
+_REFUSAL = "E   obs_sse_guard.SSETransportError: refused PutObject with SSE-C over http to http://a [table-1/PutObject]"
+
+
+def test_a_report_of_pytest_becomes_outcomes() -> None:
+    found = peers.outcomes(_REPORT)
+    assert {test: one.result for test, one in found.items()} == {
+        "tests.unit.test_a.TestA::test_b[x]": "failed",
+        "tests.unit.test_a::test_c": "skipped",
+        "tests.unit.test_a::test_d": "passed",
+    }
+    assert "at teardown" in found["tests.unit.test_a.TestA::test_b[x]"].text
+
+
+def test_a_difference_is_refused_by_a_rule_explained_or_without_a_reason() -> None:
+    passed, failed = peers.Outcome("passed"), peers.Outcome("failed", "E   KeyError")
+    explained = f"{next(iter(peers.EXPLAINED))}Endpoint._send]"
+    bare = {"a": passed, "b": passed, "c": failed, "d": passed, explained: passed, "e": failed}
+    guarded = {"a": passed, "b": peers.Outcome("failed", _REFUSAL), "c": passed, explained: failed, "e": failed}
+    equal, differences = peers.compare(bare, guarded)
+    assert equal == {"passed": 1, "failed": 1}
+    assert {one.test: (one.bare, one.guarded, one.reason) for one in differences} == {
+        "b": ("passed", "failed", "refused by `table-1/PutObject`"),
+        "c": ("failed", "passed", ""),
+        "d": ("passed", "missing", ""),
+        explained: ("passed", "failed", next(iter(peers.EXPLAINED.values()))),
+    }
+
+
+def test_the_file_of_a_test_is_found_by_its_id(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_a.py").touch()
+    assert peers.file_of("tests.test_a::test_b[x::y]", tmp_path) == str(Path("tests/test_a.py"))
+    assert peers.file_of("tests.test_a.TestA::test_b", tmp_path) == str(Path("tests/test_a.py"))
+
+
+def test_the_page_of_the_other_projects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "version", lambda _: "1.0")
+    refused = peers.Difference("a::b", "passed", "failed", "refused by `table-1/PutObject`")
+    found = [
+        peers.Compared("botocore", Counter(passed=4_000, skipped=2, refused=1), [refused]),
+        peers.Compared(
+            "s3transfer", Counter(passed=5, failed=1, unstable=3, different=1), [refused._replace(reason="")]
+        ),
+    ]
+    page = peers.page(found, "2030-01-02")
+    assert "| botocore 1.0 | 4,003 | 4,000 | 2 | 0 | 0 | 1 | 0 |" in page
+    assert "| **all** | 4,013 | 4,005 | 2 | 1 | 3 | 1 | 1 |" in page
+    assert "- botocore: `a::b` failed: refused by `table-1/PutObject`." in page
+    assert "- s3transfer: `a::b` failed: **unexplained**." in page
+
+
 # --------------------------------------------------------------------------------------- the pages
 
 
-@pytest.mark.parametrize("name", ["matrix", "mutation", "nightly", "performance", "sabotage"])
+@pytest.mark.parametrize("name", ["matrix", "mutation", "nightly", "peers", "performance", "reverts", "sabotage"])
 def test_the_committed_pages_are_dated_and_show_no_failure(name: str) -> None:
     page = Path(f"docs/{name}.md").read_text("utf-8")
     assert re.search(r"on 20\d\d-\d\d-\d\d", page)
-    assert not re.search(r"\*\*(misses|fails|failed|Unexplained\.)\*\*", page)
+    assert not re.search(r"\*\*(misses|fails|failed|unexplained|Unexplained\.)\*\*", page)
 
 
-@pytest.mark.parametrize("module", [matrix, mutation, nightly, sabotage], ids=lambda module: module.PAGE.name)
+@pytest.mark.parametrize(
+    "module", [matrix, mutation, nightly, peers, reverts, sabotage], ids=lambda module: module.PAGE.name
+)
 def test_the_committed_pages_have_the_words_of_their_templates(module: ModuleType) -> None:
     committed = module.PAGE.read_text("utf-8").splitlines()
     words = [line for line in module._PAGE.splitlines() if "{" not in line]

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import stat
 import sys
 import threading
 import time
@@ -22,8 +23,10 @@ import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import audit as audit_module
+from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._enforcement.log import logger
 from tests.support import obs_calls
+from tests.support.contexts import request
 from tests.support.guard import AUDIT, MODE, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.records import audited, rules
@@ -160,13 +163,28 @@ def test_long_and_unusual_names_produce_one_short_line(http: RecordingServer, au
     assert not leaks(audit.read_bytes(), KEY)
 
 
-def test_a_process_without_arguments_has_an_empty_name(
-    http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_without_arguments_has_an_empty_name(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [])
-    with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        put_sse_c(client)
-    assert [line["program"] for line in audited(audit)] == [""]
+    enforce(request(dropped=("sseHeader",)))
+    monkeypatch.delattr(sys, "argv")
+    enforce(request(dropped=("sseHeader",)))
+    assert [line["program"] for line in audited(audit)] == ["", ""]
+
+
+def test_the_arguments_that_the_sdk_drops_are_written(audit: Path) -> None:
+    enforce(request(dropped=tuple(f"{number} {'n' * 5000}" for number in range(99))))
+    [line] = audited(audit)
+    assert line["rule"] == "sse-dropped"
+    assert line["dropped"] == [f"{number} {'n' * 5000}"[:1000] for number in range(50)]
+
+
+def test_the_permissions_of_the_file_are_those_that_the_umask_leaves(tmp_path: Path) -> None:
+    umask = os.umask(0o022)
+    try:
+        audit_module.append(str(tmp_path / "audit"), b"line\n")
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "audit").stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("name", ["missing/audit", "file/audit", ""])
@@ -229,7 +247,8 @@ def test_a_partial_write_loses_no_other_line(
     with open_client("v2", http) as client:
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:40]))
-            with pytest.warns(SSEGuardWarning, match="cut short"), pytest.raises(SSETransportError):
+            message = f"{AUDIT}={str(audit)!r} cannot be written (a line was cut short); findings are missing from it."
+            with pytest.warns(SSEGuardWarning, match=f"^{re.escape(message)}$"), pytest.raises(SSETransportError):
                 put_sse_c(client)
         with pytest.raises(SSETransportError):
             put_sse_c(client)
@@ -238,6 +257,16 @@ def test_a_partial_write_loses_no_other_line(
     torn, *whole = audit.read_text().splitlines()
     assert len(torn) == 40
     assert [json.loads(line)["verdict"] for line in whole] == ["refused"] * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"", b"line\n"), (b"\n", b"\nline\n"), (b"x", b"x\nline\n"), (b"one\ntwo", b"one\ntwo\nline\n")],
+)
+def test_a_torn_line_is_ended(before: bytes, after: bytes, tmp_path: Path) -> None:
+    (tmp_path / "audit").write_bytes(before)
+    audit_module.append(str(tmp_path / "audit"), b"line\n")
+    assert (tmp_path / "audit").read_bytes() == after
 
 
 def test_a_lock_held_by_another_process_blocks_nobody(
@@ -278,9 +307,10 @@ def test_lines_are_written_where_locks_are_unsupported(
         raise error
 
     monkeypatch.setattr(audit_module, "fcntl", error and SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
+    (tmp_path / "audit").write_bytes(b"a line that another process writes")
     for _ in range(2):
         audit_module.append(str(tmp_path / "audit"), b"line\n")
-    assert (tmp_path / "audit").read_bytes() == b"line\nline\n"
+    assert (tmp_path / "audit").read_bytes() == b"a line that another process writesline\nline\n"
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -52,7 +52,7 @@ def test_an_override_in_a_subclass_counts_as_the_application(http: RecordingServ
     with pytest.raises(SSETransportError):
         put_sse_c(client)
     client.close()
-    assert _site(audit)["function"].endswith("putContent")
+    assert _site(audit)["function"] == ("_OwnClient.putContent" if sys.version_info >= (3, 11) else "putContent")
     assert _site(audit)["file"] == __file__
 
 

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import obs
 import pytest
 
+import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError
-from obs_sse_guard._enforcement import decision
-from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._enforcement import decision, reporters
+from obs_sse_guard._enforcement.enforce import enforce, enforcing, refusals
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
-from obs_sse_guard._policy.request import SDK, KeyLocation, RequestContext
+from obs_sse_guard._policy.request import SDK
 from obs_sse_guard.rules import Encryption
 from tests.support import obs_calls, s3_calls
+from tests.support.contexts import AN_SDK, put_with_key, request
 from tests.support.guard import AUDIT, MODE, POLICY, TRUSTED
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c, refusal, sse_c
 from tests.support.records import audited, fields_of
@@ -254,10 +256,11 @@ def test_a_call_that_boto3_makes_while_a_body_is_read_is_reported(
 
 def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODE, "warn")
-    context = _context(target=Encryption.SSE_C, key=KeyLocation.HEADER)
+    context = put_with_key()
     with enforcing(context) as reported:
         assert reported == {"table-1/PutObject"}
         assert enforce(context) == frozenset(), "another hook of this call"
+        assert enforce(context._replace(host="other.test")) == reported, "a redirect"
         inherited = contextvars.copy_context()
     assert inherited.run(enforce, context) == {"table-1/PutObject"}, "the call has ended"
 
@@ -266,11 +269,85 @@ def test_trust_is_reported_for_any_number_of_hosts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(TRUSTED, "*.obs.test")
-    context = _context(target=Encryption.SSE_C, key=KeyLocation.HEADER)
+    context = put_with_key()
     for number in range(1100):
         for _ in range(2):
             enforce(context._replace(host=f"host-{number}.obs.test"))
     assert len(caplog.records) == 1100
+
+
+@pytest.mark.parametrize("policy", ["documented", "strict"])
+def test_the_log_record_names_what_the_policy_does(
+    policy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    monkeypatch.setenv(POLICY, policy)
+    enforce(request(dropped=("sseHeader",)))
+    [fields] = fields_of(caplog)
+    assert (fields["policy"], fields["action"]) == (policy, "refuse" if policy == "strict" else "log")
+
+
+def test_each_trusted_host_is_logged_in_full(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv(TRUSTED, "one.test,two.test")
+    for host in ("one.test", "two.test"):
+        enforce(put_with_key(host=host))
+    assert caplog.messages == [
+        f"obs_sse_guard allowed PutObject over http to http://{host}, which {TRUSTED} trusts; logged once per host"
+        for host in ("one.test", "two.test")
+    ]
+
+
+def test_the_hooks_are_checked_after_a_report_and_only_then() -> None:
+    checks: list[None] = []
+    sdk = AN_SDK._replace(after_report=lambda: checks.append(None))
+    allowed = request(sdk=sdk, operation="HeadObject", target=Encryption.SSE_KMS)
+    assert enforce(allowed) == {"table-2/HeadObject"}
+    assert len(checks) == 0
+    enforce(allowed._replace(dropped=("sseHeader",)))
+    assert len(checks) == 1
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key(sdk=sdk))
+    assert len(checks) == 2
+
+
+def test_a_failing_check_of_the_hooks_changes_no_outcome(caplog: pytest.LogCaptureFixture) -> None:
+    sdk = AN_SDK._replace(after_report=_fail)
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key(sdk=sdk))
+    assert caplog.messages == [_failure("check the hooks", "the decision about the call stands")]
+
+
+def test_a_failing_reporter_changes_no_outcome(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = reporters.Reporter("printer", lambda _: True, lambda _: _fail())
+    monkeypatch.setattr(reporters, "REPORTERS", (failing,))
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key())
+    assert caplog.messages == [_failure("report to the printer", "the decision about the call stands")]
+
+
+def _failure(task: str, consequence: str) -> str:
+    where = f"LookupError in _fail, {__file__}:{_fail.__code__.co_firstlineno + 1}"
+    return f"obs_sse_guard could not {task} ({where}); {consequence}. Please report this with the version of the SDK."
+
+
+def test_without_the_guard_nothing_is_judged(caplog: pytest.LogCaptureFixture) -> None:
+    obs_sse_guard.uninstall()
+    assert enforce(put_with_key()) == frozenset()
+    assert not caplog.records
+
+
+def test_a_refusal_that_the_sdk_swallows_is_seen() -> None:
+    with refusals() as last:
+        assert last() is None
+        for host in ("one.test", "two.test"):
+            with pytest.raises(SSETransportError) as refused:
+                enforce(put_with_key(host=host))
+            assert last() is refused.value
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key())
+    assert last() is refused.value, "only those within the block"
 
 
 def _fail() -> None:
@@ -283,11 +360,20 @@ def test_a_failure_is_logged_ever_more_rarely(caplog: pytest.LogCaptureFixture) 
     except LookupError:
         for _ in range(10):
             log_failure("do a thing", "the call continues")
-    where = f"LookupError in _fail, {__file__}:{_fail.__code__.co_firstlineno + 1}"
-    start = f"obs_sse_guard could not do a thing ({where}); the call continues"
-    end = ". Please report this with the version of the SDK."
-    messages = [record.getMessage() for record in caplog.records]
-    assert messages == [f"{start}{end}", f"{start}; 10 occurrences, 9 since last logged{end}"]
+    repeated = "the call continues; 10 occurrences, 9 since last logged"
+    assert caplog.messages == [_failure("do a thing", "the call continues"), _failure("do a thing", repeated)]
+
+
+def test_the_failure_of_another_task_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        _fail()
+    except LookupError:
+        for task in ("do a thing", "do another"):
+            log_failure(task, "the call continues")
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "obs_sse_guard could not do a thing",
+        "obs_sse_guard could not do another",
+    ]
 
 
 def test_a_failing_log_of_a_failure_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,12 +387,6 @@ def test_a_failing_log_of_a_failure_is_ignored(monkeypatch: pytest.MonkeyPatch) 
         log_failure("do another thing", "the call continues")
 
 
-def _context(**known: Any) -> RequestContext:
-    return RequestContext(
-        SDK("an SDK", lambda *_: "use https"), "call", "PutObject", secure=False, host="obs.test", **known
-    )
-
-
 @pytest.mark.parametrize("policy", ["documented", "strict"])
 def test_a_request_that_no_decision_can_be_made_about_cannot_be_judged(
     policy: str, monkeypatch: pytest.MonkeyPatch
@@ -315,15 +395,15 @@ def test_a_request_that_no_decision_can_be_made_about_cannot_be_judged(
     monkeypatch.setattr(decision, "evaluate", _broken)
     if policy == "strict":
         with pytest.raises(SSETransportError, match="cannot-judge") as refused:
-            enforce(_context())
+            enforce(request())
         assert "LookupError in _broken" in str(refused.value)
         assert not leaks(str(refused.value), KEY)
     else:
-        assert enforce(_context()) == {"cannot-judge"}
+        assert enforce(request()) == {"cannot-judge"}
 
 
 def test_if_there_is_no_advice_the_refusal_stands() -> None:
-    context = _context(target=Encryption.SSE_C, key=KeyLocation.HEADER)
+    context = put_with_key()
     with pytest.raises(SSETransportError, match="table-1/PutObject") as refused:
         enforce(context._replace(sdk=SDK("an SDK", _broken)))
     assert "  fix:  use https\n" in str(refused.value)

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import obs
 import pytest
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,7 +22,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from obs_sse_guard import SSETransportError, __version__
+from obs_sse_guard._enforcement.enforce import enforce
 from tests.support import obs_calls
+from tests.support.contexts import put_with_key
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
 from tests.support.sse import KEY
@@ -125,6 +128,29 @@ def test_a_trusted_call_is_counted_and_an_allowed_one_is_not(
         "trusted-host",
         "trusted",
     )
+
+
+def test_a_span_that_is_not_recording_gets_no_event(
+    http: RecordingServer, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    span = telemetry.tracer.start_span("order")
+    span.end()
+    with open_client("v2", http) as client, trace.use_span(span), pytest.raises(SSETransportError):
+        put_sse_c(client)
+    assert [point.value for point in telemetry.points()] == [1]
+    assert telemetry.events() == []
+    assert not caplog.records, "OpenTelemetry warns about an event of an ended span"
+
+
+@pytest.mark.parametrize("module", ["metrics", "trace"])
+@pytest.mark.parametrize("loaded", [None, ModuleType("half loaded")], ids=["absent", "half loaded"])
+def test_a_module_that_is_not_loaded_is_left_out(
+    loaded: ModuleType | None, module: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, f"opentelemetry.{module}", loaded)
+    with pytest.raises(SSETransportError):
+        enforce(put_with_key())
+    assert not caplog.records
 
 
 def test_without_a_span_a_refusal_is_only_counted(http: RecordingServer, telemetry: Telemetry) -> None:

@@ -17,9 +17,12 @@ import sys
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.evidence import today
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MUTANTS = Path("mutants/obs_sse_guard")
 PAGE = Path("docs/mutation.md")
@@ -33,14 +36,84 @@ _FRAMES = (
     "`test_a_warning_points_at_the_callers_line` detects this, but it cannot run under mutmut, "
     "which inserts stack frames."
 )
+_NO_ARGUMENTS = "Equivalent: logging does not format a message without arguments."
+_ERROR_NUMBER = "Only the text of the error is shown. Its number says that no system call failed."
+_LAST_BYTE = "Equivalent: only the last byte is left to read."
+_TRUTH = "Equivalent: only the truth of the value matters."
+_KEYS = "Equivalent: only the keys of the dict are read."
+_OLDER_PYTHON = "Only Python 3.9 and 3.10 use the fallback; there the tests of the call site detect this."
+_FASTER = "Equivalent: the branch only saves time."
+_LOWER_CASE = "Equivalent: the text is in lower case, without an X."
+_NO_FOLDERS = "Equivalent: a module that raises here has no folders either."
+_AFTER_A_NAME = "Equivalent: a name stands before the value, so that its end is never 0."
+_BEFORE_A_VALUE = "Equivalent: a separator stands before the value, and none ends like this."
 EXPLAINED = {
     "warnings.warn(message, SSEGuardWarning, )": _FRAMES,
     "warnings.warn(message, SSEGuardWarning, stacklevel=3)": _FRAMES,
-    'logging.getLogger("obs_sse_guard").warning(message)': (
-        "Equivalent: logging does not format a message without arguments."
+    'logging.getLogger("obs_sse_guard").warning(message)': _NO_ARGUMENTS,
+    "logger.warning(log_text(decision) if count == 1 else _repeated(decision, count), extra=extra)": _NO_ARGUMENTS,
+    'raise OSError(None, "a line was cut short")': _ERROR_NUMBER,
+    'raise OSError(1, "a line was cut short")': _ERROR_NUMBER,
+    'return file.read(None) not in (b"\\n", b"")': _LAST_BYTE,
+    'return file.read(2) not in (b"\\n", b"")': _LAST_BYTE,
+    "_enabled = None": _TRUTH,
+    "return ipaddress.ip_network(entry, strict=None)": _TRUTH,
+    "self._uploads.popitem(last=None)": _TRUTH,
+    "self._counts.popitem(last=None)": _TRUTH,
+    'self._uploads[endpoint, bucket, upload_id] = ""': _KEYS,
+    'self._seen[key] = ""': _KEYS,
+    "self._fields: dict[str, Any] = None": "Equivalent: it is replaced before it is read.",
+    (
+        'repeated = f"; {count} occurrences, {count - count // 10} since last logged" if count > 2 else ""'
+    ): "Equivalent: the counts that are logged are 1, 10, 100, and so on.",
+    'return str(getattr(code, "co_qualname", None))': _OLDER_PYTHON,
+    'return str(getattr(code, "co_qualname", ))': _OLDER_PYTHON,
+    'text = host if (isinstance(host, str)) and False else to_text(host or "")': _FASTER,
+    "mode = _verify_mode(context) if (type(context) is _PLAIN_CONTEXT) and False else context.verify_mode": _FASTER,
+    "mode = _verify_mode(context) if type(None) is _PLAIN_CONTEXT else context.verify_mode": _FASTER,
+    "return [str(value)] if (type(value).__str__ is _PLAIN_STR) and False else [str(value), repr(value)]": _FASTER,
+    "lower = text.lower() if (text.isascii()) and False else fold(text).decode()": _FASTER,
+    "lower = text.lower() if (text.isascii()) or True else fold(text).decode()": _FASTER,
+    'return "encryption" in lower or "ssecustomerkey" in lower or "sseheader" not in lower': _FASTER,
+    "yield blanks.end() if (blanks) or True else start, _line_end(text, start)": (
+        "Equivalent: the pattern also matches where there are no blanks."
     ),
+    "while end > 0 and (": _AFTER_A_NAME,
+    "while end >= 1 and (": _AFTER_A_NAME,
+    "if end <= 0:": _AFTER_A_NAME,
+    "if end < 1:": _AFTER_A_NAME,
+    'text.endswith(b"\\\\", None, end) or not next_line.match(text, end + len(newline))': _BEFORE_A_VALUE,
+    "return end - len(carriage_return) if text.endswith(carriage_return, None, end) else end": _BEFORE_A_VALUE,
+    'return text.strip().lower().rstrip("XX.XX").strip("[]")': _LOWER_CASE,
+    'return text.strip().lower().rstrip(".").strip("XX[]XX")': _LOWER_CASE,
+    'labels = suffix.strip("XX.XX").split(".")': _LOWER_CASE,
+    'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", None)]': _NO_FOLDERS,
+    'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", )]': _NO_FOLDERS,
+    "self.reported = None": _TRUTH,
+    "caller = caller_id() if (calls) or True else 0": _FASTER,
+    "caller = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
+    "end = text.find(newline, end + 2)": "Equivalent: a newline that is followed by another ends the value.",
 }
-"""By mutated line: why no test can detect the mutant, or why none needs to."""
+"""By mutated line without its comment: why no test can detect the mutant, or why none needs to."""
+
+_KINDS = (
+    (
+        re.compile(r'(?<=code\()"(?:ascii|latin-1|utf-8)"'),
+        lambda found: found[0].upper(),
+        "Equivalent: the names of encodings are not case-sensitive.",
+    ),
+    (
+        re.compile(r'(?<=check\(context\.operation, )"http"'),
+        lambda found: found[0].upper(),
+        "Equivalent: the names of schemes are not case-sensitive.",
+    ),
+    (
+        re.compile(r"(?<=start\(\) - )60|(?<=start - )120"),
+        lambda found: str(int(found[0]) + 1),
+        "How far the scanner looks back is arbitrary, but bounded; no form of text needs as much.",
+    ),
+)
+"""Kinds of mutants with one explanation: what changes in the line, to what, and why no test detects it."""
 
 
 class Mutant(NamedTuple):
@@ -53,7 +126,13 @@ class Mutant(NamedTuple):
     @property
     def explanation(self) -> str:
         """Return why it may survive; empty if unexplained."""
-        return EXPLAINED.get(self.became, "")
+        kinds = (why for pattern, change, why in _KINDS if self.became in _changed(self.was, pattern, change))
+        return EXPLAINED.get(self.became.partition("  # ")[0]) or next(kinds, "")
+
+
+def _changed(line: str, pattern: re.Pattern[str], change: Callable[[re.Match[str]], str]) -> list[str]:
+    """Return the line with each match of a pattern changed in turn."""
+    return [line[: found.start()] + change(found) + line[found.end() :] for found in pattern.finditer(line)]
 
 
 def outcomes() -> dict[str, dict[str, int | None]]:

@@ -113,12 +113,18 @@ def tests_of(group: str, layer: str) -> list[str]:
     return [f"tests/hooks/{name}" for name in dict.fromkeys(itertools.chain(*tests))]
 
 
+def copied(folder: Path) -> Path:
+    """Copy the project to a folder, and return the folder."""
+    for name in _COPIED:
+        (shutil.copytree if Path(name).is_dir() else shutil.copy)(name, folder / name)
+    return folder
+
+
 def disabled(group: str, folder: Path) -> Path:
     """Copy the project to a folder, with the hooks of one group disabled, and return the folder."""
     command = "import obs_sse_guard; print(*obs_sse_guard.status())"
     names = subprocess.check_output([sys.executable, "-c", command], text=True).split()  # our own code
-    for name in _COPIED:
-        (shutil.copytree if Path(name).is_dir() else shutil.copy)(name, folder / name)
+    copied(folder)
     disabled_hooks = names if group == ALL else [] if group == NONE else hooks(group, names)
     with (folder / INSTALLER).open("a", encoding="utf-8") as module:
         module.write(_SABOTAGE.format(names=disabled_hooks))
@@ -128,7 +134,7 @@ def disabled(group: str, folder: Path) -> Path:
 def first_failure(project: Path, tests: list[str]) -> str:
     """Run the tests in a copy of the project, and return the first that fails; empty if none does."""
     command = [sys.executable, *_PYTEST, *tests]
-    environment = {**os.environ, "PYTHONPATH": ""}
+    environment = {**os.environ, "PYTHONPATH": str(project)}  # for the processes that tests start
     done = subprocess.run(  # our own tests
         command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=1_800
     )

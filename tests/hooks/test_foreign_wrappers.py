@@ -238,7 +238,7 @@ def _with_another_hook(_: Any) -> Any:
 
 
 class _Endless:
-    """Return another object for each ``__wrapped__``, as `unittest.mock.call` does."""
+    """Return a new object for each ``__wrapped__``, as `unittest.mock.call` does."""
 
     def __getattr__(self, name: str) -> Any:
         return _Endless()

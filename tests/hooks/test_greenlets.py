@@ -25,8 +25,8 @@ _ORDERS = {
     "guard first": "import obs_sse_guard; from gevent import monkey; monkey.patch_all(); import obs",
     "gevent first": "from gevent import monkey; monkey.patch_all(); import obs_sse_guard, obs",
 }
-_PROGRAM = """
-import sys, warnings
+_SETUP = """
+import warnings
 warnings.simplefilter("ignore")  # gevent's about modules that were imported before
 {order}
 import gevent
@@ -34,6 +34,8 @@ from obs_sse_guard import SSETransportError
 
 client = obs.ObsClient("a", "b", server={url!r}, signature="v2", path_style=True)
 encrypted = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance({key!r}))
+"""
+_SPAWN = """
 results, others = [], []
 
 class Body:
@@ -61,14 +63,47 @@ print(len(results), results.count(200), results.count("table-1/PutObject"))
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+_RETRY = """
+from gevent.event import Event
+done = Event()
+
+class Body:
+    def read(self, size=-1):
+        done.wait()
+        return b""
+
+def complete():
+    parts = obs.CompleteMultipartUploadRequest([obs.CompletePart(1, "etag")])
+    headers = {{"x-amz-server-side-encryption-customer-algorithm": "AES256"}}
+    try:
+        print(client.completeMultipartUpload("bucket", "object", "id", parts, extensionHeaders=headers).status)
+    finally:
+        done.set()
+
+calls = complete, lambda: client.putContent("bucket", "object", Body())
+gevent.joinall([gevent.spawn(call) for call in calls], raise_error=True)
+"""
+
+_needs_gevent = pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+
+
+@_needs_gevent
 @pytest.mark.parametrize("order", _ORDERS)
 def test_no_greenlet_is_refused_as_another(order: str, http: RecordingServer) -> None:
     """Five of the legal calls spawn a legal and a refused one while their body is read."""
-    printed = run(_PROGRAM.format(order=_ORDERS[order], url=http.url, key=KEY))
+    printed = run((_SETUP + _SPAWN).format(order=_ORDERS[order], url=http.url, key=KEY))
     assert printed == "25 15 10"
     assert len(http.requests) == 15
     assert_no_key(http, KEY)
+
+
+@_needs_gevent
+@pytest.mark.parametrize("order", _ORDERS)
+def test_a_second_attempt_is_not_judged_as_the_request_of_another_greenlet(order: str, http: RecordingServer) -> None:
+    """The SDK sleeps before it tries again, and meanwhile another request begins: one to which the row differs."""
+    http.drop("POST", times=1)
+    assert run((_SETUP + _RETRY).format(order=_ORDERS[order], url=http.url, key=KEY)) == "200"
+    assert sorted(request.method for request in http.requests) == ["POST", "POST", "PUT"]
 
 
 def test_a_call_in_another_context_knows_nothing_of_the_request_under_way(http: RecordingServer) -> None:

@@ -394,3 +394,28 @@ print(type(pickle.loads(pickle.dumps(error))) is obs_sse_guard.SSETransportError
 print(obs_sse_guard.SSEGuardWarning is first.SSEGuardWarning)
 """
     assert run(code).split() == ["True", "True"]
+
+
+def test_copies_of_the_guard_and_the_sdk_that_are_restored_are_still_guarded() -> None:
+    code = f"""
+import sys
+{IMPORT_SDK}
+import obs_sse_guard
+{MAKE_CLIENT}
+first, saved = obs_sse_guard, dict(sys.modules)
+for name in [name for name in sys.modules if name.split('.')[0] in ('obs', 'obs_sse_guard')]:
+    del sys.modules[name]
+import obs
+import obs_sse_guard
+other = obs.ObsClient(access_key_id='a', secret_access_key='b', server='http://127.0.0.1:9')
+{REFUSES}
+print(refuses(client), refuses(other), obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+sys.modules.clear()
+sys.modules.update(saved)
+import obs_sse_guard
+print(obs_sse_guard is first, obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+print(refuses(client), refuses(other))
+obs_sse_guard.install()
+print(refuses(client), refuses(other))
+"""
+    assert run(code).splitlines() == ["True True active", "True active", "True True", "True True"]

@@ -222,15 +222,15 @@ def test_a_removed_finder_warns_unless_the_process_ends(ends: bool, monkeypatch:
     assert sys.meta_path == before
 
 
-def test_a_later_copy_of_the_package_removes_the_hooks_of_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    retired: list[str] = []
-    monkeypatch.setattr(SSEGuardError, "_retire_hooks", lambda: retired.append("earlier"))
+def test_a_later_copy_of_the_package_retires_the_hooks_of_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    earlier = (lambda: called.append("retire"), lambda: called.append("disable"))
+    monkeypatch.setattr(SSEGuardError, "_copies", [*SSEGuardError._copies, earlier])
     obs_sse_guard.install()
     obs_sse_guard.install()
-    assert retired == ["earlier"]
-    ours = SSEGuardError._retire_hooks
-    ours()
-    assert set(obs_sse_guard.status().values()) == {"off"}
-    ours()
+    assert called == ["retire"]
+    assert len(SSEGuardError._copies) == 2
+    obs_sse_guard.uninstall()
+    assert called == ["retire", "disable"]
     obs_sse_guard.install()
-    assert "off" not in obs_sse_guard.status().values()
+    assert called == ["retire", "disable"]

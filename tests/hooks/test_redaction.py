@@ -1,4 +1,4 @@
-"""Keys in what an SDK logs are redacted, and nothing else is; the time that this takes grows with the text only."""
+"""Keys in the logs of an SDK are redacted, and nothing else is, in a time that grows linearly with the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from obs_sse_guard._hooks import key_scanner
 from obs_sse_guard._hooks.key_scanner import masked
-from obs_sse_guard._hooks.redaction import redact_message
+from obs_sse_guard._hooks.redaction import redact_message, redact_traceback
 from tests.support.sse import ENCODED, KEY, MD5, OBS_KEY_HEADER, S3_KEY_HEADER
 from tests.support.strategies import any_case, keys
 
@@ -134,6 +134,20 @@ def test_what_is_in_doubt_is_masked(text: str, expected: str | None) -> None:
     assert "6b" not in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{S3_KEY_HEADER}:a\nx-amz-date:b\\nc", f"{S3_KEY_HEADER}:******\nx-amz-date:b\\nc"),
+        (f"\\n{S3_KEY_HEADER}:a\\n/bucket", f"\\n{S3_KEY_HEADER}:******\\n/bucket"),
+        (f"{S3_KEY_HEADER}:a\\\nx-amz-date:b", f"{S3_KEY_HEADER}:******\nx-amz-date:b"),
+        (f"{S3_KEY_HEADER}:a\nb\nx-amz-date:b\nx-amz-e:f", f"{S3_KEY_HEADER}:******\nx-amz-date:b\nx-amz-e:f"),
+        (f"PUT /\r\n{S3_KEY_HEADER}: a\r\nHost: h\r\n", f"PUT /\r\n{S3_KEY_HEADER}: ******\r\nHost: h\r\n"),
+    ],
+)
+def test_a_value_ends_with_its_line(text: str, expected: str) -> None:
+    assert masked(text) == expected
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -222,7 +236,7 @@ def _widths() -> dict[str, int]:
 
 
 def test_every_pattern_has_a_bounded_width() -> None:
-    """What a pattern does in one step is bounded then: what takes longer are steps, which the other tests count."""
+    """Then one step of a pattern takes bounded time, and counting the steps, as the other tests do, is enough."""
     widths = _widths()
     assert len(widths) > 15
     assert max(widths.values()) < 5000
@@ -323,6 +337,7 @@ def test_the_value_of_a_key_keeps_its_kind(value: Any, expected: Any) -> None:
         ("%s", ({"SSECustomerKey": {"deep": [[[[[[[[[[[[[[[[[[[[[[[[KEY]]]]]]]]]]]]]]]]]]]]]]]]}},)),
         ("%s", ([[[[[[[[[[[[[[[[[[[[[[[[{S3_KEY_HEADER: KEY}]]]]]]]]]]]]]]]]]]]]]]]],)),
         ("%s", ({"é": [f"{S3_KEY_HEADER}: {KEY}"]},)),
+        ("%s", (f"x-obs-meta-sseHeader:%7B'key': '{KEY}'%7D\n/bucket",)),
     ],
 )
 def test_no_key_is_in_a_record(message: Any, args: Any) -> None:
@@ -341,6 +356,11 @@ def test_what_contains_itself_is_masked() -> None:
 def test_arguments_that_do_not_fit_are_masked_too() -> None:
     message, args = redact_message("%d %d", ({S3_KEY_HEADER: KEY},))
     assert (message, args) == ("%d %d", ({S3_KEY_HEADER: MASK},))
+    message, args = redact_message("%d %d", (_Worded(f"'SSECustomerKey': '{KEY}'"),))
+    assert (message, repr(args)) == ("%d %d", f"('SSECustomerKey': '{MASK}',)")
+    for name in (S3_KEY_HEADER.encode(), _Worded("SSECustomerKey")):
+        message, args = redact_message("%d %d", ({name: KEY, "a": "SSECustomerKey"},))
+        assert (message, args) == ("%d %d", ({name: MASK, "a": "SSECustomerKey"},))
 
 
 class _Plain:
@@ -359,7 +379,15 @@ class _Worded:
         """Do nothing."""
 
 
+class _Shown(_Worded):
+    """An object whose text has no key, and whose repr has one."""
+
+    def __str__(self) -> str:
+        return "shown"
+
+
 def test_the_repr_of_an_object_is_masked() -> None:
+    assert redact_message("%r", (_Shown(f"{{'SSECustomerKey': '{KEY}'}}"),)) == ("%r", ("shown",))
     assert _is_clean(_record("%r", _Worded(f"{{'SSECustomerKey': '{KEY}'}}")))
     assert _is_clean(_record("calling %s", _Worded(f"{{'SSECustomerKey': '{KEY}'}}").method))
 
@@ -391,6 +419,112 @@ def test_an_argument_without_a_key_is_the_same_object(value: Any) -> None:
     message, [shown] = redact_message("%s", (value,))
     assert message == "%s"
     assert shown is value or shown == value
+
+
+# ---------------------------------------------------------------------------------- errors
+
+
+def _raise(error: Exception, _headers: Any = None) -> None:
+    raise error
+
+
+def _traceback(error: Exception, headers: Any = None) -> logging.LogRecord:
+    """Return a record with an error that a function raised which knows the headers."""
+    try:
+        _raise(error, headers)
+    except Exception:  # noqa: BLE001  # the error
+        record = logging.LogRecord("a", logging.ERROR, "a", 1, "failed", (), sys.exc_info())
+    redact_traceback(record)
+    return record
+
+
+def _with_context(context: Exception) -> Exception:
+    error = ValueError("failed")
+    error.__context__ = context
+    return error
+
+
+def _with_cause(cause: Exception, context: Exception) -> Exception:
+    error = _with_context(context)
+    error.__cause__ = cause
+    return error
+
+
+_QUOTING = ValueError(f"{S3_KEY_HEADER}: {KEY}")
+_SELF = ValueError("failed")
+_SELF.__cause__ = ValueError("failed before")
+_SELF.__cause__.__context__ = _SELF
+
+
+def test_an_error_with_a_key_is_replaced_by_its_text() -> None:
+    record = _traceback(ValueError(f"{S3_KEY_HEADER}: {KEY}"))
+    assert record.exc_info is None
+    assert str(record.exc_text).startswith("Traceback (most recent call last):\n")
+    assert str(record.exc_text).endswith(f"ValueError: {S3_KEY_HEADER}: {MASK}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [_with_context(_QUOTING), _with_cause(_QUOTING, context=ValueError("failed"))],
+    ids=["a context", "a cause beside a context"],
+)
+def test_an_error_whose_traceback_shows_one_with_a_key_is_replaced(error: Exception) -> None:
+    record = _traceback(error)
+    assert record.exc_info is None
+    assert KEY not in str(record.exc_text)
+    assert f"ValueError: {S3_KEY_HEADER}: {MASK}" in str(record.exc_text)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="an older Python shows no groups")
+def test_a_group_of_errors_is_replaced() -> None:
+    record = _traceback(ExceptionGroup("failed", [ValueError("a"), _QUOTING]))  # type: ignore[name-defined]  # noqa: F821
+    assert KEY not in str(record.exc_text)
+    assert f"ValueError: {S3_KEY_HEADER}: {MASK}" in str(record.exc_text)
+
+
+@pytest.mark.parametrize("error", [ValueError("failed"), _SELF], ids=["one error", "a cycle"])
+def test_an_error_without_a_key_is_left(error: Exception) -> None:
+    record = _traceback(error, {S3_KEY_HEADER: KEY})
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+    assert record.exc_text is None
+
+
+def test_a_record_without_an_error_is_left() -> None:
+    record = logging.LogRecord("a", logging.ERROR, "a", 1, "failed", (), None)
+    redact_traceback(record)
+    assert (record.exc_info, record.exc_text) == (None, None)
+
+
+QUOTERS: dict[str, Any] = {
+    "as it is": str,
+    "as its repr": lambda key: repr(key)[1:-1],
+    "as UTF-8": lambda key: repr(key.encode("utf-8", "replace"))[2:-1],
+    "as Latin-1": lambda key: repr(key.encode("latin-1", "replace"))[2:-1],
+}
+
+
+@pytest.mark.parametrize("key", ["12345678", "s\u00e9cret\\key\n1", "s\u20accret\\key", "\ud800 secret\\key"])
+@pytest.mark.parametrize("quoter", QUOTERS)
+def test_a_quoted_header_value_is_masked(key: str, quoter: str) -> None:
+    quoted = QUOTERS[quoter](key)
+    record = _traceback(ValueError(f"Invalid header value: {quoted}."), {"Host": "h", S3_KEY_HEADER: key})
+    assert str(record.exc_text).endswith(f"ValueError: Invalid header value: {MASK}.")
+    try:
+        _raise(ValueError("Invalid header value"), {S3_KEY_HEADER: key})
+    except ValueError:
+        assert redact_message("failed: %s", (f"header part {quoted}",)) == (f"failed: header part {MASK}", ())
+
+
+@pytest.mark.parametrize("value", [b"s\xe9cret\\key", bytearray(b"s\xe9cret\\key")])
+def test_a_quoted_header_value_of_bytes_is_masked(value: bytes) -> None:
+    record = _traceback(ValueError(f"Invalid header value {bytes(value)!r}"), {S3_KEY_HEADER: value})
+    assert str(record.exc_text).endswith(f"ValueError: Invalid header value b'{MASK}'")
+
+
+def test_a_value_that_is_too_short_for_a_key_is_left() -> None:
+    error = ValueError("Invalid header value: 1234567")
+    assert _traceback(error, {S3_KEY_HEADER: "1234567"}).exc_text is None
 
 
 _leaves = st.none() | st.integers() | st.binary() | _other_text | st.sampled_from(["encryption", "sseHeader"])

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import obs
 import pytest
 
 from obs_sse_guard import SSETransportError
-from tests.support.obs_calls import open_client, put_sse_c
+from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, sse_c
 from tests.support.s3_calls import PUT_SSE_C, boto3_client
 
 if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
 # The number of modules entered, and of returns from one module of the package to another.
-LIMITS = {"ObsClient.putContent": (16, 37), "boto3 put_object": (18, 73)}
+LIMITS = {"ObsClient.putContent": (19, 46), "boto3 put_object": (20, 54)}
 
 
 class Trip:
@@ -71,9 +72,10 @@ def test_a_refused_call_enters_few_modules(
     name: str, http: RecordingServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry", raising=False)  # another test may have imported it
+    headers = obs.PutObjectHeader(sseHeader=sse_c())
     with open_client("v2", http) as obs_client, boto3_client(http) as s3_client:
         calls = {
-            "ObsClient.putContent": lambda: put_sse_c(obs_client),
+            "ObsClient.putContent": lambda: obs_client.putContent(BUCKET, OBJECT, CONTENT, headers=headers),
             "boto3 put_object": lambda: PUT_SSE_C(s3_client),
         }
         trip = _trip_of(calls[name])

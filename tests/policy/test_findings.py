@@ -1,4 +1,4 @@
-"""The policy finds in every request what the tables and the catalogue say, and nothing else."""
+"""For every request, the policy finds what the tables and the catalogue say, and nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Request(NamedTuple):
         return oracle.evaluate(self.sse, secure=self.transport != PLAINTEXT, policy=policy.value, **self.beside)
 
     def found(self, policy: Policy) -> dict[str, str]:
-        """Return what the package finds, but for what the policy allows."""
+        """Return what the package finds, except what the policy allows."""
         beside = self.beside
         context = RequestContext(
             sdk=_SDK,
@@ -58,9 +58,13 @@ class Request(NamedTuple):
         )
         found = evaluate(context, trusted=self.transport == TRUSTED)
         assert len({one.id for one in found}) == len(found), "each finding once"
-        assert all((one.row.id if one.row else "") in (one.id, "") for one in found)
+        assert all((one.row.id if one.row else "no row") == _row_id(one.id) for one in found)
         actions = {one.id: one.type.action(policy) for one in found}
         return {name: _OUTCOMES[action] for name, action in actions.items() if action is not Action.ALLOW}
+
+
+def _row_id(finding: str) -> str:
+    return finding if finding.startswith("table-") else "no row"
 
 
 def _requests(operation: str) -> list[Request]:

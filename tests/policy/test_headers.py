@@ -24,6 +24,9 @@ KEY = "server-side-encryption-customer-key"
         (KEY, ("", "k"), (SSE_C, NONE, True)),
         (KEY, "", (SSE_C, NONE, False)),
         (KEY, " ", (SSE_C, NONE, False)),
+        (KEY, b" ", (SSE_C, NONE, False)),
+        (KEY, 5, (SSE_C, NONE, True)),
+        (KEY, ["", None], (SSE_C, NONE, False)),
         (KEY, None, (SSE_C, NONE, False)),
         (f"{KEY}-MD5", "m", (SSE_C, NONE, False)),
         ("server-side-encryption-customer-algorithm", "AES256", (SSE_C, NONE, False)),
@@ -77,6 +80,21 @@ def test_other_header_names_are_ignored(name: str) -> None:
 def test_a_key_under_a_metadata_name_is_detected(name: str) -> None:
     named = parse_headers([(name, "k")])
     assert (named.target, named.key, named.key_in_metadata) == (NONE, False, True)
+
+
+class _Text(str):
+    """Text that prints as something else, as the members of enums do."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ""
+
+
+def test_a_name_or_a_key_of_another_string_type_counts_by_its_content() -> None:
+    """The SDKs send the content of a name."""
+    named = parse_headers([(_Text(f"x-obs-{KEY}"), _Text("k"))])
+    assert (named.target, named.key, named.names) == (SSE_C, True, (f"x-obs-{KEY}",))
 
 
 def test_the_strictest_encryption_wins_in_any_order() -> None:

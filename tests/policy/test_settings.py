@@ -28,7 +28,7 @@ def _trusts(value: str, host: str) -> bool:
         ("::1", "[::1]"),
         ("fd00::/8", "fd00::7"),
         ("Host.Test.", "host.test"),
-        (" a.test , b.test ", "b.test"),
+        (" a.test , , b.test ,", "b.test"),
         ("*.test", "a.b.test"),
         ("sidecar_1", "SIDECAR_1"),
     ],
@@ -54,7 +54,7 @@ def test_another_host_is_not_trusted(value: str, host: str) -> None:
     assert not _trusts(value, host)
 
 
-@pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "a b", "http://a.test", "10.0.0.0/33"])
+@pytest.mark.parametrize("entry", ["127.0.0", "1.2", "7", "*.1.2", "*./test", "a b", "http://a.test", "10.0.0.0/33"])
 def test_an_unknown_entry_is_reported_in_full(entry: str) -> None:
     trusted, [problem] = settings._parse_trusted_hosts(f"a.test,{entry}")
     assert problem.variable == TRUSTED
@@ -111,7 +111,7 @@ def test_a_public_entry_works_and_is_reported_in_full(entry: str, host: str, wha
         *("10.0.0.0/8", "10.1.2.3", "127.0.0.1", "169.254.1.1", "172.16.0.0/12", "192.168.1.0/24"),
         *("::1", "::", "fd00::/8", "fe80::1"),
         *("localhost", "minio", "minio.example.com", "*.example.com", "*.example.co.uk"),
-        *("*.test", "*.local", "*.internal", "*.lan", "*.co.test", "*.svc.cluster.local"),
+        *("*.test", "*.local", "*.internal", "*.lan", "*.co.test", "*.svc", "*.svc.cluster.local"),
         *("notamazonaws.com", "*.notamazonaws.com", "amazonaws.com.test"),
     ],
 )

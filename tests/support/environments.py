@@ -29,7 +29,7 @@ def alone(folder: Path, *distributions: str) -> Path:
 
 
 def _with_requirements(*names: str) -> set[str]:
-    """Return these distributions and all that they require, as far as it is installed here."""
+    """Return these distributions and their dependencies, as far as they are installed here."""
     found: set[str] = set()
     unseen = [*names]
     while unseen:

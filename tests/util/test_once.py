@@ -17,4 +17,5 @@ def test_a_thousand_keys_are_remembered_by_default() -> None:
     once = OncePerKey()
     assert all(once(str(number)) for number in range(1024))
     assert not any(once(str(number)) for number in range(1024))
+    assert [once(what) for what in ("one more", "0", "2")] == [True, True, False], "each made room for the next"
     assert all(once(str(number)) for number in range(1024, 3000)), "later ones are reported too"

@@ -28,7 +28,7 @@ _FIXES = {
     "unverified-host": "upgrade aiobotocore   older releases do not check the host name; nor does a TLS context with "
     "check_hostname=False",
     "unverified-tls": '{make}("s3", verify="/path/to/ca.pem")   or verify=True, not verify=False; no '
-    "proxy_use_forwarding_for_https, and no TLS settings behind the client's back",
+    "proxy_use_forwarding_for_https, and no code that turns verification off elsewhere",
 }
 _USE_HTTPS = '{make}("s3", endpoint_url="{url}")   the http '
 _USE_TLS = '{make}("s3", use_ssl=True)   the http '
@@ -80,10 +80,8 @@ def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
 
 def _is_endpoint_of(context: RequestContext, url: Any) -> bool:
     """Return whether a URL is the plaintext endpoint that a request goes to, or to a bucket's host below it."""
-    endpoint = parse_address(url or "").host
-    if not endpoint or is_https(url):
-        return False
-    return context.host == endpoint or context.host.endswith(f".{endpoint}")
+    endpoint = parse_address(url).host if url and not is_https(url) else ""
+    return bool(endpoint) and (context.host == endpoint or context.host.endswith(f".{endpoint}"))
 
 
 BOTOCORE = SDK("botocore", advise, installer.report_removed_hooks)

@@ -17,7 +17,7 @@ from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from obs_sse_guard._hooks.types import Items
     from obs_sse_guard._policy.headers import SSEHeaders
@@ -30,7 +30,6 @@ __all__ = [
     "is_kms_part",
     "is_s3",
     "is_safe_transport",
-    "names_sse_header",
     "obs_operation",
     "only_serialized",
     "operation_of",
@@ -39,6 +38,7 @@ __all__ = [
     "proxy_of",
     "tls_gap",
     "unjudged",
+    "unjudged_call",
     "upload_of",
 ]
 
@@ -50,14 +50,8 @@ def is_s3(client: Any) -> bool:
     """Return whether this is a client of S3, or one whose service is unknown."""
     try:
         return bool(client._service_model.service_name == "s3")
-    except Exception:  # noqa: BLE001  # a client of the application's own making
+    except Exception:  # noqa: BLE001  # a custom client
         return True
-
-
-def names_sse_header(names: Iterable[str]) -> bool:
-    """Return whether names of headers may be about encryption; in doubt, as where one is percent-encoded, true."""
-    joined = "\n".join(names)
-    return "ncryption" in joined.lower() or "%" in joined
 
 
 def obs_operation(name: str) -> str:
@@ -79,7 +73,7 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
         verify = endpoint.http_session._verify
         # The session of aiobotocore for httpx has a context there, which may verify nothing.
         return bool(url.startswith("https://") and (verify is True or (verify and type(verify) is str)))
-    except Exception:  # noqa: BLE001  # an endpoint or session of the application's own making
+    except Exception:  # noqa: BLE001  # a custom endpoint or session
         return False
 
 
@@ -215,3 +209,8 @@ def unjudged(sdk: SDK, call: str, operation: Any, look_up_url: Callable[[], Any]
     address = attempt(lambda: parse_address(url), Address("", None, "", "", []))
     secure, name = attempt(lambda: is_https(url), default=False), attempt(lambda: to_text(operation), "request")
     return RequestContext(sdk, call, name, secure, address.host, address.port)
+
+
+def unjudged_call(sdk: SDK, client: Any, operation: Any) -> RequestContext:
+    """Return what can be read for certain of a call of a client that could not be judged."""
+    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)

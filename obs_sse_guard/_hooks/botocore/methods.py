@@ -17,19 +17,18 @@ from obs_sse_guard._hooks.botocore.client import (
     is_https,
     is_s3,
     is_safe_transport,
-    names_sse_header,
     obs_operation,
     only_serialized,
     parse_endpoint,
     proxy_of,
     tls_gap,
-    unjudged,
+    unjudged_call,
     upload_of,
 )
 from obs_sse_guard._hooks.botocore.responses import record_response
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.headers import names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
 from obs_sse_guard._util.failure import attempt
@@ -77,22 +76,18 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
     """
     try:
         names = "\n".join(params)
-        if "Metadata" in names and names_sse_header(params.get("Metadata") or ()):
+        if "Metadata" in names and names_sse(params.get("Metadata") or ()):
             return is_s3(client)  # a misplaced key matters over any transport
         if "SSE" not in names and "Encryption" not in names and not (kms_uploads and operation == "UploadPart"):
             return False
         if is_safe_transport(client._endpoint, client._endpoint.host):
             return False
-    except Exception:  # noqa: BLE001, S110  # a client or parameters of the application's own making
+    except Exception:  # noqa: BLE001, S110  # a custom client or custom parameters
         pass
     return is_s3(client)
 
 
-def _unjudged(sdk: SDK, client: Any, operation: str, _: Params) -> RequestContext:
-    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)
-
-
-@judging(_unjudged)
+@judging(lambda sdk, client, operation, _: unjudged_call(sdk, client, operation))
 def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
     endpoint, service = client._endpoint, client._service_model
     if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself

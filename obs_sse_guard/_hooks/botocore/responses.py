@@ -12,6 +12,7 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_address,
     proxy_of,
     unjudged,
+    unjudged_call,
     upload_of,
 )
 from obs_sse_guard._hooks.hook import judging
@@ -41,11 +42,7 @@ def record_response(sdk: SDK, client: Any, operation: str, params: Params, respo
         enforce(context)
 
 
-def _unread(sdk: SDK, client: Any, operation: str, *_: Any) -> RequestContext:
-    return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)._replace(answered=True)
-
-
-@judging(_unread)
+@judging(lambda sdk, client, operation, *_: unjudged_call(sdk, client, operation)._replace(answered=True))
 def _read_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> RequestContext | None:
     return _RECORDERS[operation](sdk, client, params, response) if is_s3(client) else None
 

@@ -1,4 +1,4 @@
-"""The hooks on signed URLs and POST forms: nothing is sent, but what is handed out decides what will be.
+"""The hooks on signed URLs and POST forms: nothing is sent yet, but what is signed here is sent later, by anyone.
 
 Two hooks see each of them. The client's hook knows the operation. The signer's hook sees what event handlers made of
 the request, and also requests that an application has signed without a client.
@@ -51,7 +51,7 @@ __all__ = [
 
 
 class Signing:
-    """What is being signed for whom. While a client signs, entered: the hook on its signer finds it.
+    """What is being signed, and for whom. Entered while a client signs, so that the hook on its signer finds it.
 
     Attributes:
         sdk: the SDK.

@@ -26,7 +26,7 @@ from obs_sse_guard._hooks.botocore.client import (
     unjudged,
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["Hop", "connection_hook", "hop_of", "names_sse", "request_context", "send_hook"]
+__all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
@@ -66,16 +66,8 @@ class Hop(NamedTuple):
 
 
 def hop_of(request: Any, **known: Any) -> Hop:
-    """Return a request as a hop; ``None`` stands for what one of the application's own making lacks."""
+    """Return a request as a hop; ``None`` stands for an attribute that a custom request lacks."""
     return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
-
-
-class _Abort(BaseException):
-    """Carries a refusal out of the HTTP session, which turns every `Exception` into one that is retried."""
-
-    def __init__(self, error: SSETransportError) -> None:
-        super().__init__()
-        self.error = error
 
 
 # The endpoint and the request that it is sending: the connection knows neither.
@@ -91,7 +83,19 @@ def send_hook(_: str, function: Function) -> Function:
 
     def hook(endpoint: Any, request: Any) -> Any:
         safe = is_safe_transport(endpoint, getattr(request, "url", None))
-        response = _send(function, endpoint, request, safe=safe) if names_sse(request) else function(endpoint, request)
+        if not may_carry_sse(request):
+            response = function(endpoint, request)
+        else:
+            context = None
+            if not safe or _misplaces_key(request):
+                context = request_context(BOTOCORE, endpoint, hop_of(request))
+            with _Sending(endpoint, request):  # no function of its own: a traceback shows every frame
+                if context is None:
+                    response = function(endpoint, request)
+                else:
+                    with enforcing(context) as reported:
+                        mark_reported(endpoint, context, reported)
+                        response = function(endpoint, request)
         if not safe:
             report_read(BOTOCORE, endpoint, request, response)
         return response
@@ -99,24 +103,22 @@ def send_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _send(function: Function, endpoint: Any, request: Any, *, safe: bool) -> Any:
-    context = None
-    if not safe or _misplaces_key(request):
-        context = request_context(BOTOCORE, endpoint, hop_of(request))
-    token = _sending.set((endpoint, request))
-    try:
-        if context is None:
-            return function(endpoint, request)
-        with enforcing(context) as reported:
-            mark_reported(endpoint, context, reported)
-            return function(endpoint, request)
-    except _Abort as abort:
-        raise abort.error.with_traceback(None) from None  # without the frames of the HTTP client
-    finally:
-        _sending.reset(token)
+class _Sending:
+    """Let the connection hook know what is sent, and unpack the refusal that it raises."""
+
+    def __init__(self, endpoint: Any, request: Any) -> None:
+        self._sent = (endpoint, request)
+
+    def __enter__(self) -> None:
+        self._token = _sending.set(self._sent)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        _sending.reset(self._token)
+        if isinstance(error, Abort):
+            raise error.error.with_traceback(None) from None  # without the frames of the HTTP client
 
 
-def names_sse(request: Any) -> bool:
+def may_carry_sse(request: Any) -> bool:
     """Return whether a request needs a closer look. The names of its headers and its URL rule most requests out.
 
     It may err only towards a closer look.
@@ -126,7 +128,7 @@ def names_sse(request: Any) -> bool:
         if "ncryption" in names or "%" in names:
             return True
         return "?" in url and ("ncryption" in unquote(url).lower() or ("partNumber" in url and bool(kms_uploads)))
-    except Exception:  # noqa: BLE001  # a request of the application's own making
+    except Exception:  # noqa: BLE001  # a custom request
         return True
 
 
@@ -136,13 +138,13 @@ def _misplaces_key(request: Any) -> bool:
         names = _header_names(request.headers).split("\n")
         in_metadata = any("meta-" in name and ("ncryption" in name or "%" in name) for name in names)
         return in_metadata or ("?" in request.url and "ncryption" in unquote(request.url).lower())
-    except Exception:  # noqa: BLE001  # a request of the application's own making
+    except Exception:  # noqa: BLE001  # a custom request
         return True
 
 
 def _header_names(headers: Any) -> str:
     """Return the names of all headers, in lower case and one a line."""
-    try:  # what botocore's own mapping keeps, for to ask it takes two calls for each name
+    try:  # the storage of botocore's own mapping, whose methods would take two calls for each name
         return "\n".join([name._lower for name in headers._dict])
     except Exception:  # noqa: BLE001  # another mapping
         return "\n".join(headers).lower()
@@ -205,7 +207,7 @@ def connection_hook(_: str, function: Function) -> Function:
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             is_safe = connection.is_verified and getattr(connection, "proxy", None) is None  # urllib3 1.25 has no proxy
-        except Exception:  # noqa: BLE001  # a connection of the application's own making
+        except Exception:  # noqa: BLE001  # a custom connection
             is_safe = False
         if not is_safe:
             sending = _sending.get()
@@ -223,11 +225,11 @@ def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
     try:
         mark_reported(endpoint, context, enforce(context))
     except SSETransportError as error:
-        raise _Abort(error) from None
+        raise Abort(error) from None  # the HTTP session turns every `Exception` into one that is retried
 
 
 def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:
-    # A connection that is not surely TLS leads somewhere else than its URL says.
+    # The connection decides, whatever its URL says.
     secure = attempt(lambda: bool(connection.is_verified), default=False)
     return _unjudged(BOTOCORE, endpoint, hop_of(request, secure=secure))
 
@@ -236,7 +238,7 @@ def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> Reques
 def _connection_context(connection: Any, endpoint: Any, request: Any) -> RequestContext | None:
     secure = _is_tls(connection)
     if not is_https(request.url) or (secure and connection.sock is None):
-        return None  # a plaintext URL was checked before, and so was what the settings verify
+        return None  # the hook on `_send` has checked the settings, and any plaintext URL
     # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
     forwards = getattr(connection, "proxy", None) is not None and not connection._tunnel_host
     verified = False if forwards else getattr(connection, "is_verified", None)

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._policy.headers import encryption_of
+from obs_sse_guard._policy.headers import encryption_of, names_sse
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
@@ -27,7 +27,6 @@ __all__ = [
     "items",
     "keys_as_values",
     "may_hold_sse",
-    "names_sse",
     "positions",
 ]
 
@@ -102,17 +101,8 @@ def items(*holders: Any) -> Items:
     return [pair for holder in holders if hasattr(holder, "items") for pair in list(holder.items())]
 
 
-def names_sse(mapping: Any) -> bool:
-    """Return whether a name in a mapping speaks of encryption, or may."""
-    try:
-        names = "\n".join(mapping)
-    except TypeError:  # names that are not str
-        return True
-    return "ncryption" in names.lower() or "%" in names  # "%": it may be encoded
-
-
 def may_hold_sse(mapping: Any) -> bool:
-    """Return whether a value in a mapping may be an SSE object, which the SDK would send as text, or such a text."""
+    """Return whether a value in a mapping may be an SSE object or its text; the SDK would send either as text."""
     for value in mapping.values():
         if type(value) is str:
             if "ncryption" in value:
@@ -123,7 +113,7 @@ def may_hold_sse(mapping: Any) -> bool:
 
 
 def is_ordinary(mapping: Any) -> bool:
-    """Return whether no name in a dict speaks of encryption, and no value may be an SSE object."""
+    """Return whether no name in a dict is about encryption, and no value may be an SSE object."""
     return type(mapping) is dict and not names_sse(mapping) and not may_hold_sse(mapping)
 
 
@@ -160,7 +150,7 @@ def intent_of(value: Any) -> Intent:
 def is_a(name: str, value: Any) -> bool:
     """Return whether a value is an instance of a class of ``obs.model``.
 
-    By name, for the SDK may have been imported anew while older clients are still in use.
+    By name: the SDK may have been imported again while older clients are still in use.
     """
     return any((kind.__module__, kind.__name__) == ("obs.model", name) for kind in type(value).__mro__)
 
@@ -172,7 +162,7 @@ def intents_of(holder: Any) -> dict[str, Intent]:
     return {argument: intent_of(getattr(holder, argument, None)) for argument in SSE_ARGUMENTS}
 
 
-# What str() makes of an SSE object for SSE-C. Only this very spelling: text of the application's own, such as JSON, may
+# What str() makes of an SSE object for SSE-C. Only this exact spelling: other text, such as the application's JSON, may
 # hold a wrapped key under the same names.
 _SSE_TEXT = re.compile(r"\{'encryption': '(?!(?:aws:)?kms)[^']*', 'key': b?['\"]")
 _SSE_TEXT_KEY_FIRST = (re.compile(r"\{'key': b?['\"]"), re.compile(r", 'encryption': '(?!(?:aws:)?kms)[^']*'\}"))
@@ -189,7 +179,7 @@ def holds_key(value: Any) -> bool:
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
     """Return the names under which the SDK would send the text of an SSE object, with its key."""
-    # An SSE object in place of the mapping is taken for one, with a header "key". Recognized by its class, for in a
-    # dict of the application's own these names may mean anything.
+    # An SSE object in place of the mapping is taken for one, with a header "key". Recognized by its class: in any
+    # other dict these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)
     return (*itself, *(to_text(name) for name, value in items(*holders) if holds_key(value)))

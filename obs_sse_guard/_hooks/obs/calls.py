@@ -1,4 +1,4 @@
-"""The hook that all public methods have: describe what a call asks for, enforce the policy on it, and make the call."""
+"""The hook on every public method: describe what a call asks for, enforce the policy on it, and make the call."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
         describe: given the client, those of ``arguments`` that are given, and all positional and keyword arguments,
             returns the context of the request, or ``None`` if there is nothing to judge.
         arguments: the arguments that may ask for encryption; a call without any of them, and with no SSE object in
-            another, is made straight away.
+            another, passes directly.
         name: the method's name.
         function: the method.
-        operation: its operation, if the name does not say it.
+        operation: its operation, if it is not that of its name.
     """
     names, first = arguments.names, arguments.first
     sse_c = sys.modules["obs.model"].SseCHeader
@@ -60,7 +60,7 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
             context = describe(args[0], given, args, kwargs) if given else None
             if not is_plain:
                 context = with_misplaced(context, args, kwargs)
-        except Exception:  # noqa: BLE001  # a bug of ours must never break a legal call
+        except Exception:  # noqa: BLE001  # a bug in the guard must never break a legal call
             secure = attempt(lambda: args[0].is_secure is True, default=False)
             context = unjudged(args[0], name, secure=secure)._replace(failure=describe_failure())
         if context is None:
@@ -79,5 +79,5 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
 
 
 def operation_name(method: str) -> str:
-    """Return what the operation of a method without a row is called."""
+    """Return the name of the operation of a method without a row."""
     return method[:1].upper() + method[1:]

@@ -1,4 +1,4 @@
-"""What an ObsClient and its connections say about a request. Read at each call, for any of it can change."""
+"""What an ObsClient and its connections say about a request. Read at each call: any of it can change."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def operation_of(  # noqa: PLR0913, PLR0917  # what a request consists of
 
 
 def is_tls(connection: Any) -> bool:
-    """Return whether a connection is TLS. Asked of itself, not of the client: a pool hands out what was put there."""
-    connection = getattr(connection, "real_connection", connection)  # vcrpy puts one of its own before it
+    """Return whether a connection is TLS. The client does not matter: a pool may hold any."""
+    connection = getattr(connection, "real_connection", connection)  # vcrpy wraps it in one of its own
     if isinstance(connection, HTTPConnection):
         return isinstance(connection, HTTPSConnection)
     if getattr(connection, "default_port", None) == HTTPSConnection.default_port:
@@ -123,12 +123,12 @@ def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, 
 
 
 def _server(client: Any, bucket: Any) -> Any:
-    """The host of the client's requests for a bucket, as the SDK makes it."""
+    """Return the host of the client's requests for a bucket, as the SDK builds it."""
     return client.server if client.is_cname else client.calling_format.get_server(client.server, bucket)
 
 
 def _bucket_in(host: str, home: str) -> str:
-    """The bucket whose host this is, or nothing."""
+    """Return the bucket whose host this is; empty if it is no bucket's."""
     bucket = host[: -len(home) - 1]
     return bucket if host.endswith(f".{home}") and _BUCKET.fullmatch(bucket) else ""
 
@@ -143,10 +143,10 @@ def tls_gap(client: Any, connection: Any = None) -> str:
 
     Args:
         client: the ObsClient.
-        connection: the connection; without one, that which the client would open now.
+        connection: the connection; by default the one that the client would open now.
     """
     if getattr(client, "use_http_conns", False):
-        # The SDK tells requests at each request, which sets the context accordingly and checks the host name itself.
+        # The SDK passes ssl_verify on with each request, and the requests library checks the host name too.
         return "" if client.ssl_verify else unreported_gap(client, "unverified-tls")
     # Not ssl_verify, which the SDK reads only when it makes the context.
     context = client.context if connection is None else getattr(connection, "_context", client.context)
@@ -176,7 +176,7 @@ def _proxy(client: Any, bucket: Any, redirect: tuple[Any, Any] | None, *, secure
 
 
 def _proxy_of_session(session: Any, url: str) -> str:
-    # Asked of requests itself: its own settings, the environment with its exceptions, and ALL_PROXY.
+    # As requests chooses it: from its own settings, the environment with NO_PROXY, and ALL_PROXY.
     from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed
 
     from requests.utils import select_proxy  # noqa: PLC0415  # the SDK has imported it

@@ -23,7 +23,7 @@ def log_hook(_: str, function: Function) -> Function:
             if len(args) > 1 and is_enabled() and _is_redacted(log_client, *args):
                 message, values = redact_message(args[1], args[2:])
                 args = (args[0], message, *values)
-        except Exception:  # noqa: BLE001  # a bug of ours must never break a call
+        except Exception:  # noqa: BLE001  # a bug in the guard must never break a call
             log_failure("redact the log of ObsClient", "it is logged as it is")
         return function(log_client, *args, **kwargs)
 

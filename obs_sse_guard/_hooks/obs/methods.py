@@ -16,12 +16,11 @@ from obs_sse_guard._hooks.obs.arguments import (
     is_ordinary,
     items,
     keys_as_values,
-    names_sse,
     positions,
 )
 from obs_sse_guard._hooks.obs.calls import describing_hook, operation_name
 from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
-from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard.rules import Encryption, Operation
@@ -141,7 +140,7 @@ class _Describer:
         return self._describe(client, given, args, kwargs)
 
     def _is_proper(self, given: Kwargs) -> bool:
-        """Whether the SDK sends all SSE objects of a call, as headers."""
+        """Return whether the SDK sends all SSE objects of a call as headers."""
         holder = given
         if self._method.carrier:
             holder = given.get(self._method.carrier, _NOTHING)
@@ -247,7 +246,7 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
 
 
 def _dropped(method: Method, intents: dict[str, Intent], holder_headers: SSEHeaders) -> tuple[str, ...]:
-    """The SSE arguments that the SDK would ignore, leaving the object unencrypted."""
+    """Return the SSE arguments that the SDK would ignore, leaving the object unencrypted."""
     reads = () if method.raw else (method.target, method.source)
     ignored = [
         argument

@@ -11,7 +11,6 @@ from obs_sse_guard._hooks.obs.arguments import items
 from obs_sse_guard._hooks.obs.client import destination, operation_of, proxy_of, request_context, unjudged, upload_key
 from obs_sse_guard._policy.headers import encryption_of, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
-from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
@@ -23,7 +22,7 @@ __all__ = ["record_response"]
 
 
 def record_response(client: Any, request: Request, response: Any) -> None:
-    """Remember what a response shows.
+    """Record SSE-KMS uploads, and report an SSE-KMS object that was read over plaintext.
 
     Args:
         client: the ObsClient.
@@ -36,8 +35,7 @@ def record_response(client: Any, request: Request, response: Any) -> None:
 
 
 def _unread(client: Any, request: Request, _: Any) -> RequestContext:
-    name = attempt(lambda: to_text(request.sdk_method or request.method), "request")
-    return unjudged(client, name, secure=request.plaintext is None)._replace(answered=True)
+    return unjudged(client, request.call, secure=request.plaintext is None)._replace(answered=True)
 
 
 @judging(_unread)

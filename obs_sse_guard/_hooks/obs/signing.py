@@ -1,4 +1,4 @@
-"""Hooks on signing: nothing is sent, but what is handed on decides what will be."""
+"""Hooks on signing: nothing is sent yet, but what is signed here is sent later, without the SDK."""
 
 from __future__ import annotations
 

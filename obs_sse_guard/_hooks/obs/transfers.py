@@ -1,4 +1,4 @@
-"""Hooks on the SDK's worker threads, which swallow what is raised there: the caller is given the refusal."""
+"""Hooks on the SDK's worker threads, which swallow exceptions: a refusal is raised in the caller's thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFUSAL = "_obs_sse_guard_refusal"
 
 
 def part_hook(_: str, function: Function) -> Function:
-    """Make the hook of what transfers one part: it raises a refusal again behind the SDK's ``except Exception``."""
+    """Make the hook of a part's transfer, which raises a refusal again after the SDK's ``except Exception``."""
     expect_parameters(function, "self part")
 
     def hook(operation: Any, part: Any, *args: Any, **kwargs: Any) -> Any:
@@ -33,7 +33,7 @@ def part_hook(_: str, function: Function) -> Function:
 
 
 def task_hook(_: str, function: Function) -> Function:
-    """Make the hook of what runs a task: it notes a refusal on the progress object that ``downloadFiles`` returns."""
+    """Make the hook of a task, which notes a refusal on the progress object that ``downloadFiles`` returns."""
     expect_parameters(function, "obsClient func key taskCallback state")
 
     def hook(  # the SDK's parameters, by the SDK's names
@@ -57,7 +57,7 @@ def task_hook(_: str, function: Function) -> Function:
 
 
 def tasks_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``downloadFiles``: its caller is given the refusal of any task, once all have ended."""
+    """Make the hook of ``downloadFiles``, which raises the refusal of any task once all have ended."""
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         state = function(*args, **kwargs)

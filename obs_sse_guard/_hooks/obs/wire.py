@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import expect_parameters, judging
-from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse, names_sse
+from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.obs.arguments import holds_key, is_ordinary, items, keys_as_values, may_hold_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
@@ -26,7 +26,7 @@ from obs_sse_guard._hooks.obs.client import (
 )
 from obs_sse_guard._hooks.obs.responses import record_response
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import header_names, parse_headers
+from obs_sse_guard._policy.headers import header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.failure import attempt
@@ -60,8 +60,9 @@ class Request:
 
     Attributes:
         arguments: the arguments of ``_make_request_with_retry``, in order; most other names are these.
-        parameters: its ``pathArgs``, looked at after every request.
-        plaintext: the connection it left over in plaintext, if it did, and the redirect that led there or ``None``.
+        parameters: its ``pathArgs`` once more, for quick access: they are read after every request.
+        plaintext: the plaintext connection that it left over, with the redirect that led there or ``None``; over TLS
+            ``None``.
     """
 
     arguments: Args = (None, "", *[None] * 12)
@@ -76,6 +77,11 @@ class Request:
     sdk_method = _argument("methodName")
     extension_headers = _argument("extensionHeaders")
 
+    @property
+    def call(self) -> str:
+        """The method that the application called; the HTTP method where that is unknown."""
+        return attempt(lambda: to_text(self.sdk_method or self.method or "request"), "request")
+
     def with_headers(self, headers: Any) -> Request:
         """Return the request with the headers that it leaves with."""
         arguments = dict(zip(_REQUEST_PARAMETERS.split(), self.arguments))
@@ -85,17 +91,9 @@ class Request:
         return request
 
 
-# The innermost request under way. The SDK sends in the thread that asks, and hands the method and the parameters no
-# further than to where the path is built.
+# The innermost request under way, for the connection hook: the SDK passes neither the method nor the parameters on to
+# the connection.
 _current: ContextVar[Request | None] = ContextVar("obs_sse_guard_request", default=None)
-
-
-class _Abort(BaseException):
-    """Carries a refusal out of the SDK's retry loop, which retries every `Exception` for seconds."""
-
-    def __init__(self, error: SSETransportError) -> None:
-        super().__init__()
-        self.error = error
 
 
 # --- the request: before the retry loop, and before anything is logged or read -----------------
@@ -105,7 +103,7 @@ def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
     expect_parameters(function, _REQUEST_PARAMETERS)
 
-    def hook(  # noqa: PLR0913, PLR0917  # the SDK's; to take *args instead costs 2 % of a call
+    def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
         client: Any,
         methodType: Any,  # noqa: N803
         bucketName: Any,  # noqa: N803
@@ -131,7 +129,7 @@ def request_hook(_: str, function: Function) -> Function:
         send = functools.partial(function, **more) if more else function  # parameters of a later release
         context = None
         secure = False
-        try:  # most requests have no more than harmless headers, which is asked here without a call
+        try:  # inline, to save a call: most requests have only harmless headers
             secure = client.is_secure
             is_harmless = not (pathArgs or extensionHeaders or objectKey == FETCH_JOB)
             if is_harmless and headers:
@@ -139,7 +137,7 @@ def request_hook(_: str, function: Function) -> Function:
                 for name in headers:
                     if "ncryption" in headers[name]:
                         is_harmless = False
-        except Exception:  # noqa: BLE001  # headers or a client of the application's own making
+        except Exception:  # noqa: BLE001  # custom headers or a custom client
             is_harmless = False
         if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
             context = _describe(client, request, secure)
@@ -156,8 +154,8 @@ def _send(send: Function, client: Any, request: Request) -> Any:
     token = _current.set(request)
     try:
         answer = send(*request.arguments)
-    except _Abort as abort:
-        # Without the frames of the SDK: what it was doing when the connection hook stopped it is of no use.
+    except Abort as abort:
+        # Without the frames of the SDK, which do not help to find the call.
         raise abort.error.with_traceback(None) from None
     finally:
         _current.reset(token)
@@ -166,7 +164,7 @@ def _send(send: Function, client: Any, request: Request) -> Any:
     return answer
 
 
-# Names that most requests have and no others: one look at a set instead of a search in text.
+# The names that most requests have: a set is faster to check than text.
 _HARMLESS = (
     "Accept-Encoding", "Authorization", "Connection", "Content-Length", "Content-MD5", "Content-Type", "Date", "Host",
     "Proxy-Connection", "Range", "User-Agent", "x-amz-date", "x-obs-date",
@@ -185,7 +183,7 @@ _KEY_IN_METADATA = re.compile("meta-.*ncryption")
 def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
     client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, connection: Any = None
 ) -> bool:
-    """A quick test that most requests do not pass. It may err only towards a closer look."""
+    """Return whether a request needs a closer look. Most do not; the test may err only towards one."""
     try:
         if (
             key == FETCH_JOB
@@ -200,12 +198,12 @@ def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
         if may_hold_sse(headers):
             return True
         return names_sse(headers) and not (secure and _is_safe_transport(client, headers, connection))
-    except Exception:  # noqa: BLE001  # headers or a client of the application's own making
+    except Exception:  # noqa: BLE001  # custom headers or a custom client
         return True
 
 
 def _is_safe_transport(client: Any, headers: Any, connection: Any) -> bool:
-    """Whether headers that name encryption are in their place, over TLS without a gap that was not reported yet."""
+    """Return whether encryption headers are where they belong and TLS has no gap that is not reported yet."""
     names = "\n".join(headers).lower()
     if "%" in names or ("meta-" in names and _KEY_IN_METADATA.search(names)):  # "%": it may be encoded
         return False
@@ -213,8 +211,7 @@ def _is_safe_transport(client: Any, headers: Any, connection: Any) -> bool:
 
 
 def _unjudged(client: Any, request: Request, secure: Any, _connection: Any = None) -> RequestContext:
-    name = attempt(lambda: to_text(request.sdk_method or request.method or "request"), "request")
-    return unjudged(client, name, secure=secure is True)
+    return unjudged(client, request.call, secure=secure is True)
 
 
 @judging(_unjudged)
@@ -238,7 +235,7 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
     operation = operation_of(client, to_text(request.method), request.bucket, request.key, parameters, headers)
     return request_context(
         client,
-        to_text(request.sdk_method or request.method or "request"),
+        request.call,
         operation,
         request.bucket,
         secure=bool(secure),
@@ -252,7 +249,7 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
 
 
 def _body_items(request: Request) -> Iterator[tuple[Any, Any]]:
-    """The headers that a fetch job carries in its JSON: the one body that is ever looked at."""
+    """Yield the headers in the JSON of a fetch job, the only body that is ever read."""
     if request.key != FETCH_JOB or request.method != "POST" or not isinstance(request.body, (str, bytes)):
         return
     try:
@@ -287,9 +284,9 @@ def connection_hook(_: str, function: Function) -> Function:
         if not redirect:
             try:  # the request hook has judged the client's own context
                 is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
-            except AttributeError:  # a client of the application's own making
+            except AttributeError:  # a custom client
                 is_judged = False
-            if is_judged or _is_ordinary(connection, header):
+            if is_judged or _is_plaintext_without_sse(connection, header):
                 return chosen
         context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
@@ -299,8 +296,8 @@ def connection_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _is_ordinary(connection: Any, headers: Any) -> bool:
-    """Whether a request leaves in plaintext without a word of encryption. Its values are text by now."""
+def _is_plaintext_without_sse(connection: Any, headers: Any) -> bool:
+    """Return whether a request surely leaves in plaintext and names no encryption. Its values are text by now."""
     request = _current.get()
     if request is None or request.parameters or request.key == FETCH_JOB or type(connection) is not HTTPConnection:
         return False
@@ -321,7 +318,7 @@ def _describe_hop(
     host, port = destination(client, connection, request.bucket, redirect)
     home = server_host(client.server)
     other_host = redirect is not None and host != home
-    # Another host makes even a secure hop a matter of more than TLS.
+    # To another host, a key matters even over TLS.
     private = secure and not other_host
     if redirect is not None and not _may_carry_sse(client, private, *sent):
         return None
@@ -347,4 +344,4 @@ def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
         if _current.get() is None:
             raise  # a private call, with no retry loop around it and no request hook to unpack an abort
-        raise _Abort(error) from None
+        raise Abort(error) from None  # an `Exception` would be retried for seconds

@@ -1,4 +1,4 @@
-"""Header objects drop an SSE argument of another type when they are made, before any call."""
+"""Header objects drop an SSE argument of an unexpected type in their constructor, before any call."""
 
 from __future__ import annotations
 

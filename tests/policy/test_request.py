@@ -1,0 +1,40 @@
+"""The request context: its host as a URL, and as it is compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from obs_sse_guard._policy.request import normalize_host
+from tests.support.contexts import request
+
+
+@pytest.mark.parametrize(
+    ("secure", "host", "port", "endpoint", "https_url"),
+    [
+        (False, "obs.test", 80, "http://obs.test", "https://obs.test"),
+        (False, "obs.test", 443, "http://obs.test:443", "https://obs.test"),
+        (True, "obs.test", 443, "https://obs.test", "https://obs.test"),
+        (True, "obs.test", 80, "https://obs.test:80", "https://obs.test"),
+        (False, "obs.test", None, "http://obs.test", "https://obs.test"),
+        (False, "::1", 8080, "http://[::1]:8080", "https://[::1]"),
+        (False, "", None, "http://", "https://..."),
+    ],
+)
+def test_the_endpoint_as_a_url(secure: bool, host: str, port: int | None, endpoint: str, https_url: str) -> None:
+    context = request(secure=secure, host=host, port=port)
+    assert (context.endpoint, context.https_url) == (endpoint, https_url)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("OBS.Test.", "obs.test"),
+        (b"OBS.test", "obs.test"),
+        (" [::1] ", "::1"),
+        ("", ""),
+        (None, ""),
+        (b"", ""),
+    ],
+)
+def test_a_host_is_compared_in_one_form(host: object, expected: str) -> None:
+    assert normalize_host(host) == expected
