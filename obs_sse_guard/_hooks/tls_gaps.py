@@ -42,8 +42,7 @@ def context_gap(context: Any) -> str:
 
 def unreported_context_gap(client: Any, context: Any) -> str:
     """Return `context_gap`, or nothing if it was reported for this client; see `unreported_gap`."""
-    noted = _reported.get(client)
-    if noted == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):
+    if _reported.get(client) == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):
         return ""  # the hot path
     gap = context_gap(context)
     return gap and unreported_gap(client, gap)

@@ -311,6 +311,7 @@ def test_a_dict_is_masked_in_a_copy() -> None:
         ({"key": KEY}, MASK),
         (None, None),
         ("", ""),
+        (b"", b""),
         (False, False),
     ],
 )
@@ -477,7 +478,7 @@ def test_an_error_whose_traceback_shows_one_with_a_key_is_replaced(error: Except
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="an older Python shows no groups")
 def test_a_group_of_errors_is_replaced() -> None:
-    record = _traceback(ExceptionGroup("failed", [ValueError("a"), _QUOTING]))  # type: ignore[name-defined]  # noqa: F821
+    record = _traceback(ExceptionGroup("failed", [ValueError("a"), _with_context(_QUOTING)]))  # type: ignore[name-defined]  # noqa: F821
     assert KEY not in str(record.exc_text)
     assert f"ValueError: {S3_KEY_HEADER}: {MASK}" in str(record.exc_text)
 

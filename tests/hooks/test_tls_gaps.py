@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from obs_sse_guard._hooks.tls_gaps import context_gap, mark_reported, unreported_gap
+from obs_sse_guard._hooks.tls_gaps import context_gap, mark_reported, unreported_context_gap, unreported_gap
 from tests.support.contexts import put_with_key
 from tests.support.guard import MODE, POLICY
 
@@ -53,6 +53,22 @@ def test_a_gap_is_reported_once_per_client(gap: str) -> None:
     _report(client, gap)
     assert unreported_gap(client, gap) == ""
     assert unreported_gap(_Client(), gap) == gap
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        _context(host=False, certificate=True),
+        SimpleNamespace(check_hostname=False, verify_mode=ssl.CERT_REQUIRED),
+    ],
+)
+def test_another_gap_of_the_same_client_is_reported(context: Any) -> None:
+    client = _Client()
+    assert unreported_context_gap(client, context) == "unverified-host"
+    _report(client, "unverified-host")
+    assert unreported_context_gap(client, context) == ""
+    context.verify_mode = ssl.CERT_NONE
+    assert unreported_context_gap(client, context) == "unverified-tls"
 
 
 def test_a_change_of_the_policy_counts_only_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
