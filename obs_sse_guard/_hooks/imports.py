@@ -23,6 +23,11 @@ _REMOVED = (
     "are not guarded. Call obs_sse_guard.install() to restore it."
 )
 
+_RELOADED = (
+    "obs_sse_guard: {} is reloaded. Its new classes and functions are not guarded until obs_sse_guard.install() is "
+    "called."
+)
+
 
 def is_imported(name: str) -> bool:
     """Return whether a module is imported, and its import has finished."""
@@ -42,12 +47,12 @@ def _is_initializing(name: str) -> bool:
 class _Finder:
     """The finder in ``sys.meta_path``, which holds the only reference to it: its deletion reveals the removal."""
 
-    def __init__(self, before_import: Callable[[str], None]) -> None:
+    def __init__(self, before_import: Callable[[str, object], None]) -> None:
         self._before_import = before_import
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+    def find_spec(self, name: str, _path: object = None, target: object = None) -> None:
         """Notice that Python looks for a module. Never find anything."""
-        self._before_import(name)
+        self._before_import(name, target)
 
 
 class ImportWatcher:
@@ -116,9 +121,11 @@ class ImportWatcher:
         """Set whether the next import calls back even if it brings no watched module."""
         (self._again.add if again else self._again.discard)(name)
 
-    def _before_import(self, name: str) -> None:
+    def _before_import(self, name: str, reloaded: object) -> None:
         if name in self._modules and name not in sys.modules:
             self._register(name)
+        elif name in self._modules and reloaded is not None:
+            warn_once(_RELOADED.format(name))
         self._catch_up()
 
     def _catch_up(self) -> None:

@@ -49,6 +49,13 @@ FIXES: tuple[Fix, ...] = (
         "hooks/test_import_order.py::test_a_finder_that_is_removed_warns_and_install_restores_it",
     ),
     Fix(
+        "an SDK that is reloaded warns",
+        "_hooks/imports.py",
+        "elif name in self._modules and reloaded is not None:",
+        "elif False:",
+        "hooks/test_import_order.py::test_reloaded_classes_are_reported_off_and_can_be_hooked_again",
+    ),
+    Fix(
         "an import finder that is removed shows in status()",
         "_hooks/installer.py",
         'return "pending" if self._watcher.is_watching() else "off"',
@@ -142,6 +149,13 @@ FIXES: tuple[Fix, ...] = (
         "cli/run/test_run.py::test_a_bare_python_is_this_one",
     ),
     Fix(
+        "run: an option in the first line of a script is named",
+        "_cli/run.py",
+        'if first.startswith(b"#!") else []',
+        "if False else []",
+        "cli/run/test_run.py::test_an_option_in_the_first_line_of_a_script_is_named",
+    ),
+    Fix(
         "run --require: a Python without the guard does not run",
         "_bootstrap/sitecustomize.py",
         'if "_OBS_SSE_GUARD_REQUIRE" in os.environ:',
@@ -190,6 +204,13 @@ FIXES: tuple[Fix, ...] = (
         "secure = _is_tls(connection)",
         "secure = True",
         "hooks/botocore/test_connections.py::test_a_plaintext_connection_for_an_https_url",
+    ),
+    Fix(
+        "botocore: the socket of a connection decides whether it is TLS",
+        "_hooks/botocore/wire.py",
+        'return hasattr(connection.sock, "getpeercert")',
+        "return connection.default_port == HTTPS_PORT",
+        "hooks/botocore/test_connections.py::test_a_tls_connection_whose_socket_is_plaintext",
     ),
     Fix(
         "aiobotocore: the connector decides whether TLS verifies",

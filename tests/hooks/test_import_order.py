@@ -149,15 +149,21 @@ def test_warnings_as_errors_do_not_break_the_import() -> None:
     assert run(code, OBS_SSE_GUARD="enforced") == "True"
 
 
-def test_reloaded_classes_are_reported_off_and_can_be_hooked_again() -> None:
-    code = """
-    import importlib, obs_sse_guard, obs.client
-    importlib.reload(obs.client)
-    print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+@pytest.mark.parametrize(
+    ("module", "hook"), [("obs.client", "ObsClient.putContent"), ("botocore.endpoint", "Endpoint._send")]
+)
+def test_reloaded_classes_are_reported_off_and_can_be_hooked_again(module: str, hook: str) -> None:
+    code = f"""
+    import importlib, obs_sse_guard, warnings, {module}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        importlib.reload({module})
+    print([str(w.message).split('. ')[0] for w in caught if issubclass(w.category, obs_sse_guard.SSEGuardWarning)])
+    print(obs_sse_guard.status()['{module}.{hook}'])
     obs_sse_guard.install()
-    print(obs_sse_guard.status()['obs.client.ObsClient.putContent'])
+    print(obs_sse_guard.status()['{module}.{hook}'])
     """
-    assert run(code).splitlines() == ["off", "active"]
+    assert run(code).splitlines() == [f"['obs_sse_guard: {module} is reloaded']", "off", "active"]
 
 
 @pytest.mark.parametrize(

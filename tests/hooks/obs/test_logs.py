@@ -77,7 +77,8 @@ def log(request: pytest.FixtureRequest) -> Iterator[_Lines]:
     logger = logging.getLogger(f"obs-sdk-{request.node.name}")
     logger.addHandler(handler)
     yield handler
-    logger.removeHandler(handler)
+    # pytest adds a handler to a logger that exists and does not propagate. mutmut runs the tests twice in one process.
+    logging.Logger.manager.loggerDict.pop(logger.name)
 
 
 def _attach(client: Any, request: pytest.FixtureRequest) -> None:
