@@ -89,10 +89,15 @@ EXPLAINED = {
     'labels = suffix.strip("XX.XX").split(".")': _LOWER_CASE,
     'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", None)]': _NO_FOLDERS,
     'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", )]': _NO_FOLDERS,
-    'if _reported.get(None) == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):': _FASTER,
-    'if _reported.get(client) == "XXunverified-hostXX" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):': _FASTER,
-    'if _reported.get(client) == "UNVERIFIED-HOST" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):': _FASTER,
-    'if _reported.get(client) == "unverified-host" and type(None) is _PLAIN_CONTEXT and _verify_mode(context):': _FASTER,
+    (
+        'if _reported.get(None) == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):'
+    ): _FASTER,
+    (
+        'if _reported.get(client) == "UNVERIFIED-HOST" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):'
+    ): _FASTER,
+    (
+        'if _reported.get(client) == "unverified-host" and type(None) is _PLAIN_CONTEXT and _verify_mode(context):'
+    ): _FASTER,
     'text = "XX\\nXX".join(text for one in _chain(error) for text in _written(one))': (
         "Equivalent: no name of a key begins in one text and ends in the next."
     ),

@@ -554,3 +554,10 @@ def test_with_require_a_guard_that_fails_stops_the_program_without_stderr_too(br
 def test_a_guard_that_fails_without_stderr_breaks_nothing(broken: tuple[str, ...]) -> None:
     done = run(*GUARD, *broken, "sh", "-c", 'exec "$@" 2>&-', "sh", *RAN)
     assert (done.returncode, done.stdout) == (0, "set\n")
+
+
+def test_a_script_that_cannot_be_read_has_no_first_line(tmp_path: Path) -> None:
+    assert run_command._shebang("no-such-program") == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutil.which", lambda _: str(tmp_path))
+        assert run_command._shebang("a folder") == []

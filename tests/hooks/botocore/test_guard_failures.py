@@ -185,7 +185,7 @@ def test_a_client_with_an_unknown_service_is_let_through(
 
 @each_sdk
 @pytest.mark.parametrize("trusted", ["", "127.0.0.1"])
-@pytest.mark.parametrize("proxy", ["http://[::1", "http://:3128", "http://exa mple"])
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://:3128"])
 def test_an_unknown_proxy_disables_no_rule(
     proxy: str,
     trusted: str,

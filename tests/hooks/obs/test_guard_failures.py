@@ -12,6 +12,8 @@ from obs import convertor
 from obs.ilog import NoneLogClient
 
 from obs_sse_guard import SSETransportError
+from obs_sse_guard._hooks.hook import never_raises
+from obs_sse_guard._hooks.obs import wire
 from tests.support.guard import AUDIT, POLICY, TRUSTED
 from tests.support.obs_calls import (
     BUCKET,
@@ -20,6 +22,7 @@ from tests.support.obs_calls import (
     needs_https,
     needs_requests,
     open_client,
+    passes_raw_headers,
     put_sse_c,
     refused_at_once,
 )
@@ -139,6 +142,8 @@ def test_a_failure_in_the_wire_hooks_alone_is_reported(
 ) -> None:
     monkeypatch.setattr("obs_sse_guard._hooks.obs.wire.destination", _broken)
     with open_client("v2", http) as client:
+        if not passes_raw_headers(client):
+            pytest.skip("this release of the SDK passes no raw headers")
         header = {"x-amz-server-side-encryption": "kms"}
         assert client.deleteObject(BUCKET, OBJECT, extensionHeaders=header).status == 204
     assert rules(caplog) == ["kms-in-clear", "cannot-judge"]
@@ -194,3 +199,12 @@ def test_an_unknown_proxy_does_not_matter_to_tls(
         monkeypatch.setattr("obs_sse_guard._hooks.obs.client._proxy", _broken)
         assert put_sse_c(client).status == 200
     assert not caplog.records
+
+
+def test_a_name_that_may_be_encoded_is_looked_at_closely() -> None:
+    assert not wire._is_safe_transport(None, {"x-obs%2Dserver-side-encryption": "kms"}, None)
+
+
+def test_a_failure_of_what_judges_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert never_raises("read it")(_broken)() is None
+    assert "could not read it" in caplog.text

@@ -106,10 +106,8 @@ def test_a_value_that_cannot_be_judged_does_not_break_the_object(caplog: pytest.
         def __bool__(self) -> bool:
             raise LookupError
 
-    assert obs.PutObjectHeader(contentType="text/plain", sseHeader=Odd()) == {
-        "contentType": "text/plain",
-        "isAttachCrc64": False,
-    }
+    made = obs.PutObjectHeader(contentType="text/plain", sseHeader=Odd())
+    assert (made["contentType"], made.get("sseHeader")) == ("text/plain", None)
     assert rules(caplog) == ["cannot-judge"]
 
 
