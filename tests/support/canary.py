@@ -226,7 +226,7 @@ _ESDK_RELIED_ON = {
     "obs.client:_BasicClient._rename_response_headers": _ANSWERS,
     "obs.client:_BasicClient._parse_xml_internal": _ANSWERS,
     "obs.convertor:Convertor.trans_get_extension_headers": _NAMES,
-    "obs.convertor:Convertor.trans_set_bucket_fetch_job": "_hooks/obs/wire.py, _body_items: the only body that is read",
+    "obs.convertor:Convertor.trans_set_bucket_fetch_job": "_hooks/obs/wire.py, _headers_in_body: the only body that is read",
     "obs.convertor:Convertor._put_key_value": _NAMES,
     "obs.extension:_download_files": _THREADS,
     "obs.bulktasks:ExecuteProgress": _THREADS,
