@@ -112,6 +112,9 @@ EXPLAINED = {
         "name: _mask(entry) if is_key_name(name) else _redacted(entry, depth + 2) for name, entry in [*value.items()]"
     ): _DEPTH,
     "return kind([_redacted(one, depth + 2) for one in [*value]])": _DEPTH,
+    "self._notes[key] = weakref.ref(owner, lambda _: notes.pop(key, )), value": (
+        "The note is there until this removes it; the default is a precaution."
+    ),
     "self.reported = None": _TRUTH,
     "caller = caller_id() if (calls) or True else 0": _FASTER,
     "caller = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
