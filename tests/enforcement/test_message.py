@@ -63,6 +63,11 @@ def test_a_key_is_mentioned_only_if_there_is_one() -> None:
     )
 
 
+def test_the_headline_of_what_is_dropped_before_there_is_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    assert _headline(request(host="", dropped=("sseHeader",))) == "refused PutObject [sse-dropped]"
+
+
 def test_the_fix_is_about_the_finding() -> None:
     sdk = SDK("an SDK", lambda context, finding: f"mend {finding} of {context.host}")
     with pytest.raises(SSETransportError) as refused:

@@ -45,6 +45,7 @@ _OLDER_PYTHON = "Only Python 3.9 and 3.10 use the fallback; there the tests of t
 _FASTER = "Equivalent: the branch only saves time."
 _LOWER_CASE = "Equivalent: the text is in lower case, without an X."
 _NO_FOLDERS = "Equivalent: a module that raises here has no folders either."
+_DEPTH = "The depth is arbitrary, but bounded; what is deeper is redacted as text."
 _AFTER_A_NAME = "Equivalent: a name stands before the value, so that its end is never 0."
 _BEFORE_A_VALUE = "Equivalent: a separator stands before the value, and none ends like this."
 EXPLAINED = {
@@ -89,17 +90,30 @@ EXPLAINED = {
     'labels = suffix.strip("XX.XX").split(".")': _LOWER_CASE,
     'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", None)]': _NO_FOLDERS,
     'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", )]': _NO_FOLDERS,
-    (
-        'if _reported.get(None) == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):'
-    ): _FASTER,
-    (
-        'if _reported.get(client) == "UNVERIFIED-HOST" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):'
-    ): _FASTER,
-    (
-        'if _reported.get(client) == "unverified-host" and type(None) is _PLAIN_CONTEXT and _verify_mode(context):'
-    ): _FASTER,
+    **dict.fromkeys(
+        (
+            f"if {look} and type({context}) is _PLAIN_CONTEXT and _verify_mode(context):"
+            for look, context in (
+                ('_reported.get(None) == "unverified-host"', "context"),
+                ('_reported.get(client) == "XXunverified-hostXX"', "context"),
+                ('_reported.get(client) == "UNVERIFIED-HOST"', "context"),
+                ('_reported.get(client) == "unverified-host"', "None"),
+            )
+        ),
+        _FASTER,
+    ),
     'text = "XX\\nXX".join(text for one in _chain(error) for text in _written(one))': (
         "Equivalent: no name of a key begins in one text and ends in the next."
+    ),
+    "def _redacted(value: Any, depth: int = 1) -> Any:": _DEPTH,
+    "if kind is dict and depth <= _MAX_DEPTH:": _DEPTH,
+    "if kind in _SEQUENCES and depth <= _MAX_DEPTH:": _DEPTH,
+    (
+        "name: _mask(entry) if is_key_name(name) else _redacted(entry, depth + 2) for name, entry in [*value.items()]"
+    ): _DEPTH,
+    "return kind([_redacted(one, depth + 2) for one in [*value]])": _DEPTH,
+    "self._notes[key] = weakref.ref(owner, lambda _: notes.pop(key, )), value": (
+        "The note is there until this removes it; the default is a precaution."
     ),
     "self.reported = None": _TRUTH,
     "caller = caller_id() if (calls) or True else 0": _FASTER,

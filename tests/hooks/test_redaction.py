@@ -328,6 +328,7 @@ def test_the_value_of_a_key_keeps_its_kind(value: Any, expected: Any) -> None:
         ("%s", ([("a", "b"), (S3_KEY_HEADER, KEY)],)),
         ("%s", ({(S3_KEY_HEADER, "a"): "b", S3_KEY_HEADER: KEY},)),
         ("%(SSECustomerKey)s", ({"SSECustomerKey": KEY},)),
+        (f"{S3_KEY_HEADER}: %(value)s", ({"value": KEY},)),
         ("%s: %s", (S3_KEY_HEADER, KEY)),
         ("Adding (%s, %s)", (S3_KEY_HEADER.encode(), KEY.encode())),
         (f"{S3_KEY_HEADER}: %s, %d", (KEY, 1)),
@@ -359,6 +360,8 @@ def test_arguments_that_do_not_fit_are_masked_too() -> None:
     assert (message, args) == ("%d %d", ({S3_KEY_HEADER: MASK},))
     message, args = redact_message("%d %d", (_Worded(f"'SSECustomerKey': '{KEY}'"),))
     assert (message, repr(args)) == ("%d %d", f"('SSECustomerKey': '{MASK}',)")
+    message, args = redact_message("%d %d", ((S3_KEY_HEADER, KEY),))
+    assert (message, args) == ("%d %d", ((S3_KEY_HEADER, MASK),))
     for name in (S3_KEY_HEADER.encode(), _Worded("SSECustomerKey")):
         message, args = redact_message("%d %d", ({name: KEY, "a": "SSECustomerKey"},))
         assert (message, args) == ("%d %d", ({name: MASK, "a": "SSECustomerKey"},))
@@ -521,6 +524,12 @@ def test_a_quoted_header_value_is_masked(key: str, quoter: str) -> None:
 def test_a_quoted_header_value_of_bytes_is_masked(value: bytes) -> None:
     record = _traceback(ValueError(f"Invalid header value {bytes(value)!r}"), {S3_KEY_HEADER: value})
     assert str(record.exc_text).endswith(f"ValueError: Invalid header value b'{MASK}'")
+
+
+def test_of_two_quoted_values_the_longer_one_is_masked() -> None:
+    headers = {S3_KEY_HEADER: "zzzzzzzz", "x-amz-copy-source-" + S3_KEY_HEADER[6:]: "a-zzzzzzzz-b"}
+    record = _traceback(ValueError("Invalid header value: a-zzzzzzzz-b"), headers)
+    assert str(record.exc_text).endswith(f"ValueError: Invalid header value: {MASK}")
 
 
 def test_a_value_that_is_too_short_for_a_key_is_left() -> None:
