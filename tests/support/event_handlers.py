@@ -16,20 +16,28 @@ def _add_parameters_in_place(params: dict[str, Any], **_: Any) -> None:
     params.update(customer())
 
 
-def _add_to_dict(params: dict[str, Any], **_: Any) -> None:
-    params["headers"].update(raw_headers("SSE-C"))
+def _adding_to_dict(headers: dict[str, str]) -> Callable[..., None]:
+    def add(params: dict[str, Any], **_: Any) -> None:
+        params["headers"].update(headers)
+
+    return add
 
 
-def add_to_request(request: Any, **_: Any) -> None:
-    """Add the headers of SSE-C to a request that is about to be signed or sent."""
-    for name, value in raw_headers("SSE-C").items():
-        request.headers[name] = value
+def _adding_to_request(headers: dict[str, str]) -> Callable[..., None]:
+    def add(request: Any, **_: Any) -> None:
+        for name, value in headers.items():
+            request.headers[name] = value
 
+    return add
+
+
+add_to_request = _adding_to_request(raw_headers("SSE-C"))
+"""Adds the headers of SSE-C to a request that is about to be signed or sent."""
 
 ADDERS: dict[str, Callable[..., Any]] = {
     "provide-client-params": _add_parameters,
     "before-parameter-build": _add_parameters_in_place,
-    "before-call": _add_to_dict,
+    "before-call": _adding_to_dict(raw_headers("SSE-C")),
     "request-created": add_to_request,
     "before-sign": add_to_request,
     "before-send": add_to_request,
@@ -44,22 +52,13 @@ def _add_metadata_parameters(params: dict[str, Any], **_: Any) -> None:
     params["Metadata"] = raw_headers("SSE-C")
 
 
-def _add_metadata_to_dict(params: dict[str, Any], **_: Any) -> None:
-    params["headers"].update(METADATA)
-
-
-def _add_metadata_to_request(request: Any, **_: Any) -> None:
-    for name, value in METADATA.items():
-        request.headers[name] = value
-
-
 METADATA_ADDERS: dict[str, Callable[..., Any]] = {
     "provide-client-params": _add_metadata_parameters,
     "before-parameter-build": _add_metadata_parameters,
-    "before-call": _add_metadata_to_dict,
-    "request-created": _add_metadata_to_request,
-    "before-sign": _add_metadata_to_request,
-    "before-send": _add_metadata_to_request,
+    "before-call": _adding_to_dict(METADATA),
+    "request-created": _adding_to_request(METADATA),
+    "before-sign": _adding_to_request(METADATA),
+    "before-send": _adding_to_request(METADATA),
 }
 
 
