@@ -78,7 +78,7 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
         names = "\n".join(params)
         if "Metadata" in names and names_sse(params.get("Metadata") or ()):
             return is_s3(client)  # a misplaced key matters over any transport
-        if "SSE" not in names and "Encryption" not in names and not (kms_uploads and operation == "UploadPart"):
+        if "SSE" not in names and "Encryption" not in names and not (operation == "UploadPart" and kms_uploads):
             return False
         if is_safe_transport(client._endpoint, client._endpoint.host):
             return False
