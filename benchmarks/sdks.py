@@ -172,12 +172,12 @@ def _obs_client(scheme: str, server: Server | None, connections: int = 1) -> Any
         long_conn_mode=True,
     )
     for _ in range(0 if server else connections):
-        client.connHolder["connSet"].put(_stubbed_connection(scheme))
+        client.connHolder["connSet"].put(_stubbed_connection(client, scheme))
     return client
 
 
-def _stubbed_connection(scheme: str) -> Any:
-    """Make a connection that sends nothing and always gets the same answer."""
+def _stubbed_connection(client: Any, scheme: str) -> Any:
+    """Make a connection as the client does, but one that sends nothing and always gets the same answer."""
     response = SimpleNamespace(
         status=200,
         reason="OK",
@@ -186,8 +186,9 @@ def _stubbed_connection(scheme: str) -> Any:
         read=lambda _size=None: b"",
         close=lambda: None,
     )
-    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection: Any = kind("127.0.0.1")
+    connection: Any = http.client.HTTPConnection("127.0.0.1")
+    if scheme == "https":
+        connection = http.client.HTTPSConnection("127.0.0.1", context=client.context)
     connection.request = lambda *_args, **_kwargs: None
     connection.send = lambda *_args, **_kwargs: None
     connection.getresponse = lambda: response
