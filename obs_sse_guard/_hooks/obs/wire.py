@@ -99,6 +99,7 @@ _current: ContextVar[Request | None] = ContextVar("obs_sse_guard_request", defau
 def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
     expect_parameters(function, _REQUEST_PARAMETERS)
+    harmless = frozenset(_HARMLESS)
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
         client: Any,
@@ -131,9 +132,8 @@ def request_hook(_: str, function: Function) -> Function:
             is_harmless = type(objectKey) is str and objectKey != FETCH_JOB and "ncryption" not in objectKey
             is_harmless = is_harmless and not (pathArgs or extensionHeaders)
             if is_harmless and headers:
-                is_harmless = _are_harmless(headers)
                 for name in headers:
-                    if "ncryption" in headers[name]:
+                    if name not in harmless or "ncryption" in headers[name]:
                         is_harmless = False
         except Exception:  # noqa: BLE001  # custom headers or a custom client
             is_harmless = False
