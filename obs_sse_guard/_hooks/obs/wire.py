@@ -139,27 +139,24 @@ def request_hook(_: str, function: Function) -> Function:
             is_harmless = False
         if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
             context = _describe(client, request, secure)
-        if context is None:
-            return _send(send, client, request)
-        with enforcing(context) as reported:
-            mark_reported(client, context, reported)
-            return _send(send, client, request)
+        token = _current.set(request)
+        try:
+            if context is None:
+                answer = send(*request.arguments)
+            else:
+                with enforcing(context) as reported:
+                    mark_reported(client, context, reported)
+                    answer = send(*request.arguments)
+        except Abort as abort:
+            # Without the frames of the SDK, which do not help to find the call.
+            raise abort.error.with_traceback(None) from None
+        finally:
+            _current.reset(token)
+        if request.plaintext or request.parameters:
+            record_response(client, request, answer)
+        return answer
 
     return hook
-
-
-def _send(send: Function, client: Any, request: Request) -> Any:
-    token = _current.set(request)
-    try:
-        answer = send(*request.arguments)
-    except Abort as abort:
-        # Without the frames of the SDK, which do not help to find the call.
-        raise abort.error.with_traceback(None) from None
-    finally:
-        _current.reset(token)
-    if request.plaintext or request.parameters:
-        record_response(client, request, answer)
-    return answer
 
 
 # The names that most requests have: a set is faster to check than text.
