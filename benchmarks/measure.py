@@ -117,8 +117,8 @@ def _instructions(plan: Plan) -> Counts:
                 number = layout + _LAYOUTS * (side == "copy")
                 jobs.append((package, side, names, pool.submit(instructions.count, package, side, names, number)))
     for package, side, names, job in jobs:
-        for name, number in zip(names, job.result()):
-            counted.setdefault((package, side, name), []).append(number)
+        for name, instructions_per_call in zip(names, job.result()):
+            counted.setdefault((package, side, name), []).append(instructions_per_call)
     return {place: statistics.median(numbers) for place, numbers in counted.items()}
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
+from obs_sse_guard._hooks.botocore import methods
 from obs_sse_guard._hooks.botocore.advice import advise
-from obs_sse_guard._hooks.botocore.methods import call_context
-from obs_sse_guard._hooks.botocore.responses import record_response, report_read
+from obs_sse_guard._hooks.botocore.responses import RECORDED, record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
 from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
@@ -34,14 +34,17 @@ def _method_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self operation_name api_params")
 
     async def hook(client: Any, operation_name: Any, api_params: Any) -> Any:
-        context = call_context(AIOBOTOCORE, client, operation_name, api_params)
+        context = None
+        if methods.may_carry_sse(client, operation_name, api_params):
+            context = methods.call_context(AIOBOTOCORE, client, operation_name, api_params)
         if context is None:
             response = await function(client, operation_name, api_params)
         else:
             with enforcing(context) as reported:
                 mark_reported(getattr(client, "_endpoint", None), context, reported)
                 response = await function(client, operation_name, api_params)
-        record_response(AIOBOTOCORE, client, operation_name, api_params, response)
+        if operation_name in RECORDED:
+            record_response(AIOBOTOCORE, client, operation_name, api_params, response)
         return response
 
     return hook

@@ -72,9 +72,12 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
     try:
         verify = endpoint.http_session._verify
         # The session of aiobotocore for httpx has a context there, which may verify nothing.
-        return bool(url.startswith("https://") and (verify is True or (verify and type(verify) is str)))
-    except Exception:  # noqa: BLE001  # a custom endpoint or session
-        return False
+        if verify is True or (verify and type(verify) is str):
+            is_tls: bool = url.startswith("https://")
+            return is_tls
+    except Exception:  # noqa: BLE001, S110  # a custom endpoint or session
+        pass
+    return False
 
 
 def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool, verification: Any = None) -> str:

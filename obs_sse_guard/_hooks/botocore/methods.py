@@ -25,7 +25,7 @@ from obs_sse_guard._hooks.botocore.client import (
     unjudged_call,
     upload_of,
 )
-from obs_sse_guard._hooks.botocore.responses import record_response
+from obs_sse_guard._hooks.botocore.responses import RECORDED, record_response
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import names_sse, parse_headers
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Params = Mapping[str, Any]
 
-__all__ = ["call_context", "method_hook"]
+__all__ = ["call_context", "may_carry_sse", "method_hook"]
 
 
 def method_hook(_: str, function: Function) -> Function:
@@ -51,22 +51,27 @@ def method_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self operation_name api_params")
 
     def hook(client: Any, operation_name: Any, api_params: Any) -> Any:
-        context = call_context(BOTOCORE, client, operation_name, api_params)
+        context = None
+        if may_carry_sse(client, operation_name, api_params):
+            context = call_context(BOTOCORE, client, operation_name, api_params)
         if context is None:
             response = function(client, operation_name, api_params)
         else:
             with enforcing(context) as reported:
                 mark_reported(getattr(client, "_endpoint", None), context, reported)
                 response = function(client, operation_name, api_params)
-        record_response(BOTOCORE, client, operation_name, api_params, response)
+        if operation_name in RECORDED:
+            record_response(BOTOCORE, client, operation_name, api_params, response)
         return response
 
     return hook
 
 
-def call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
-    """Return the context of a call on an S3 client, or ``None`` if the policy cannot find anything about it."""
-    return _call_context(sdk, client, operation, params) if may_carry_sse(client, operation, params) else None
+# The parameters that most calls have, and no others. Not UploadId: of a part the record of uploads may know more.
+_are_ordinary = frozenset((
+    "Body", "Bucket", "ContentLength", "ContentMD5", "ContentType", "ContinuationToken", "Delimiter", "Key", "Prefix",
+    "Range", "VersionId",
+)).issuperset  # fmt: skip
 
 
 def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
@@ -75,6 +80,8 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
     It may err only towards a closer look.
     """
     try:
+        if _are_ordinary(params):
+            return False
         names = "\n".join(params)
         if "Metadata" in names and names_sse(params.get("Metadata") or ()):
             return is_s3(client)  # a misplaced key matters over any transport
@@ -88,7 +95,8 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
 
 
 @judging(lambda sdk, client, operation, _: unjudged_call(sdk, client, operation))
-def _call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
+def call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
+    """Return the context of a call on an S3 client, or ``None`` if the policy cannot find anything about it."""
     endpoint, service = client._endpoint, client._service_model
     if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself
         return None

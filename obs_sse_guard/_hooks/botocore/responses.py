@@ -28,15 +28,21 @@ if TYPE_CHECKING:
 
     Params = Mapping[str, Any]
 
-__all__ = ["names_kms", "record_response", "report_read"]
+__all__ = ["RECORDED", "names_kms", "record_response", "report_read"]
 
 _ENCRYPTION_HEADERS = ("x-amz-server-side-encryption", "x-obs-server-side-encryption")
 
 
 def record_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
-    """Keep track of SSE-KMS uploads, and report an SSE-KMS object that was read in plaintext."""
-    if operation not in _RECORDERS:
-        return
+    """Keep track of SSE-KMS uploads.
+
+    Args:
+        sdk: the SDK.
+        client: its client.
+        operation: one of `RECORDED`.
+        params: the parameters of the call.
+        response: what it returned.
+    """
     context = _read_response(sdk, client, operation, params, response)
     if context is not None:
         enforce(context)
@@ -67,6 +73,8 @@ _RECORDERS: dict[str, Callable[[SDK, Any, Params, Any], RequestContext | None]] 
     "CompleteMultipartUpload": _record_ended_upload,
     "AbortMultipartUpload": _record_ended_upload,
 }
+RECORDED = frozenset(_RECORDERS)
+"""The operations whose responses `record_response` reads."""
 
 
 # --- what was read --------------------------------------------------------------------------

@@ -82,7 +82,10 @@ def send_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self request")
 
     def hook(endpoint: Any, request: Any) -> Any:
-        safe = is_safe_transport(endpoint, getattr(request, "url", None))
+        try:
+            safe = is_safe_transport(endpoint, request.url)
+        except AttributeError:  # a custom request
+            safe = False
         if not may_carry_sse(request):
             response = function(endpoint, request)
         else:
@@ -118,15 +121,28 @@ class _Sending:
             raise error.error.with_traceback(None) from None  # without the frames of the HTTP client
 
 
+# The headers that most requests have, and no others: quicker to find than to search.
+_ORDINARY = frozenset((
+    "accept-encoding", "amz-sdk-invocation-id", "amz-sdk-request", "authorization", "content-encoding",
+    "content-length", "content-md5", "content-type", "expect", "host", "range", "transfer-encoding", "user-agent",
+    "x-amz-checksum-mode", "x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length",
+    "x-amz-sdk-checksum-algorithm", "x-amz-security-token", "x-amz-trailer",
+))  # fmt: skip
+
+
 def may_carry_sse(request: Any) -> bool:
     """Return whether a request needs a closer look. The names of its headers and its URL rule most requests out.
 
     It may err only towards a closer look.
     """
     try:
-        url, names = request.url, _header_names(request.headers)
-        if "ncryption" in names or "%" in names:
-            return True
+        url, headers = request.url, request.headers
+        for name in headers._dict:  # the storage of botocore's own mapping, whose methods would take calls
+            if name._lower not in _ORDINARY:
+                names = _header_names(headers)
+                if "ncryption" in names or "%" in names:
+                    return True
+                break
         return "?" in url and ("ncryption" in unquote(url).lower() or ("partNumber" in url and bool(kms_uploads)))
     except Exception:  # noqa: BLE001  # a custom request
         return True
@@ -144,7 +160,7 @@ def _misplaces_key(request: Any) -> bool:
 
 def _header_names(headers: Any) -> str:
     """Return the names of all headers, in lower case and one a line."""
-    try:  # the storage of botocore's own mapping, whose methods would take two calls for each name
+    try:  # as above
         return "\n".join([name._lower for name in headers._dict])
     except Exception:  # noqa: BLE001  # another mapping
         return "\n".join(headers).lower()
