@@ -1,0 +1,56 @@
+"""What responses show: uploads with SSE-KMS, and SSE-KMS objects that were read over plaintext."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._enforcement.enforce import enforce
+from obs_sse_guard._hooks.hook import judging
+from obs_sse_guard._hooks.minio.client import items, unjudged, upload_of
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.kms_uploads import kms_uploads
+from obs_sse_guard.rules import Encryption, Operation
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.minio.client import Request
+    from obs_sse_guard._policy.request import RequestContext
+
+__all__ = ["record_response"]
+
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
+
+
+def record_response(request: Request, response: Any, plaintext: RequestContext | None) -> None:
+    """Keep track of SSE-KMS uploads, and report an SSE-KMS object that was read in plaintext.
+
+    Args:
+        request: the request.
+        response: a response without an error; the SDK raises any other.
+        plaintext: the context of the request if the response came over plaintext.
+    """
+    if not request.query and plaintext is None:
+        return
+    context = _read_response(request, response, plaintext)
+    if context is not None:
+        enforce(context)
+
+
+@judging(lambda request, *_: unjudged(request.client, "a request of Minio", request.method)._replace(answered=True))
+def _read_response(request: Request, response: Any, plaintext: RequestContext | None) -> RequestContext | None:
+    query = request.query or {}
+    if request.method == "POST" and "uploads" in query:
+        # The default encryption of a bucket shows only in the response.
+        if _names_kms(request.headers) or _names_kms(response.headers):
+            found = _UPLOAD_ID.search(response.data)
+            kms_uploads.add(*upload_of(request, unescape(found[1].decode()) if found else ""))
+    elif request.method in ("POST", "DELETE") and "uploadId" in query and kms_uploads:
+        kms_uploads.forget(*upload_of(request, query["uploadId"]))
+    if plaintext is not None and plaintext.operation == Operation.GET_OBJECT.value and _names_kms(response.headers):
+        return plaintext._replace(read_kms=True)
+    return None
+
+
+def _names_kms(headers: Any) -> bool:
+    return parse_headers(items(headers)).target is Encryption.SSE_KMS
