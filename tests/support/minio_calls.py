@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -159,7 +159,9 @@ def read(response: Any) -> bytes:
 def pool_for(server: RecordingServer, **options: Any) -> urllib3.PoolManager:
     """Return a pool that verifies the server's certificate, without retries."""
     verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": server.ca} if server.ca else {}
-    return urllib3.PoolManager(**{"timeout": 10, "retries": urllib3.Retry(0, redirect=5), **verified, **options})
+    return urllib3.PoolManager(
+        **{"timeout": 10, "maxsize": 10, "retries": urllib3.Retry(5, connect=0, read=0), **verified, **options}
+    )
 
 
 def client_for(server: RecordingServer, *, name: str = "", **options: Any) -> Any:
@@ -206,8 +208,3 @@ def normal(server: RecordingServer) -> list[str]:
         request = repr((call.method, call.target, headers, call.body)).replace(str(server.port), "PORT")
         requests.append(re.sub(r"snowball\.[\d.e-]+\.tar", "snowball.tar", request))
     return sorted(requests)
-
-
-def fields_of(mapping: Mapping[str, Any]) -> list[str]:
-    """Return the names in a form, sorted."""
-    return sorted(mapping)

@@ -13,7 +13,6 @@ from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from obs_sse_guard._policy.request import UNKNOWN_PROXY, KeyLocation, RequestContext, normalize_host
 from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
-from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Items

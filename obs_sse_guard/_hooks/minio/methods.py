@@ -147,8 +147,8 @@ def is_invalid(function: Function, args: Args, kwargs: Kwargs) -> bool:
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
         given = bound.arguments
-        for name in ("data", "object_list"):
-            if name in given and (hasattr(given[name], "read") or hasattr(given[name], "__iter__")):
+        for name, needed in (("data", "read"), ("object_list", "__iter__")):
+            if callable(getattr(given.get(name), needed, None)):
                 given[name] = _Body()
         for name in ("metadata", "extra_headers", "extra_query_params"):
             if isinstance(given.get(name), dict):  # the SDK adds to them
