@@ -6,6 +6,7 @@ themselves call these, since minio-py has no public ones.
 
 from __future__ import annotations
 
+import inspect
 import io
 import re
 from collections.abc import Callable
@@ -164,6 +165,9 @@ def pool_for(server: RecordingServer, **options: Any) -> urllib3.PoolManager:
     )
 
 
+_PARAMETERS = inspect.signature(minio.Minio.__init__).parameters
+
+
 def client_for(server: RecordingServer, *, name: str = "", **options: Any) -> Any:
     """Return a client for this server; ``name`` is a host name in place of its address."""
     settings = {
@@ -173,6 +177,8 @@ def client_for(server: RecordingServer, *, name: str = "", **options: Any) -> An
         "secure": server.scheme == "https",
         "http_client": pool_for(server),
     }
+    if not options.get("cert_check", True) and "cert_check" not in _PARAMETERS:  # an older release
+        options = {"http_client": pool_for(server, cert_reqs="CERT_NONE")}
     host = f"{name}:{server.port}" if name else server.url.partition("://")[2]
     return minio.Minio(host, **{**settings, **options})
 

@@ -65,7 +65,7 @@ def test_a_redirect_to_plaintext_with_a_key(status: int, http: RecordingServer, 
 def test_the_retries_of_the_sdks_own_pool(
     http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", https.ca)
+    monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
     redirect_everything(https, 307, http.url + PLACE)
     refused(outcome(client_for(https, http_client=None), _get), "table-1/GetObject")
     assert_silent(http)
@@ -119,10 +119,10 @@ def test_a_redirect_to_another_host(scheme: str, policy: str, caplog: pytest.Log
         redirect_everything(server, 307, f"{scheme}://localhost:{other.port}{PLACE}")
         call = asking("CompleteMultipartUpload", "SSE-C") if scheme == "http" else _get
         result = outcome(client_for(server), call)
-        if scheme == "http":  # a row allows it, and each hop is logged
-            expected = ["table-1/CompleteMultipartUpload"] * 2
-            assert policy == "strict" or rules(caplog) == expected
-            assert policy != "strict" or refused(result, expected[0])
+        if scheme == "http" and policy == "strict":
+            refused(result, "table-1/CompleteMultipartUpload")
+        elif scheme == "http":  # a row allows it, and each hop is logged
+            assert rules(caplog) == ["table-1/CompleteMultipartUpload"] * 2
         elif policy == "strict":
             error = refused(result, "cross-host-redirect")
             assert (error.endpoint, other.requests) == (f"https://localhost:{other.port}", ())
