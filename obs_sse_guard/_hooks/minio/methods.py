@@ -31,7 +31,7 @@ class _Method(NamedTuple):
 
     Attributes:
         operation: the request that carries the encryption of the object.
-        is_metadata: whether its mapping has user metadata; otherwise it has headers.
+        is_metadata: whether its mapping has user metadata; otherwise it has headers, or a query that stands for them.
     """
 
     operation: Operation
@@ -42,6 +42,7 @@ _METHODS = {
     "append_object": _Method(Operation.PUT_OBJECT, is_metadata=False),
     "compose_object": _Method(Operation.INITIATE_MULTIPART_UPLOAD),
     "copy_object": _Method(Operation.COPY_OBJECT),
+    "fget_object": _Method(Operation.GET_OBJECT, is_metadata=False),
     "put_object": _Method(Operation.PUT_OBJECT),
     "upload_snowball_objects": _Method(Operation.PUT_OBJECT),
 }

@@ -14,6 +14,7 @@ __all__ = ["TARGETS"]
 
 TARGETS: tuple[Target, ...] = (
     Target("minio.api", "Minio.put_object", method_hook),
+    Target("minio.api", "Minio.fget_object", method_hook),
     Target("minio.api", "Minio.copy_object", method_hook),
     Target("minio.api", "Minio.compose_object", method_hook),
     Target("minio.api", "Minio.upload_snowball_objects", method_hook, optional=True),

@@ -131,7 +131,13 @@ CALLS: dict[str, tuple[Method, str]] = {
     ),
     "fget_object": (
         lambda client, folder: client.fget_object(BUCKET, OBJECT, str(folder / "down"), ssec=sse_c()),
-        "table-1/HeadObject",
+        "table-1/GetObject",
+    ),
+    "fget_object: query": (
+        lambda client, folder: client.fget_object(
+            BUCKET, OBJECT, str(folder / "down"), extra_query_params=raw_headers("SSE-C")
+        ),
+        "table-1/GetObject",
     ),
     "stat_object": (lambda client, _: client.stat_object(BUCKET, OBJECT, ssec=sse_c()), "table-1/HeadObject"),
     "stat_object: headers": (
@@ -275,6 +281,7 @@ BAD: dict[str, Callable[[Any], Any]] = {
         BUCKET, OBJECT, CopySource(*SOURCE), sse=sse_c(), metadata_directive="NONE"
     ),
     "sources": lambda client: client.compose_object(BUCKET, OBJECT, [], sse=sse_c()),
+    "a folder": lambda client: client.fget_object(BUCKET, OBJECT, "/", ssec=sse_c()),
     "ssec": lambda client: client.get_object(BUCKET, OBJECT, ssec=sse_of("SSE-KMS")),
     "no objects": lambda client: client.upload_snowball_objects(BUCKET, None, sse=sse_c()),
     "no client": lambda _: minio.Minio.put_object(sse=sse_c()),  # type: ignore[call-arg]
