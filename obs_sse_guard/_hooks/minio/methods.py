@@ -5,6 +5,7 @@ Every other method begins with its request, which `Minio._execute` shows: its ho
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Mapping
@@ -167,13 +168,16 @@ def is_invalid(function: Function, args: Args, kwargs: Kwargs) -> bool:
 
 def _idle(client: Any) -> Any:
     """Return a client with the same settings that cannot send anything."""
+    copied: Any = object.__new__(_idle_class(sys.modules["minio.api"].Minio))
+    vars(copied).update(vars(client))
+    return copied
 
+
+@functools.lru_cache(maxsize=1)
+def _idle_class(minio: type) -> type:
     def reached(*_: Any, **__: Any) -> Any:
         raise _ReachedError
 
     # Without __del__, which would close the connections of the other client.
     stubs = dict.fromkeys(("_execute", "_url_open", "_get_region"), reached)
-    idle: Any = type("Minio", (sys.modules["minio.api"].Minio,), {**stubs, "__del__": lambda _: None})
-    copied = object.__new__(idle)
-    vars(copied).update(vars(client))
-    return copied
+    return type("Minio", (minio,), {**stubs, "__del__": lambda _: None})
