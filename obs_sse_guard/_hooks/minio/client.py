@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Request",
     "connection_gap",
-    "endpoint_of",
+    "destination",
     "is_https",
     "is_kms_part",
     "is_safe",
+    "is_safe_connection",
+    "is_safe_transport",
     "is_tls",
     "items",
     "may_carry_sse",
+    "may_misplace",
     "operation_of",
     "pool_gap",
     "request_context",
@@ -66,6 +69,15 @@ def may_carry_sse(headers: Any, query: Any) -> bool:
         return True
 
 
+def may_misplace(headers: Any, query: Any) -> bool:
+    """Return whether a key may be in metadata or in the query, where it matters over any transport."""
+    try:
+        names = "\n".join(headers or ()).lower()
+        return "meta-" in names or "%" in names or bool(query and names_sse(query))
+    except Exception:  # noqa: BLE001  # custom mappings
+        return True
+
+
 # --- the endpoint ----------------------------------------------------------------------------
 
 
@@ -78,6 +90,24 @@ def endpoint_of(client: Any) -> tuple[str, int | None]:
     """Return the host and port of a client's endpoint."""
     url = client._base_url._url
     return normalize_host(url.hostname), url.port
+
+
+def destination(client: Any, first_url: Any, url: Any) -> tuple[str, int | None, bool]:
+    """Return the host and port that a hop leads to, and whether that is another host than the client's.
+
+    The host of a bucket counts as the endpoint's own.
+
+    Args:
+        client: the client.
+        first_url: where the request went first.
+        url: where the hop leads.
+    """
+    from urllib3.util import parse_url  # noqa: PLC0415  # the SDK has it imported
+
+    place, home = parse_url(to_text(url)), endpoint_of(client)[0]
+    host = normalize_host(place.host)
+    is_home = host in (home, normalize_host(parse_url(to_text(first_url)).host)) or host.endswith(f".{home}")
+    return (home if is_home else host), place.port, not is_home
 
 
 def operation_of(request: Request, headers: Items) -> str:
@@ -102,6 +132,25 @@ def is_kms_part(request: Request) -> bool:
 
 
 # --- the transport ---------------------------------------------------------------------------
+
+
+def is_safe_transport(client: Any) -> bool:
+    """Return whether a client surely connects over verified TLS. A quick test, and one that never raises."""
+    try:
+        settings = client._http.connection_pool_kw
+        verifies = settings["cert_reqs"] == "CERT_REQUIRED" and settings.get("assert_hostname") is not False
+        return bool(verifies and client._base_url.is_https)
+    except Exception:  # noqa: BLE001  # a custom client, or settings without the name
+        return False
+
+
+def is_safe_connection(connection: Any) -> bool:
+    """Return whether a connection surely is verified TLS to the host itself. A quick test that never raises."""
+    try:
+        is_verified = connection.is_verified and connection.assert_hostname is not False
+        return bool(is_verified and connection.proxy is None and is_tls(connection))
+    except Exception:  # noqa: BLE001  # a custom connection
+        return False
 
 
 def pool_gap(client: Any) -> str:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._hooks.hook import judging
-from obs_sse_guard._hooks.minio.client import is_https, is_safe, pool_gap, request_context, unjudged, unreported
+from obs_sse_guard._hooks.minio.client import (
+    is_https,
+    is_safe,
+    is_safe_transport,
+    pool_gap,
+    request_context,
+    unjudged,
+    unreported,
+)
 from obs_sse_guard._hooks.minio.wire import enforcing_on
 from obs_sse_guard._policy.headers import names_sse, parse_headers
 from obs_sse_guard.rules import Encryption, Operation
@@ -54,8 +62,9 @@ def method_hook(name: str, function: Function) -> Function:
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         context = None
-        if args and _may_carry_sse((*args[1:], *kwargs.values())):  # without args self= is a keyword
-            context = _describe(name, args[0], (*args[1:], *kwargs.values()))
+        values = (*args[1:], *kwargs.values())
+        if args and _may_carry_sse(args[0], values):  # without args self= is a keyword
+            context = _describe(name, args[0], values)
         if context is None or (_is_reported(context) and is_invalid(function, args, kwargs)):
             return function(*args, **kwargs)
         with enforcing_on(args[0], context):
@@ -64,10 +73,16 @@ def method_hook(name: str, function: Function) -> Function:
     return hook
 
 
-def _may_carry_sse(values: Args) -> bool:
-    """Return whether any argument may ask for encryption. It may err only towards a closer look."""
+def _may_carry_sse(client: Any, values: Args) -> bool:
+    """Return whether any argument may ask for encryption that matters. It may err only towards a closer look."""
     unusual = [value for value in values if type(value) not in _PLAIN]
-    return any(not isinstance(value, Mapping) or names_sse(value) for value in unusual)
+    if any(isinstance(value, Mapping) and names_sse(value) for value in unusual):
+        return True
+    return any(map(_is_carrier, unusual)) and not is_safe_transport(client)
+
+
+def _is_carrier(value: Any) -> bool:
+    return isinstance(value, (list, tuple, sys.modules["minio.sse"].Sse)) or hasattr(value, "ssec")
 
 
 @judging(lambda name, client, _: unjudged(client, f"Minio.{name}", _METHODS[name].operation.value))
@@ -146,6 +161,7 @@ def is_invalid(function: Function, args: Args, kwargs: Kwargs) -> bool:
         args: the positional arguments, the client first.
         kwargs: the keyword arguments.
     """
+    is_refused = False
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
         given = bound.arguments
@@ -160,10 +176,10 @@ def is_invalid(function: Function, args: Args, kwargs: Kwargs) -> bool:
         client, *others = bound.args
         function(_idle(client), *others, **bound.kwargs)
     except _ReachedError:
-        return False
+        pass
     except Exception:  # noqa: BLE001  # whatever the SDK raises, it raises again
-        return True
-    return False
+        is_refused = True
+    return is_refused
 
 
 def _idle(client: Any) -> Any:

@@ -11,20 +11,23 @@ from __future__ import annotations
 from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.minio.client import (
     Request,
     connection_gap,
-    endpoint_of,
+    destination,
     is_https,
     is_kms_part,
     is_safe,
+    is_safe_connection,
+    is_safe_transport,
     is_tls,
     items,
     may_carry_sse,
+    may_misplace,
     operation_of,
     pool_gap,
     request_context,
@@ -33,8 +36,7 @@ from obs_sse_guard._hooks.minio.client import (
 )
 from obs_sse_guard._hooks.minio.responses import record_response
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import NO_SSE_HEADERS, parse_headers
-from obs_sse_guard._policy.request import normalize_host
+from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
@@ -94,7 +96,7 @@ def open_hook(_: str, function: Function) -> Function:
         sent = (method, region, bucket_name, object_name, body, headers, query_params)
         with judged(sending.request), sending:
             response = function(client, *sent, *args, **kwargs)
-        record_response(sending.request, response, sending.plaintext)
+        record_response(sending.request, response, sending.urls if sending.is_plaintext else [])
         return response
 
     return hook
@@ -115,8 +117,11 @@ class _Enforcing(enforcing):
 
 def judged(request: Request) -> AbstractContextManager[Any]:
     """Return what enforces the policy on a request while it is sent."""
-    context = describe(request) if may_carry_sse(request.headers, request.query) else None
-    return _NOTHING if context is None else enforcing_on(request.client, context)
+    client, headers, query = request.client, request.headers, request.query
+    if not may_carry_sse(headers, query) or (is_safe_transport(client) and not may_misplace(headers, query)):
+        return _NOTHING
+    context = describe(request)
+    return _NOTHING if context is None else enforcing_on(client, context)
 
 
 def enforcing_on(client: Any, context: RequestContext) -> AbstractContextManager[Any]:
@@ -148,13 +153,13 @@ class _Sending:
     Attributes:
         request: the request.
         urls: the URL of each hop, the last one under way.
-        plaintext: the context of the last hop if that is plaintext, without encryption.
+        is_plaintext: whether the last hop is plaintext.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.urls: list[str] = []
-        self.plaintext: RequestContext | None = None
+        self.is_plaintext = False
 
     def __enter__(self) -> None:
         self._token = _sending.set(self)
@@ -188,13 +193,23 @@ def connection_hook(_: str, function: Function) -> Function:
         connection: Any, method: Any, url: Any, body: Any = None, headers: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         sending = _sending.get()
-        if sending is not None and sending.urls:
+        if sending is not None and sending.urls and not _is_harmless(connection, sending, headers):
             context = _hop_context(connection, sending, method, headers)
             if context is not None:
                 mark_reported(sending.request.client, context, enforce(context))
         return function(connection, method, url, body, headers, *args, **kwargs)
 
     return hook
+
+
+def _is_harmless(connection: Any, sending: _Sending, headers: Any) -> bool:
+    """Return whether a hop needs no closer look: the first one, without encryption or over verified TLS."""
+    sending.is_plaintext = not is_tls(connection)
+    if len(sending.urls) > 1:
+        return False
+    if not may_carry_sse(headers, sending.request.query):
+        return True
+    return is_safe_connection(connection) and not may_misplace(headers, None)
 
 
 def _unjudged_hop(connection: Any, sending: _Sending, method: Any, _: Any) -> RequestContext:
@@ -204,34 +219,31 @@ def _unjudged_hop(connection: Any, sending: _Sending, method: Any, _: Any) -> Re
 
 @judging(_unjudged_hop)
 def _hop_context(connection: Any, sending: _Sending, method: Any, headers: Any) -> RequestContext | None:
-    from urllib3.util import parse_url  # noqa: PLC0415  # the SDK has it imported
-
-    client = sending.request.client
-    first, url = (parse_url(to_text(sending.urls[end])) for end in (0, -1))
+    client, first, url = sending.request.client, *(urlsplit(to_text(sending.urls[end])) for end in (0, -1))
     request = sending.request._replace(method=method, headers=headers)
     sent = items(headers)
-    secure = url.scheme == "https" and is_tls(connection)
-    sse = parse_headers(sent, parse_qsl(url.query or "", keep_blank_values=True))
+    # Through a proxy over TLS, the rest of the way may be plaintext.
+    secure = url.scheme.lower() == "https" and not sending.is_plaintext
+    sending.is_plaintext = not secure
+    sse = parse_headers(sent, parse_qsl(url.query, keep_blank_values=True))
     kms_upload = not secure and is_kms_part(request)
     gap = unreported(client, sse, connection_gap(connection)) if secure else ""
-    host, home = normalize_host(url.host), endpoint_of(client)[0]
-    # The host of a bucket counts as the endpoint's own.
-    other_host = host not in (normalize_host(first.host), home) and not host.endswith(f".{home}")
-    operation = operation_of(request, sent)
-    known = {"host": host if other_host else home, "port": url.port, "other_host": other_host}
-    sending.plaintext = None if secure else request_context(client, operation, NO_SSE_HEADERS, secure=False, **known)
+    host, port, other_host = destination(client, sending.urls[0], sending.urls[-1])
     if not (sse.names or kms_upload) or is_safe(sse, gap, secure=secure, other_host=other_host):
         return None
+    operation = operation_of(request, sent)
     return request_context(
         client,
         operation,
         sse,
         secure=secure,
+        host=host,
+        port=port,
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
-        downgraded=not secure and len(sending.urls) > 1 and first.scheme == "https",
+        other_host=other_host,
+        downgraded=not secure and len(sending.urls) > 1 and first.scheme.lower() == "https",
         origin=_origin(client, sending) if not secure else "",
         tls_gap=gap,
-        **known,
     )
 
 

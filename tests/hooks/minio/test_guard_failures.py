@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import urllib3
 
 from tests.support.minio_calls import (
     BUCKET,
     OBJECT,
     PUT_SSE_C,
+    SERVERS,
     asking,
     client_for,
     new_policy,
     outcome,
+    pool_for,
     raw_headers,
     refused,
 )
@@ -26,7 +29,7 @@ PACKAGE = "obs_sse_guard._hooks.minio"
 BROKEN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "a method": (f"{PACKAGE}.methods.parse_headers", PUT_SSE_C),
     "a request": (f"{PACKAGE}.wire.items", asking("GetObject", "SSE-C")),
-    "a connection": (f"{PACKAGE}.wire.normalize_host", asking("GetObject", "SSE-C")),
+    "a connection": (f"{PACKAGE}.wire.destination", asking("GetObject", "SSE-C")),
     "a response": (
         f"{PACKAGE}.responses.parse_headers",
         lambda client: client._create_multipart_upload(BUCKET, OBJECT, {}),
@@ -49,9 +52,11 @@ def test_over_https_the_call_goes_on(
 ) -> None:
     path, call = BROKEN[name]
     monkeypatch.setattr(path, _fail)
-    result = outcome(client_for(https), call)
+    # Over TLS that surely verifies, nothing would be looked at.
+    result = outcome(client_for(https, http_client=pool_for(https, assert_hostname=False)), call)
     assert not isinstance(result, Exception), repr(result)
-    assert set(rules(caplog)) == {"cannot-judge"}
+    assert "cannot-judge" in rules(caplog)
+    assert {*rules(caplog)} <= {"cannot-judge", "unverified-host"}
     assert "LookupError in" in caplog.text
     assert "a secret" not in caplog.text
     assert not leaks(caplog.text, KEY)
@@ -104,3 +109,50 @@ def test_an_unusual_query(http: RecordingServer, caplog: pytest.LogCaptureFixtur
         outcome(client, lambda client: client._execute("GET", BUCKET, OBJECT, query_params=query)), AttributeError
     )
     assert rules(caplog) == ["cannot-judge"]
+
+
+class _Odd(dict[str, Any]):
+    """Headers that cannot be looked through."""
+
+    def __iter__(self) -> Any:
+        raise LookupError
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_headers_that_cannot_be_looked_through(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The SDK takes their items, and so does the guard."""
+    with SERVERS[scheme]() as server:
+        client = client_for(server)
+        for headers in ({}, raw_headers("SSE-C")):
+            result = outcome(client, lambda client: client._execute("HEAD", BUCKET, OBJECT, headers=_Odd(headers)))  # noqa: B023
+            if scheme == "http" and headers:
+                refused(result, "table-1/HeadObject")
+            else:
+                assert not isinstance(result, Exception), repr(result)
+    assert not caplog.records
+
+
+class _OddConnection(urllib3.connection.HTTPSConnection):
+    """A connection of the application's that does not tell whether it verifies."""
+
+    @property
+    def is_verified(self) -> bool:
+        raise LookupError
+
+    @is_verified.setter
+    def is_verified(self, _: bool) -> None: ...
+
+
+def test_a_connection_that_cannot_be_looked_at(https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    client = client_for(https)
+    client._http.pool_classes_by_scheme = {
+        "https": type(
+            "Pool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": _OddConnection, "_validate_conn": _open}
+        )
+    }
+    assert asking("GetObject", "SSE-C")(client) == https.object
+    assert rules(caplog) == ["cannot-judge"]
+
+
+def _open(_: Any, connection: Any) -> None:
+    connection.connect()
