@@ -12,6 +12,7 @@ from obs_sse_guard._cli import output, sample
 from obs_sse_guard._enforcement.decision import Decision
 from obs_sse_guard._enforcement.message import error_text, log_text
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.minio.advice import MINIO
 from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._policy.findings import CATALOGUE, TRUSTED_HOST, Action, Finding, FindingType, evaluate
 from obs_sse_guard._policy.request import KeyLocation
@@ -37,8 +38,10 @@ _OUTCOMES = {
     Action.REFUSE: "refused, nothing is sent",
 }
 _ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
-# botocore ignores no SSE argument, and checks the host name whenever it verifies the certificate.
-_ESDK_ONLY = ("sse-dropped", "unverified-host")
+# Where the http of each SDK comes from; empty if it has only one origin.
+_ORIGINS = {ESDK: "", BOTOCORE: "comes from endpoint_url= or use_ssl=False", MINIO: ""}
+# Most SDKs ignore no SSE argument, and botocore checks the host name whenever it verifies the certificate.
+_FOUND_IN = {"sse-dropped": (ESDK,), "unverified-host": (ESDK, MINIO)}
 
 
 class UsageError(Exception):
@@ -140,8 +143,8 @@ def _known(name: str) -> str:
 def _fixes(context: RequestContext, finding: Finding) -> Iterator[tuple[str, str]]:
     if all(finding.type.action(policy) is Action.ALLOW for policy in Policy):
         return
-    for sdk in (ESDK,) if finding.id in _ESDK_ONLY else (ESDK, BOTOCORE):
-        fix = sdk.advise(context._replace(sdk=sdk, origin="comes from endpoint_url= or use_ssl=False"), finding.id)
+    for sdk in _FOUND_IN.get(finding.id, _ORIGINS):
+        fix = sdk.advise(context._replace(sdk=sdk, origin=_ORIGINS[sdk]), finding.id)
         yield "fix", f"{sdk.name}: {fix}"
 
 

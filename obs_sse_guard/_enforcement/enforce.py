@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement import reporters
-from obs_sse_guard._enforcement.callsite import caller_id
+from obs_sse_guard._enforcement.callsite import called_by, caller, caller_id
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["disable", "enable", "enforce", "enforcing", "is_enabled", "refusals"]
+__all__ = ["disable", "enable", "enforce", "enforcing", "in_worker", "is_enabled", "refusals"]
 
 _enabled = False
 
@@ -135,6 +135,24 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
     def __exit__(self, *_: object) -> None:
         self.reported = frozenset()
         _calls.reset(self._token)
+
+
+def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs in a worker thread, as part of the call that is under way in this thread.
+
+    A finding there has the call site of the application, and is not reported again. Nothing but that is carried over.
+    """
+    calls, known = _calls.get(), caller()
+
+    def work(*args: Any, **kwargs: Any) -> Any:
+        token = _calls.set(calls)
+        try:
+            with called_by(known):
+                return function(*args, **kwargs)
+        finally:
+            _calls.reset(token)
+
+    return work
 
 
 @contextlib.contextmanager

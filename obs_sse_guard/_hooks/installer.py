@@ -53,12 +53,19 @@ def _crt() -> tuple[Target, ...]:
     return TARGETS
 
 
+def _minio() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.minio.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
 SDK_TARGETS: Mapping[str, LoadTargets] = {
     "obs": _obs,
     "botocore": _botocore,
     "aiobotocore": _aiobotocore,
     "s3transfer": _crt,
     "awscrt": _crt,
+    "minio": _minio,
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 

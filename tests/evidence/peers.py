@@ -31,6 +31,7 @@ SUITES = {
     "botocore": ("tests/unit", *(f"tests/functional/test_s3{name}.py" for name in ("", "express", "_control"))),
     "s3transfer": ("tests/unit", "tests/functional"),
     "aiobotocore": ("--http-backend=all", "-mnot localonly", "tests"),  # localonly: needs an account
+    "minio": ("-opython_files=*_test.py", "tests/unit"),  # the others need a server
 }
 """What to run of each distribution, as arguments for pytest."""
 

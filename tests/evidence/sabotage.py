@@ -62,6 +62,17 @@ _S3_TESTS = {
     "CRT": ("crt",),
     "neighbours": ("test_neighbours.py",),
 }
+_MINIO_TESTS = {
+    "rows": ("minio/test_rows.py",),
+    "variants": ("minio/test_methods.py",),
+    "wire": ("minio/test_multipart.py", "minio/test_redirects.py", "minio/test_proxies.py"),
+    "findings": ("minio/test_unverified_tls.py", "minio/test_read_in_clear.py"),
+    "logs": ("minio/test_logs.py",),
+    "completeness": ("minio/test_completeness.py",),
+    "failures": ("minio/test_guard_failures.py",),
+    "signing": ("minio/test_signing.py",),
+}
+_SUITES = {"ObsClient": _OBS_TESTS, "minio": _MINIO_TESTS}
 LAYERS = tuple(_S3_TESTS)
 
 CLAIMS: dict[str, tuple[str, ...]] = {
@@ -87,6 +98,12 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "aiobotocore: each hop": ("async",),
     "CRT: requests": ("CRT",),
     "CRT: clients": ("CRT",),
+    "minio: methods": ("rows", "variants", "wire", "completeness", "failures"),
+    "minio: signed URLs and policies": ("rows", "wire", "completeness", "failures", "signing"),
+    "minio: each request": ("rows", "variants", "wire", "findings", "completeness", "failures"),
+    "minio: each connection": ("rows", "wire", "findings", "failures"),
+    "minio: workers": ("wire",),
+    "minio: log": ("logs",),
 }
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 
@@ -107,9 +124,10 @@ _PYTEST = ("-m", "pytest", "--full", "-x", "-q", "--tb=no", "-p", "no:randomly",
 
 def tests_of(group: str, layer: str) -> list[str]:
     """Return the tests of a layer for the SDK of a group."""
-    tests = [layers[layer] for layers in (_OBS_TESTS, _S3_TESTS) if layer in layers]
+    suites = [_OBS_TESTS, _S3_TESTS, _MINIO_TESTS]
     if group not in (NONE, ALL):
-        tests = [tests[0 if group.startswith("ObsClient") else -1]]
+        suites = [_SUITES.get(group.partition(":")[0], _S3_TESTS)]
+    tests = [suite[layer] for suite in suites if layer in suite]
     return [f"tests/hooks/{name}" for name in dict.fromkeys(itertools.chain(*tests))]
 
 

@@ -18,11 +18,14 @@ from tests.support.canary import SDKS, Record, Sdk
 LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 
 
-# Modules of the standard library, and aiohttp, which is recorded separately.
+# Modules of the standard library, and aiohttp and urllib3, which are recorded separately.
 HOOKED_UNDER_ANOTHER_NAME = {
     "botocore.endpoint.logging.Logger.makeRecord",
     "obs.ilog.logging.Logger.makeRecord",
     "aiobotocore.httpsession.aiohttp.ClientRequest.__init__",
+    "minio.api.urllib3.PoolManager.urlopen",
+    "minio.api.urllib3.connection.HTTPConnection.request",
+    "minio.api.urllib3.connectionpool.logging.Logger.makeRecord",
 }
 
 

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks.botocore import targets as botocore_hooks
+from obs_sse_guard._hooks.minio import targets as minio_hooks
 from obs_sse_guard._hooks.obs import targets as obs_hooks
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Sdk(NamedTuple):
         """Return the methods that the guard hooks in it."""
         return [
             target
-            for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
+            for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks, minio_hooks)
             for target in guard.TARGETS
             if target.module.partition(".")[0] == self.module
         ]
@@ -356,6 +357,50 @@ def _carried(shape: Any) -> Iterator[str]:
             yield f"{name}={header}"
 
 
+# --------------------------------------------------------------------------------- minio-py
+
+_MINIO_CLIENT = "_hooks/minio/client.py: the attributes of the client that it reads"
+_MINIO_WORDS = "_hooks/minio/methods.py: which arguments become headers"
+_MINIO_WORKERS = "_hooks/minio/transfers.py: the parts of an upload, and how a refusal leaves a worker"
+_MINIO_WIRE = "_hooks/minio/wire.py: each hop, and the connection that it goes over"
+
+_MINIO_RELIED_ON = {
+    "minio.api:Minio.__init__": _MINIO_CLIENT,
+    "minio.api:Minio._upload_part": _MINIO_WORKERS,
+    "minio.api:Minio._upload_part_task": _MINIO_WORKERS,
+    "minio.api:Minio._get_region": "_hooks/minio/wire.py: it sends a request before the one that is refused",
+    "minio.api:Minio._calc_part_count": _MINIO_WORDS,
+    "minio.api:Minio._create_multipart_upload": "_hooks/minio/responses.py: uploads that are begun",
+    "minio.helpers:BaseURL.__init__": _MINIO_CLIENT,
+    "minio.helpers:ThreadPool.__init__": _MINIO_WORKERS,
+    "minio.helpers:ThreadPool.result": _MINIO_WORKERS,
+    "minio.helpers:Worker.run": _MINIO_WORKERS,
+    "minio.helpers:genheaders": _MINIO_WORDS,
+    "minio.helpers:normalize_headers": _MINIO_WORDS,
+    "minio.sse:Sse": _MINIO_WORDS,
+    "minio.sse:SseCustomerKey": _MINIO_WORDS,
+    "minio.sse:SseKMS": _MINIO_WORDS,
+    "minio.datatypes:PostPolicy": "_hooks/minio/signing.py: the conditions of a policy",
+}
+_URLLIB3_RELIED_ON = {
+    "urllib3.poolmanager:PoolManager.__init__": _MINIO_CLIENT,
+    "urllib3.poolmanager:PoolManager.urlopen": _MINIO_WIRE,
+    "urllib3.connection:HTTPConnection.request": _MINIO_WIRE,
+    "urllib3.util.ssl_:resolve_cert_reqs": _MINIO_CLIENT,
+}
+
+
+def _minio_surface() -> Iterator[Seam]:
+    """Return every public method of the client. A new one, or a new parameter, may carry encryption."""
+    look_at = (
+        "_hooks/minio/methods.py: does it read a body, or send another request, before the one with encryption? "
+        "Then it needs a hook; and an entry in tests/hooks/minio/test_methods.py"
+    )
+    for method, function in vars(_found("minio.api:Minio")).items():
+        if inspect.isfunction(function) and not method.startswith("_"):
+            yield Seam(f"minio.api.Minio.{method}", fingerprint(function, source=False), look_at)
+
+
 SDKS: tuple[Sdk, ...] = (
     Sdk(
         "esdk-obs-python",
@@ -398,6 +443,8 @@ SDKS: tuple[Sdk, ...] = (
         source=False,
     ),
     Sdk("awscrt", "awscrt", "awscrt:__version__", "obs_sse_guard/_hooks/crt.py", {}, source=False),
+    Sdk("minio", "minio", "minio:__version__", "obs_sse_guard/_hooks/minio", _MINIO_RELIED_ON, _minio_surface),
+    Sdk("urllib3", "urllib3", "urllib3:__version__", "obs_sse_guard/_hooks/minio", _URLLIB3_RELIED_ON, source=False),
 )
 
 

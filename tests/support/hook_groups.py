@@ -39,6 +39,12 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "aiobotocore: each hop": ("aiobotocore.httpsession.*",),
     "CRT: requests": ("s3transfer.crt.*", "awscrt.s3.S3Client.make_request"),
     "CRT: clients": ("awscrt.io.*", "awscrt.s3.S3Client.__init__"),
+    "minio: methods": ("minio.api.Minio.*_object", "minio.api.Minio.*_objects"),
+    "minio: signed URLs and policies": ("minio.api.Minio.*presigned_*",),
+    "minio: each request": ("minio.api.Minio._execute", "minio.api.Minio._url_open"),
+    "minio: each connection": ("minio.api.urllib3.*request", "minio.api.urllib3.*urlopen"),
+    "minio: workers": ("minio.api.ThreadPool.*",),
+    "minio: log": ("minio.api.Minio.trace_on", "minio.api.headers_to_strings"),
 }
 """The hooks of each group, as patterns of their names in ``status()``."""
 

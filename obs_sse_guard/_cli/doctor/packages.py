@@ -23,12 +23,14 @@ PACKAGES: tuple[Package, ...] = (
     Package("esdk-obs-python", "obs", is_sdk=True),
     Package("botocore", "botocore", is_sdk=True),
     Package("aiobotocore", "aiobotocore", is_sdk=True),
+    Package("minio", "minio", is_sdk=True),
     Package("boto3", "boto3"),
     Package("s3transfer", "s3transfer"),
     Package("s3fs", "s3fs"),
     Package("aiohttp", "aiohttp"),
     Package("awscrt", "awscrt"),
     Package("requests", "requests"),
+    Package("urllib3", "urllib3"),
     Package("wrapt", "wrapt"),
 )
 """The SDKs, the libraries on top of them, and the dependencies of both and of the guard."""

@@ -1,0 +1,254 @@
+"""The wire hooks: every request of a client, and every connection that urllib3 sends it over.
+
+`Minio._execute` and `Minio._url_open` see a request before anything is looked up, signed or sent. urllib3 then follows
+redirects and retries by itself, with all headers. `PoolManager.urlopen` sees the URL of each hop, and
+`HTTPConnection.request` its connection: TLS is open by then, and plaintext is not connected yet. urllib3 lets a refusal
+pass, once and unchanged.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.minio.client import (
+    Request,
+    connection_gap,
+    destination,
+    is_https,
+    is_kms_part,
+    is_safe,
+    is_safe_connection,
+    is_safe_transport,
+    is_tls,
+    items,
+    may_carry_sse,
+    may_misplace,
+    operation_of,
+    pool_gap,
+    request_context,
+    unjudged,
+    unreported,
+)
+from obs_sse_guard._hooks.minio.responses import record_response
+from obs_sse_guard._hooks.tls_gaps import mark_reported
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._util.failure import attempt
+from obs_sse_guard._util.text import to_text
+from obs_sse_guard.rules import Operation
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from obs_sse_guard._hooks.types import Function
+    from obs_sse_guard._policy.request import RequestContext
+
+__all__ = ["connection_hook", "describe", "enforcing_on", "execute_hook", "judged", "open_hook", "pool_hook"]
+
+_NOTHING = nullcontext()
+
+
+# --- the request -----------------------------------------------------------------------------
+
+
+def execute_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``_execute``, which looks up the region of the bucket before it sends the request."""
+    expect_parameters(function, "self method bucket_name object_name body headers query_params")
+
+    def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters
+        client: Any,
+        method: Any,
+        bucket_name: Any = None,
+        object_name: Any = None,
+        body: Any = None,
+        headers: Any = None,
+        query_params: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        with judged(Request(client, method, bucket_name, object_name, headers, query_params)):
+            return function(client, method, bucket_name, object_name, body, headers, query_params, *args, **kwargs)
+
+    return hook
+
+
+def open_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``_url_open``, through which every attempt to send a request goes."""
+    expect_parameters(function, "self method region bucket_name object_name body headers query_params")
+
+    def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters
+        client: Any,
+        method: Any,
+        region: Any,
+        bucket_name: Any = None,
+        object_name: Any = None,
+        body: Any = None,
+        headers: Any = None,
+        query_params: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        sending = _Sending(Request(client, method, bucket_name, object_name, headers, query_params))
+        sent = (method, region, bucket_name, object_name, body, headers, query_params)
+        with judged(sending.request), sending:
+            response = function(client, *sent, *args, **kwargs)
+        record_response(sending.request, response, sending.urls if sending.is_plaintext else [])
+        return response
+
+    return hook
+
+
+class _Enforcing(enforcing):
+    """Enforce the policy on a request of a client, and note what was reported about its TLS."""
+
+    def __init__(self, client: Any, context: RequestContext) -> None:
+        super().__init__(context)
+        self._client = client
+
+    def __enter__(self) -> frozenset[str]:
+        reported = super().__enter__()
+        mark_reported(self._client, self._context, reported)
+        return reported
+
+
+def judged(request: Request) -> AbstractContextManager[Any]:
+    """Return what enforces the policy on a request while it is sent."""
+    client, headers, query = request.client, request.headers, request.query
+    if not may_carry_sse(headers, query) or (is_safe_transport(client) and not may_misplace(headers, query)):
+        return _NOTHING
+    context = describe(request)
+    return _NOTHING if context is None else enforcing_on(client, context)
+
+
+def enforcing_on(client: Any, context: RequestContext) -> AbstractContextManager[Any]:
+    """Return what enforces the policy on a request of a client, given its context."""
+    return _Enforcing(client, context)
+
+
+@judging(lambda request: unjudged(request.client, "a request of Minio", request.method))
+def describe(request: Request) -> RequestContext | None:
+    """Return the context of a request, or ``None`` if the policy cannot find anything about it."""
+    client, headers = request.client, items(request.headers)
+    secure = is_https(client)
+    sse = parse_headers(headers, items(request.query))
+    kms_upload = not secure and is_kms_part(request)
+    gap = unreported(client, sse, pool_gap(client)) if secure else ""
+    if not (sse.names or kms_upload) or is_safe(sse, gap, secure=secure):
+        return None
+    operation = operation_of(request, headers)
+    kms_upload = kms_upload and operation == Operation.UPLOAD_PART.value
+    return request_context(client, operation, sse, secure=secure, kms_upload=kms_upload, tls_gap=gap)
+
+
+# --- the connection --------------------------------------------------------------------------
+
+
+class _Sending:
+    """A request that urllib3 is sending.
+
+    Attributes:
+        request: the request.
+        urls: the URL of each hop, the last one under way.
+        is_plaintext: whether the last hop is plaintext.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.urls: list[str] = []
+        self.is_plaintext = False
+
+    def __enter__(self) -> None:
+        self._token = _sending.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _sending.reset(self._token)
+
+
+_sending: ContextVar[_Sending | None] = ContextVar("obs_sse_guard_minio_sending", default=None)
+
+
+def pool_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``PoolManager.urlopen``, which calls itself for each redirect."""
+    expect_parameters(function, "self method url")
+
+    def hook(pool: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+        sending = _sending.get()
+        # Providers of credentials send requests of their own meanwhile.
+        if sending is not None and pool is getattr(sending.request.client, "_http", None):
+            sending.urls.append(url)
+        return function(pool, method, url, *args, **kwargs)
+
+    return hook
+
+
+def connection_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``HTTPConnection.request``."""
+    expect_parameters(function, "self method url body headers")
+
+    def hook(
+        connection: Any, method: Any, url: Any, body: Any = None, headers: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        sending = _sending.get()
+        if sending is not None and sending.urls and not _is_harmless(connection, sending, headers):
+            context = _hop_context(connection, sending, method, headers)
+            if context is not None:
+                mark_reported(sending.request.client, context, enforce(context))
+        return function(connection, method, url, body, headers, *args, **kwargs)
+
+    return hook
+
+
+def _is_harmless(connection: Any, sending: _Sending, headers: Any) -> bool:
+    """Return whether a hop needs no closer look: the first one, without encryption or over verified TLS."""
+    sending.is_plaintext = not is_tls(connection)
+    if len(sending.urls) > 1:
+        return False
+    if not may_carry_sse(headers, sending.request.query):
+        return True
+    return is_safe_connection(connection) and not may_misplace(headers, None)
+
+
+def _unjudged_hop(connection: Any, sending: _Sending, method: Any, _: Any) -> RequestContext:
+    secure = attempt(lambda: is_tls(connection) and sending.urls[-1].startswith("https:"), default=False)
+    return unjudged(sending.request.client, "a request of Minio", method, secure=secure)
+
+
+@judging(_unjudged_hop)
+def _hop_context(connection: Any, sending: _Sending, method: Any, headers: Any) -> RequestContext | None:
+    client, first, url = sending.request.client, *(urlsplit(to_text(sending.urls[end])) for end in (0, -1))
+    request = sending.request._replace(method=method, headers=headers)
+    sent = items(headers)
+    # Through a proxy over TLS, the rest of the way may be plaintext.
+    secure = url.scheme.lower() == "https" and not sending.is_plaintext
+    sending.is_plaintext = not secure
+    sse = parse_headers(sent, parse_qsl(url.query, keep_blank_values=True))
+    kms_upload = not secure and is_kms_part(request)
+    gap = unreported(client, sse, connection_gap(connection)) if secure else ""
+    host, port, other_host = destination(client, sending.urls[0], sending.urls[-1])
+    if not (sse.names or kms_upload) or is_safe(sse, gap, secure=secure, other_host=other_host):
+        return None
+    operation = operation_of(request, sent)
+    return request_context(
+        client,
+        operation,
+        sse,
+        secure=secure,
+        host=host,
+        port=port,
+        kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
+        other_host=other_host,
+        downgraded=not secure and len(sending.urls) > 1 and first.scheme.lower() == "https",
+        origin=_origin(client, sending) if not secure else "",
+        tls_gap=gap,
+    )
+
+
+def _origin(client: Any, sending: _Sending) -> str:
+    if not is_https(client):
+        return ""
+    cause = "a redirect" if len(sending.urls) > 1 else "http_client="
+    return f"comes from {cause}; the client's endpoint is https"

@@ -1,0 +1,1 @@
+"""The hooks on minio-py."""

@@ -1,0 +1,212 @@
+"""Redirects and retries: urllib3 follows them by itself, with all headers, and each hop is judged."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import urllib3
+from minio.credentials import credentials, providers
+
+from obs_sse_guard import SSETransportError
+from tests.support.guard import unguarded
+from tests.support.minio_calls import (
+    BUCKET,
+    CONTENT,
+    OBJECT,
+    SERVERS,
+    asking,
+    client_for,
+    outcome,
+    pool_for,
+    raw_headers,
+    read,
+    refused,
+    sse_c,
+)
+from tests.support.records import rules
+from tests.support.servers import (
+    LOOPBACK,
+    RecordingServer,
+    TlsRecordingServer,
+    assert_silent,
+    each_redirect_status,
+    leaks,
+    redirect_everything,
+)
+from tests.support.sse import KEY
+
+PLACE = f"/{BUCKET}/{OBJECT}"
+
+
+def _get(client: Any) -> Any:
+    return read(client.get_object(BUCKET, OBJECT, ssec=sse_c()))
+
+
+@each_redirect_status
+def test_without_the_guard_the_key_follows(status: int, http: RecordingServer, https: TlsRecordingServer) -> None:
+    redirect_everything(https, status, http.url + PLACE)
+    with unguarded():
+        _get(client_for(https))
+    assert leaks(http.wire, KEY)
+
+
+@each_redirect_status
+def test_a_redirect_to_plaintext_with_a_key(status: int, http: RecordingServer, https: TlsRecordingServer) -> None:
+    redirect_everything(https, status, http.url + PLACE)
+    error = refused(outcome(client_for(https), _get), "table-1/GetObject")
+    assert (error.scheme, error.endpoint, error.call) == ("http", http.url, "Minio.get_object")
+    assert "comes from a redirect; the client's endpoint is https" in str(error)
+    assert_silent(http)
+    assert len(https.requests) == 1, "urllib3 retries no refusal"
+
+
+def test_the_retries_of_the_sdks_own_pool(
+    http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
+    redirect_everything(https, 307, http.url + PLACE)
+    refused(outcome(client_for(https, http_client=None), _get), "table-1/GetObject")
+    assert_silent(http)
+    assert len(https.requests) == 1
+
+
+def test_an_attempt_that_is_retried_is_judged_again(https: TlsRecordingServer, http: RecordingServer) -> None:
+    https.answer("GET", 503, times=1)
+    https.answer("GET", 307, {"Location": http.url + PLACE})
+    retries = urllib3.Retry(total=5, status_forcelist=[503], backoff_factor=0)
+    client = client_for(https, http_client=pool_for(https, retries=retries))
+    refused(outcome(client, _get), "table-1/GetObject")
+    assert_silent(http)
+    assert len(https.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "encryption"),
+    [("CompleteMultipartUpload", "SSE-C"), ("HeadObject", "SSE-KMS"), ("UploadPartCopy", "SSE-KMS")],
+)
+def test_what_a_row_allows_is_not_downgraded(
+    operation: str, encryption: str, http: RecordingServer, https: TlsRecordingServer
+) -> None:
+    query = "?uploadId=1" if operation == "CompleteMultipartUpload" else ""
+    redirect_everything(https, 307, http.url + PLACE + query)
+    error = refused(outcome(client_for(https), asking(operation, encryption)), "downgraded-redirect")
+    assert (error.operation, error.scheme) == (operation, "http")
+    assert_silent(http)
+
+
+def test_no_row_and_a_key(http: RecordingServer, https: TlsRecordingServer) -> None:
+    redirect_everything(https, 307, http.url + PLACE)
+    error = outcome(
+        client_for(https), lambda client: client._execute("DELETE", BUCKET, OBJECT, headers=raw_headers("SSE-C"))
+    )
+    refused(error, "key-in-clear")
+    assert_silent(http)
+
+
+def test_a_redirect_without_encryption(
+    http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    redirect_everything(https, 307, http.url + PLACE)
+    assert asking("GetObject")(client_for(https)) == http.object
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_redirect_to_another_host(scheme: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
+    with SERVERS[scheme]() as server, SERVERS[scheme]() as other:
+        redirect_everything(server, 307, f"{scheme}://localhost:{other.port}{PLACE}")
+        call = asking("CompleteMultipartUpload", "SSE-C") if scheme == "http" else _get
+        result = outcome(client_for(server), call)
+        if scheme == "http" and policy == "strict":
+            refused(result, "table-1/CompleteMultipartUpload")
+        elif scheme == "http":  # a row allows it, and each hop is logged
+            assert rules(caplog) == ["table-1/CompleteMultipartUpload"] * 2
+        elif policy == "strict":
+            error = refused(result, "cross-host-redirect")
+            assert (error.endpoint, other.requests) == (f"https://localhost:{other.port}", ())
+        else:
+            assert result == other.object
+            assert rules(caplog) == ["cross-host-redirect"]
+        assert not leaks(caplog.text, KEY)
+
+
+@pytest.mark.parametrize("name", ["bucket.obs.test", "obs.test"])
+def test_the_host_of_a_bucket_is_no_other_host(
+    name: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_for(https, name="obs.test")
+    with TlsRecordingServer() as other:
+        redirect_everything(https, 307, f"https://{name}:{other.port}{PLACE}")
+        assert _get(client) == other.object
+    assert not caplog.records
+
+
+def test_the_style_of_the_address(https: TlsRecordingServer, http: RecordingServer) -> None:
+    for server in (https, http):
+        client = client_for(server, name="obs.test")
+        client.enable_virtual_style_endpoint()
+        result = outcome(client, _get)
+        if server is http:
+            assert refused(result, "table-1/GetObject").endpoint == f"http://obs.test:{http.port}"
+            assert_silent(http)
+        else:
+            assert [request.host for request in https.requests] == ["bucket.obs.test"]
+
+
+def test_requests_of_a_provider_of_credentials_are_no_hops(
+    https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK asks for credentials while it sends a request."""
+
+    class _Provider(providers.Provider):
+        def retrieve(self) -> Any:
+            pool = urllib3.PoolManager()
+            pool.request("GET", http.url.replace(LOOPBACK, "localhost") + "/credentials")
+            pool.clear()
+            return credentials.Credentials("access", "secret")
+
+    client = client_for(https, access_key=None, secret_key=None, credentials=_Provider())
+    assert _get(client) == https.object
+    assert [request.path for request in http.requests] == ["/credentials"]
+    assert not caplog.records
+
+
+class _OwnPool(urllib3.PoolManager):
+    """A pool of the application that sends https requests over plaintext."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool_classes_by_scheme = {
+            "http": urllib3.HTTPConnectionPool,
+            "https": urllib3.HTTPConnectionPool,
+        }
+
+
+def test_the_connection_decides_and_not_the_url(http: RecordingServer) -> None:
+    client = client_for(http, secure=True, http_client=_OwnPool())
+    with unguarded():
+        _get(client)
+    assert leaks(http.wire, KEY)
+    with RecordingServer() as server:
+        error = refused(outcome(client_for(server, secure=True, http_client=_OwnPool()), _get), "table-1/GetObject")
+        assert (error.scheme, error.endpoint) == ("http", server.url)
+        assert "http_client=" in str(error)
+        assert_silent(server)
+
+
+def test_raw_requests_of_the_clients_pool_are_left_alone(http: RecordingServer) -> None:
+    """They do not pass the SDK."""
+    client = client_for(http)
+    client._http.request("GET", http.url + PLACE, headers=raw_headers("SSE-C"))
+    assert len(http.requests) == 1
+
+
+def test_the_client_stays_usable(http: RecordingServer, https: TlsRecordingServer) -> None:
+    https.answer("GET", 307, {"Location": http.url + PLACE}, times=1)
+    client = client_for(https)
+    with pytest.raises(SSETransportError):
+        _get(client)
+    assert _get(client) == https.object
+    client.put_object(BUCKET, OBJECT, io.BytesIO(CONTENT), len(CONTENT), sse=sse_c())
