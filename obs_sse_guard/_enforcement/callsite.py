@@ -11,18 +11,19 @@ import contextlib
 import os
 import sys
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
-__all__ = ["CallSite", "call_site", "caller_id"]
+__all__ = ["CallSite", "call_site", "caller_id", "worker_site"]
 
 _PACKAGES = (
     "obs_sse_guard",
     # SDKs and their HTTP clients
     "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec",
-    "aiohttp", "urllib3", "requests", "hyper",
+    "aiohttp", "urllib3", "requests", "hyper", "huaweicloudsdkcore", "huaweicloudsdkobs",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip
@@ -45,14 +46,21 @@ class CallSite(NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
+worker_site: ContextVar[CallSite | None] = ContextVar("obs_sse_guard_worker_site", default=None)
+"""Where the call was made that a worker thread of an SDK carries out, if its hooks know."""
+
+
 def call_site() -> CallSite | None:
     """Return the innermost frame of the application on this thread's stack.
 
     Returns:
-        ``None`` if there is none: in a worker thread of an SDK, and in a task whose outermost coroutine is an SDK's.
+        ``None`` if there is none: in a worker thread of an SDK, unless `worker_site` is set, and in a task whose
+        outermost coroutine is an SDK's.
     """
     frame = _application_frame()
-    return frame and CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code))
+    if frame is None:
+        return worker_site.get()
+    return CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code))
 
 
 def caller_id() -> int:

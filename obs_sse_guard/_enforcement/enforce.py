@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard._enforcement import reporters
-from obs_sse_guard._enforcement.callsite import caller_id
+from obs_sse_guard._enforcement.callsite import call_site, caller_id, worker_site
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["disable", "enable", "enforce", "enforcing", "is_enabled", "refusals"]
+__all__ = ["Handover", "disable", "enable", "enforce", "enforcing", "is_enabled", "refusals"]
 
 _enabled = False
 
 # One call passes several hooks, and each of them finds the same: it is reported once. A context variable works for
 # threads and coroutines alike. A task that is started within a call inherits what was reported until then.
-_calls: ContextVar[tuple[enforcing, ...]] = ContextVar("obs_sse_guard_calls", default=())
+_calls: ContextVar[tuple[enforcing | _Reported, ...]] = ContextVar("obs_sse_guard_calls", default=())
 
 # The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
@@ -135,6 +135,39 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
     def __exit__(self, *_: object) -> None:
         self.reported = frozenset()
         _calls.reset(self._token)
+
+
+class _Reported(NamedTuple):
+    """What another thread has reported about a call; the attributes are those of `enforcing`."""
+
+    host: str
+    reported: frozenset[str]
+    caller: int
+
+
+class Handover:
+    """What is known of a call in the thread of the application, for the thread of the SDK that carries it out.
+
+    To be made in the first, and entered in the other: what is reported there names the same line of the application,
+    and not what was reported before.
+    """
+
+    def __init__(self) -> None:
+        self._site = call_site()
+        caller = caller_id()
+        self._reported = [(call.host, call.reported) for call in _calls.get() if call.caller == caller]
+
+    @contextlib.contextmanager
+    def resumed(self) -> Iterator[None]:
+        """Report as part of the call."""
+        caller = caller_id()
+        calls = tuple(_Reported(host, reported, caller) for host, reported in self._reported)
+        site_token, calls_token = worker_site.set(self._site), _calls.set(calls)
+        try:
+            yield
+        finally:
+            worker_site.reset(site_token)
+            _calls.reset(calls_token)
 
 
 @contextlib.contextmanager

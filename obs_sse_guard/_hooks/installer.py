@@ -53,12 +53,20 @@ def _crt() -> tuple[Target, ...]:
     return TARGETS
 
 
+def _huaweicloud() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.huaweicloud.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
 SDK_TARGETS: Mapping[str, LoadTargets] = {
     "obs": _obs,
     "botocore": _botocore,
     "aiobotocore": _aiobotocore,
     "s3transfer": _crt,
     "awscrt": _crt,
+    "huaweicloudsdkobs": _huaweicloud,
+    "huaweicloudsdkcore": _huaweicloud,
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 

@@ -37,6 +37,14 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "aiobotocore: each attempt": ("aiobotocore.endpoint.*",),
     "aiobotocore: signers": ("aiobotocore.signers.*",),
     "aiobotocore: each hop": ("aiobotocore.httpsession.*",),
+    "huaweicloudsdkobs: operations": ("huaweicloudsdkobs.*",),
+    "huaweicloudsdkobs: calls": ("huaweicloudsdkcore.client.Client.do_http_request",),
+    "huaweicloudsdkobs: workers": (
+        "huaweicloudsdkcore.client.Client.build_future_request",
+        "huaweicloudsdkcore.client.Client._do_http_request_async",
+        "huaweicloudsdkcore.http.future_session.*",
+    ),
+    "huaweicloudsdkobs: each hop": ("huaweicloudsdkcore.http.http_client.*",),
     "CRT: requests": ("s3transfer.crt.*", "awscrt.s3.S3Client.make_request"),
     "CRT: clients": ("awscrt.io.*", "awscrt.s3.S3Client.__init__"),
 }

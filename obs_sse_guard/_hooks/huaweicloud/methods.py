@@ -1,0 +1,152 @@
+"""The method hooks: every operation, also of later releases, goes through ``Client.do_http_request``.
+
+It is called in the thread of the application by both clients, by their methods and their invokers. Its headers are
+those of the request model, and what ``add_header`` has added. What is set on a request model without being one of its
+fields shows only to the methods themselves, which ignore it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from obs_sse_guard._enforcement.enforce import Handover, enforce, enforcing
+from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.huaweicloud.client import (
+    Call,
+    Hop,
+    current_call,
+    is_obs,
+    may_have_findings,
+    request_context,
+    unjudged,
+)
+from obs_sse_guard._hooks.requests_proxies import proxy_of_session
+from obs_sse_guard._hooks.tls_gaps import mark_reported
+from obs_sse_guard._util.failure import attempt
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.types import Function, Items, Kwargs
+    from obs_sse_guard._policy.request import RequestContext
+
+__all__ = ["method_hook", "operation_hook", "operations"]
+
+_PARAMETERS = "self method resource_path path_params query_params header_params"
+_NAMES = _PARAMETERS.split()[1:]
+
+
+def method_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``Client.do_http_request``."""
+    expect_parameters(function, _PARAMETERS)
+
+    def hook(client: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_obs(client):
+            return function(client, *args, **kwargs)
+        params = {**dict(zip(_NAMES, args)), **kwargs}
+        call = _call(client, params)
+        context = _context(client, call, params)
+        token = current_call.set(call)
+        try:
+            if context is None:
+                _hand_over(client, call, params)
+                return function(client, *args, **kwargs)
+            with enforcing(context) as reported:
+                mark_reported(call.http_client, context, reported)
+                _hand_over(client, call, params)
+                return function(client, *args, **kwargs)
+        finally:
+            current_call.reset(token)
+
+    return hook
+
+
+def _call(client: Any, params: Kwargs) -> Call:
+    # The name of the request model says which method the application called.
+    request = re.sub(r"(?<=.)(?=[A-Z])", "_", str(params.get("request_type") or "")).lower()
+    asynchronous = bool(params.get("async_request"))
+    name = (request.removesuffix("_request") or "do_http_request") + ("_async" if asynchronous else "")
+    http_client = getattr(client, "_http_client", None)
+    return Call(http_client, f"{type(client).__name__}.{name}", params.get("cname"), asynchronous=asynchronous)
+
+
+def _hand_over(client: Any, call: Call, params: Kwargs) -> None:
+    if call.asynchronous and attempt(lambda: _may_be_reported(client, params), default=True):
+        call.handover = Handover()
+
+
+def _may_be_reported(client: Any, params: Kwargs) -> bool:
+    return not _url(client, params).startswith("https:") or may_have_findings(*_names(client, params))
+
+
+@judging(lambda client, call, params: unjudged(call, lambda: _url(client, params), f"{params.get('method')} request"))
+def _context(client: Any, call: Call, params: Kwargs) -> RequestContext | None:
+    headers, query = _names(client, params)
+    if not may_have_findings(headers, query):
+        return None
+    url, http_client = _url(client, params), call.http_client
+    hop = Hop(
+        params["method"],
+        f"{url}?{urlencode(query)}",
+        headers,
+        "" if http_client._verify else "unverified-tls",
+        lambda: proxy_of_session(http_client._session, url, http_client._proxy),
+    )
+    return request_context(call, hop)
+
+
+def _url(client: Any, params: Kwargs) -> str:
+    url = client._url_parse(params.get("cname"))
+    return f"{url.scheme}://{url.netloc}{params['resource_path']}"
+
+
+def _names(client: Any, params: Kwargs) -> tuple[Items, Items]:
+    """Return the headers and the query parameters of a request."""
+    return _items(params.get("header_params")) + _items(client.preset_headers), _items(params.get("query_params"))
+
+
+def _items(values: Any) -> Items:
+    """Return the names and values of a mapping or of a list of pairs; the core drops those that are ``None``."""
+    pairs = values.items() if hasattr(values, "items") else values or ()
+    return [(name, value) for name, value in pairs if value is not None]
+
+
+# --- what a request model does not send -----------------------------------------------------
+
+
+def operations(client: type) -> list[str]:
+    """Return the methods of a client that take a request model."""
+    found = [(name, value) for name, value in vars(client).items() if isinstance(value, FunctionType)]
+    return [name for name, value in found if name[:1] != "_" and _takes_request(value)]
+
+
+def _takes_request(function: Function) -> bool:
+    return [*inspect.signature(function).parameters] == ["self", "request"]
+
+
+def operation_hook(name: str, function: Function) -> Function:
+    """Make the hook of a method of a client."""
+
+    def hook(*args: Any, **kwargs: Any) -> Any:
+        request = kwargs.get("request", args[-1] if args else None)
+        dropped = attempt(lambda: _dropped(request), [])
+        if dropped and args:  # without args self= is a keyword
+            enforce(_dropped_context(args[0], name, request, dropped))
+        return function(*args, **kwargs)
+
+    return hook
+
+
+def _dropped(request: Any) -> list[str]:
+    """Return the attributes that name encryption and are no fields of the request model, so that they are not sent."""
+    fields = request.attribute_map
+    named = [name for name, value in vars(request).items() if "encryption" in name.lower() and value is not None]
+    return [name for name in named if name.lstrip("_") not in fields]
+
+
+def _dropped_context(client: Any, name: str, request: Any, dropped: list[str]) -> RequestContext:
+    call = Call(None, f"{type(client).__name__}.{name}")
+    operation = type(request).__name__.removesuffix("Request")
+    return unjudged(call, lambda: str(client._url_parse(None).geturl()), operation)._replace(dropped=tuple(dropped))

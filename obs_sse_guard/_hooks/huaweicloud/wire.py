@@ -1,0 +1,127 @@
+"""The wire hook: every hop leaves through an adapter of requests, also those of redirects that requests follows.
+
+There the URL, the headers, the proxies and what TLS verifies are final. The adapters are those of every session of
+requests, so that a request is judged only if it is a hop of a call of an OBS client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.huaweicloud.client import Call, Hop, current_call, operation_of, request_context, unjudged
+from obs_sse_guard._hooks.requests_proxies import proxy_used
+from obs_sse_guard._hooks.tls_gaps import mark_reported
+from obs_sse_guard._policy.headers import encryption_of
+from obs_sse_guard._util.failure import attempt
+from obs_sse_guard.rules import Encryption, Operation
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.types import Function, Kwargs
+    from obs_sse_guard._policy.request import RequestContext
+
+__all__ = ["adapter_hook", "request_hook"]
+
+_PARAMETERS = "self request stream timeout verify cert proxies"
+_NAMES = _PARAMETERS.split()[2:]
+_LOGGERS = ("HuaweiCloud-SDK-ObsClient", "HuaweiCloud-SDK-ObsAsyncClient")
+_REWRITTEN = "was written into the URL by a handler or a redirect; the endpoint of the client is https"
+
+
+def request_hook(name: str, function: Function) -> Function:
+    """Make the hook of ``HttpClient.do_request_sync`` and of ``do_request_async``: a new attempt begins."""
+    expect_parameters(function, "self request")
+
+    def hook(http_client: Any, *args: Any, **kwargs: Any) -> Any:
+        call = current_call.get()
+        if call is None or call.http_client is not http_client:  # an application may use it directly
+            is_obs = attempt(lambda: http_client.logger.name in _LOGGERS, default=False)
+            call = Call(http_client, f"HttpClient.{name}") if is_obs else None
+        else:
+            call.first = None
+        token = current_call.set(call)
+        try:
+            return function(http_client, *args, **kwargs)
+        finally:
+            current_call.reset(token)
+
+    return hook
+
+
+def adapter_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``HTTPAdapter.send``."""
+    expect_parameters(function, _PARAMETERS)
+
+    def hook(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        call = current_call.get()
+        if call is None or not attempt(lambda: _is_hop_of(call, adapter), default=True):
+            return function(adapter, request, *args, **kwargs)
+        call.first = call.first or (request.method, request.url)
+        context = _hop_context(call, adapter, request, {**dict(zip(_NAMES, args)), **kwargs})
+        if context is None:
+            response = function(adapter, request, *args, **kwargs)
+        else:
+            with enforcing(context) as reported:
+                mark_reported(call.http_client, context, reported)
+                response = function(adapter, request, *args, **kwargs)
+        _report_read(call, request, response, kwargs.get("proxies"))
+        return response
+
+    return hook
+
+
+def _is_hop_of(call: Call, adapter: Any) -> bool:
+    # While the body is read, or in a handler, an application may send other requests.
+    return any(own is adapter for own in call.http_client._session.adapters.values())
+
+
+def _unjudged(call: Call, _adapter: Any, request: Any, *_: Any) -> RequestContext:
+    return unjudged(call, lambda: str(request.url), f"{request.method} request")
+
+
+@judging(_unjudged)
+def _hop_context(call: Call, adapter: Any, request: Any, settings: Kwargs) -> RequestContext | None:
+    hop = Hop(
+        request.method,
+        request.url,
+        [*request.headers.items()],
+        _tls_gap(adapter, settings),
+        lambda: proxy_used(request.url, settings.get("proxies")),
+    )
+    context = request_context(call, hop)
+    return context and context._replace(origin=_REWRITTEN if context.downgraded else "")
+
+
+def _tls_gap(adapter: Any, settings: Kwargs) -> str:
+    if not settings.get("verify", True):
+        return "unverified-tls"
+    options = getattr(getattr(adapter, "poolmanager", None), "connection_pool_kw", {})
+    return "unverified-host" if options.get("assert_hostname") is False else ""
+
+
+# --- what was read --------------------------------------------------------------------------
+
+
+def _report_read(call: Call, request: Any, response: Any, proxies: Any) -> None:
+    """Report an SSE-KMS object that was read over plaintext."""
+    if request.method == "GET" and not request.url.startswith("https:"):
+        context = _read(call, request, response, proxies)
+        if context is not None:
+            enforce(context)
+
+
+@judging(lambda call, request, *_: _unjudged(call, None, request)._replace(answered=True))
+def _read(call: Call, request: Any, response: Any, proxies: Any) -> RequestContext | None:
+    if response.status_code >= 300 or not _names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
+        return None
+    context = unjudged(call, lambda: str(request.url), operation_of(request.method, urlsplit(request.url), []))
+    if context.operation != Operation.GET_OBJECT.value:
+        return None
+    return context._replace(proxy=attempt(lambda: proxy_used(request.url, proxies), ""), read_kms=True)
+
+
+def _names_kms(headers: Any) -> bool:
+    names = ("x-obs-server-side-encryption", "x-amz-server-side-encryption")
+    return any(encryption_of(headers.get(name)) is Encryption.SSE_KMS for name in names)
