@@ -34,6 +34,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
         "policy/test_kms_uploads.py",
     ),
     "botocore": ("hooks/aiobotocore/*", "hooks/botocore/*", "hooks/test_tr*.py", "enforcement/test_callsite.py"),
+    "huaweicloudsdkobs": ("hooks/huaweicloud/*",),
     "rich": ("cli/demo/*",),
     "boto3": ("hooks/botocore/test_logs.py", "hooks/botocore/test_transfers.py"),
     "opentelemetry.sdk": ("enforcement/test_telemetry.py", "hooks/botocore/test_opentelemetry.py"),

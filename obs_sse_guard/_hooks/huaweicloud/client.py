@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "Hop", "current_call", "is_obs", "may_have_findings", "operation_of", "request_context", "unjudged"]
 
+_REWRITTEN = "was written into the URL by a handler or a redirect; the endpoint of the client is https"
 _PACKAGE = "huaweicloudsdkobs"
 
 
@@ -39,6 +40,7 @@ class Call:
         http_client: what sends it; it has the settings of TLS and of the proxy.
         name: the method, such as ``ObsClient.put_object``.
         bucket: the bucket that is part of the host, or nothing.
+        url: where the client would send it; empty if that is not known.
         first: method and URL of the first hop of this attempt, once it is sent.
         asynchronous: whether worker threads carry it out.
         handover: what these need to know to report anything; ``None`` if they surely have nothing to report.
@@ -48,6 +50,7 @@ class Call:
         self.http_client = http_client
         self.name = name
         self.bucket = str(bucket or "").lower()
+        self.url = ""
         self.first: tuple[str, str] | None = None
         self.asynchronous = asynchronous
         self.handover: Handover | None = None
@@ -113,6 +116,7 @@ def request_context(call: Call, hop: Hop) -> RequestContext | None:
         other_host=other_host,
         downgraded=not secure and asked.scheme.lower() == "https",
         tls_gap=gap,
+        origin=_REWRITTEN if not secure and call.url.startswith("https:") else "",
     )
 
 

@@ -86,7 +86,8 @@ def _context(client: Any, call: Call, params: Kwargs) -> RequestContext | None:
     headers, query = _names(client, params)
     if not may_have_findings(headers, query):
         return None
-    url, http_client = _url(client, params), call.http_client
+    call.url = url = _url(client, params)
+    http_client = call.http_client
     hop = Hop(
         params["method"],
         f"{url}?{urlencode(query)}",
@@ -131,7 +132,7 @@ def operation_hook(name: str, function: Function) -> Function:
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         request = kwargs.get("request", args[-1] if args else None)
-        dropped = attempt(lambda: _dropped(request), [])
+        dropped: tuple[str, ...] = attempt(lambda: _dropped(request), ())
         if dropped and args:  # without args self= is a keyword
             enforce(_dropped_context(args[0], name, request, dropped))
         return function(*args, **kwargs)
@@ -139,14 +140,14 @@ def operation_hook(name: str, function: Function) -> Function:
     return hook
 
 
-def _dropped(request: Any) -> list[str]:
+def _dropped(request: Any) -> tuple[str, ...]:
     """Return the attributes that name encryption and are no fields of the request model, so that they are not sent."""
     fields = request.attribute_map
     named = [name for name, value in vars(request).items() if "encryption" in name.lower() and value is not None]
-    return [name for name in named if name.lstrip("_") not in fields]
+    return tuple(name for name in named if name.lstrip("_") not in fields)
 
 
-def _dropped_context(client: Any, name: str, request: Any, dropped: list[str]) -> RequestContext:
+def _dropped_context(client: Any, name: str, request: Any, dropped: tuple[str, ...]) -> RequestContext:
     call = Call(None, f"{type(client).__name__}.{name}")
     operation = type(request).__name__.removesuffix("Request")
-    return unjudged(call, lambda: str(client._url_parse(None).geturl()), operation)._replace(dropped=tuple(dropped))
+    return unjudged(call, lambda: str(client._url_parse(None).geturl()), operation)._replace(dropped=dropped)

@@ -27,7 +27,6 @@ __all__ = ["adapter_hook", "request_hook"]
 _PARAMETERS = "self request stream timeout verify cert proxies"
 _NAMES = _PARAMETERS.split()[2:]
 _LOGGERS = ("HuaweiCloud-SDK-ObsClient", "HuaweiCloud-SDK-ObsAsyncClient")
-_REWRITTEN = "was written into the URL by a handler or a redirect; the endpoint of the client is https"
 
 
 def request_hook(name: str, function: Function) -> Function:
@@ -90,8 +89,7 @@ def _hop_context(call: Call, adapter: Any, request: Any, settings: Kwargs) -> Re
         _tls_gap(adapter, settings),
         lambda: proxy_used(request.url, settings.get("proxies")),
     )
-    context = request_context(call, hop)
-    return context and context._replace(origin=_REWRITTEN if context.downgraded else "")
+    return request_context(call, hop)
 
 
 def _tls_gap(adapter: Any, settings: Kwargs) -> str:
