@@ -111,7 +111,8 @@ def _names(client: Any, params: Kwargs) -> tuple[Items, Items]:
 def _items(values: Any) -> Items:
     """Return the names and values of a mapping or of a list of pairs; the core drops those that are ``None``."""
     pairs = values.items() if hasattr(values, "items") else values or ()
-    return [(name, value) for name, value in pairs if value is not None]
+    # Given the class of a request model, not a request, each value is a property, and the core raises its own error.
+    return [(name, value) for name, value in pairs if value is not None and not isinstance(value, property)]
 
 
 # --- what a request model does not send -----------------------------------------------------

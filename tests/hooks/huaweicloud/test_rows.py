@@ -162,7 +162,12 @@ def test_strict_requires_https_wherever_encryption_is_named(
 @each_client
 @pytest.mark.parametrize(
     ("row", "road"),
-    [pytest.param(row, road, id=f"{row.id}-{road}") for row in ROWS_OF_2025 for road in ROADS if can_express(row, road)],
+    [
+        pytest.param(row, road, id=f"{row.id}-{road}")
+        for row in ROWS_OF_2025
+        for road in ROADS
+        if can_express(row, road)
+    ],
 )
 def test_the_later_rows_apply_only_under_strict(
     row: Row, road: str, kind: str, policy: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
