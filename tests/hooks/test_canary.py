@@ -18,11 +18,13 @@ from tests.support.canary import SDKS, Record, Sdk
 LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 
 
-# Modules of the standard library, and aiohttp, which is recorded separately.
+# Modules of the standard library, aiohttp, which is recorded separately, and requests, whose method is public.
 HOOKED_UNDER_ANOTHER_NAME = {
     "botocore.endpoint.logging.Logger.makeRecord",
     "obs.ilog.logging.Logger.makeRecord",
     "aiobotocore.httpsession.aiohttp.ClientRequest.__init__",
+    "huaweicloudsdkcore.client.logging.Logger.makeRecord",
+    "huaweicloudsdkcore.http.http_client.HTTPAdapter.send",
 }
 
 

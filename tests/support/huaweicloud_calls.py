@@ -10,7 +10,7 @@ import contextlib
 import io
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from huaweicloudsdkcore.http.http_config import HttpConfig
@@ -18,9 +18,11 @@ from huaweicloudsdkobs import v1
 from huaweicloudsdkobs.v1.obs_credentials import ObsCredentials
 
 from obs_sse_guard import SSETransportError
-from tests.support.expected_rules import Row
 from tests.support.servers import RecordingServer, TlsRecordingServer, leaks
 from tests.support.sse import ENCODED, KEY, MD5
+
+if TYPE_CHECKING:
+    from tests.support.expected_rules import Row
 
 BUCKET = "bucket"
 OBJECT = "object"

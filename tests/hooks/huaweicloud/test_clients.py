@@ -71,7 +71,7 @@ def test_a_refusal_is_not_retried(http: RecordingServer) -> None:
 
 @each_client
 def test_the_next_endpoint_is_judged_too(kind: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """The SDK goes on with the next endpoint if the first does not answer over TLS; the asynchronous client does not."""
+    """If the first does not answer over TLS, the synchronous client goes on with the next."""
     with TlsRecordingServer(other_name=True) as broken, obs_client(kind, broken, http) as client:
         error = outcome(PUT_SSE_C, client)
         assert isinstance(error, Exception)
@@ -186,7 +186,7 @@ class OtherClient(Client):  # type: ignore[misc]  # the SDK ships no types
 def test_other_services_are_left_alone(
     asynchronous: bool, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    builder = ClientBuilder(OtherClient).with_http_config(HttpConfig()).with_endpoint(http.url)
+    builder = ClientBuilder(OtherClient).with_http_config(HttpConfig()).with_endpoints([http.url])
     client = builder.with_credentials(BasicCredentials("AK", "SK", "project")).build()
     client.model_package = v1
     result = client.do_http_request(

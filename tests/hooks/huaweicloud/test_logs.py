@@ -30,7 +30,7 @@ def _logging_client(made: Any, server: TlsRecordingServer, stream: io.StringIO) 
     with obs_client("sync", server, made=made) as client:
         settings = client.get_http_client().config
     builder = builder.with_http_config(settings).with_credentials(ObsCredentials("AK", "SK"))
-    return builder.with_endpoint(server.named_url).with_stream_log(stream, logging.DEBUG).build()
+    return builder.with_endpoints([server.named_url]).with_stream_log(stream, logging.DEBUG).build()
 
 
 def _logged(made: Any, server: TlsRecordingServer) -> str:
