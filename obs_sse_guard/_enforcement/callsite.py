@@ -15,15 +15,17 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, FrameType
 
-__all__ = ["CallSite", "call_site", "caller_id", "worker_site"]
+__all__ = ["CallSite", "Caller", "call_site", "called_by", "caller", "caller_id"]
 
 _PACKAGES = (
     "obs_sse_guard",
     # SDKs and their HTTP clients
-    "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec",
-    "aiohttp", "urllib3", "requests", "hyper", "huaweicloudsdkcore", "huaweicloudsdkobs",
+    "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec", "minio",
+    "huaweicloudsdkcore", "huaweicloudsdkobs",
+    "aiohttp", "urllib3", "requests", "hyper",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip
@@ -46,21 +48,48 @@ class CallSite(NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
-worker_site: ContextVar[CallSite | None] = ContextVar("obs_sse_guard_worker_site", default=None)
-"""Where the call was made that a worker thread of an SDK carries out, if its hooks know."""
+class Caller(NamedTuple):
+    """A call of the application.
+
+    Attributes:
+        id: as `caller_id` returns it.
+        site: as `call_site` returns it.
+    """
+
+    id: int
+    site: CallSite | None
+
+
+# The caller, in a worker thread that a hook has told. Not its frame, which would keep the locals of the call alive.
+_told: ContextVar[Caller | None] = ContextVar("obs_sse_guard_caller", default=None)
 
 
 def call_site() -> CallSite | None:
     """Return the innermost frame of the application on this thread's stack.
 
     Returns:
-        ``None`` if there is none: in a worker thread of an SDK, unless `worker_site` is set, and in a task whose
-        outermost coroutine is an SDK's.
+        ``None`` if there is none: in a worker thread of an SDK, unless `called_by` knows, and in a task whose outermost
+        coroutine is an SDK's.
     """
+    return caller().site
+
+
+def caller() -> Caller:
+    """Return the application's call that is under way in this thread."""
     frame = _application_frame()
     if frame is None:
-        return worker_site.get()
-    return CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code))
+        return _told.get() or Caller(id(None), None)
+    return Caller(id(frame), CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code)))
+
+
+@contextlib.contextmanager
+def called_by(known: Caller) -> Iterator[None]:
+    """Let a worker thread know which call of the application it works for."""
+    token = _told.set(known)
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 def caller_id() -> int:
@@ -69,7 +98,8 @@ def caller_id() -> int:
     One call passes several hooks, and each finds the same frame of the application. A call made within it, for example
     by a body while it is read, comes from another frame, even at the same line.
     """
-    return id(_application_frame())  # a frame stays where it is while its call is under way
+    frame = _application_frame()  # a frame stays where it is while its call is under way
+    return id(frame) if frame is not None else caller().id
 
 
 def _application_frame() -> FrameType | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._enforcement import reporters
-from obs_sse_guard._enforcement.callsite import call_site, caller_id, worker_site
+from obs_sse_guard._enforcement.callsite import called_by, caller, caller_id
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["Handover", "disable", "enable", "enforce", "enforcing", "is_enabled", "refusals"]
+__all__ = ["disable", "enable", "enforce", "enforcing", "in_worker", "is_enabled", "refusals"]
 
 _enabled = False
 
@@ -138,36 +138,30 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
 
 
 class _Reported(NamedTuple):
-    """What another thread has reported about a call; the attributes are those of `enforcing`."""
+    """What was reported about a call, as in `enforcing`; the call may have returned before the worker is done."""
 
     host: str
     reported: frozenset[str]
     caller: int
 
 
-class Handover:
-    """What is known of a call in the thread of the application, for the thread of the SDK that carries it out.
+def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs in a worker thread, as part of the call that is under way in this thread.
 
-    To be made in the first, and entered in the other: what is reported there names the same line of the application,
-    and not what was reported before.
+    A finding there has the call site of the application, and is not reported again. Nothing but that is carried over.
     """
+    calls = tuple(_Reported(call.host, call.reported, call.caller) for call in _calls.get())
+    known = caller()
 
-    def __init__(self) -> None:
-        self._site = call_site()
-        caller = caller_id()
-        self._reported = [(call.host, call.reported) for call in _calls.get() if call.caller == caller]
-
-    @contextlib.contextmanager
-    def resumed(self) -> Iterator[None]:
-        """Report as part of the call."""
-        caller = caller_id()
-        calls = tuple(_Reported(host, reported, caller) for host, reported in self._reported)
-        site_token, calls_token = worker_site.set(self._site), _calls.set(calls)
+    def work(*args: Any, **kwargs: Any) -> Any:
+        token = _calls.set(calls)
         try:
-            yield
+            with called_by(known):
+                return function(*args, **kwargs)
         finally:
-            worker_site.reset(site_token)
-            _calls.reset(calls_token)
+            _calls.reset(token)
+
+    return work
 
 
 @contextlib.contextmanager

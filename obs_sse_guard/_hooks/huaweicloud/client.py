@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from urllib.parse import SplitResult
 
-    from obs_sse_guard._enforcement.enforce import Handover
-    from obs_sse_guard._hooks.types import Items
+    from obs_sse_guard._hooks.types import Function, Items
 
 __all__ = ["Call", "Hop", "current_call", "is_obs", "may_have_findings", "operation_of", "request_context", "unjudged"]
 
@@ -43,7 +42,7 @@ class Call:
         url: where the client would send it; empty if that is not known.
         first: method and URL of the first hop of this attempt, once it is sent.
         asynchronous: whether worker threads carry it out.
-        handover: what these need to know to report anything; ``None`` if they surely have nothing to report.
+        work: calls a function in one of these, as part of the call; ``None`` if that surely has nothing to report.
     """
 
     def __init__(self, http_client: Any, name: str, bucket: Any = None, *, asynchronous: bool = False) -> None:
@@ -53,7 +52,7 @@ class Call:
         self.url = ""
         self.first: tuple[str, str] | None = None
         self.asynchronous = asynchronous
-        self.handover: Handover | None = None
+        self.work: Function | None = None
 
 
 current_call: ContextVar[Call | None] = ContextVar("obs_sse_guard_huaweicloud_call", default=None)

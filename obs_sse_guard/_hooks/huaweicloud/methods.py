@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from obs_sse_guard._enforcement.enforce import Handover, enforce, enforcing
+from obs_sse_guard._enforcement.enforce import enforce, enforcing, in_worker
 from obs_sse_guard._hooks.hook import expect_parameters, judging
 from obs_sse_guard._hooks.huaweicloud.client import (
     Call,
@@ -74,7 +74,7 @@ def _call(client: Any, params: Kwargs) -> Call:
 
 def _hand_over(client: Any, call: Call, params: Kwargs) -> None:
     if call.asynchronous and attempt(lambda: _may_be_reported(client, params), default=True):
-        call.handover = Handover()
+        call.work = in_worker(lambda function, *args, **kwargs: function(*args, **kwargs))
 
 
 def _may_be_reported(client: Any, params: Kwargs) -> bool:

@@ -7,16 +7,14 @@ requests, so that a request is judged only if it is a hop of a call of an OBS cl
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from obs_sse_guard._enforcement.enforce import enforce, enforcing
+from obs_sse_guard._enforcement.enforce import enforcing
 from obs_sse_guard._hooks.hook import expect_parameters, judging
-from obs_sse_guard._hooks.huaweicloud.client import Call, Hop, current_call, operation_of, request_context, unjudged
+from obs_sse_guard._hooks.huaweicloud.client import Call, Hop, current_call, request_context, unjudged
+from obs_sse_guard._hooks.huaweicloud.responses import report_read
 from obs_sse_guard._hooks.requests_proxies import proxy_used
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import encryption_of
 from obs_sse_guard._util.failure import attempt
-from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function, Kwargs
@@ -65,7 +63,7 @@ def adapter_hook(_: str, function: Function) -> Function:
             with enforcing(context) as reported:
                 mark_reported(call.http_client, context, reported)
                 response = function(adapter, request, *args, **kwargs)
-        _report_read(call, request, response, kwargs.get("proxies"))
+        report_read(call, request, response, kwargs.get("proxies"))
         return response
 
     return hook
@@ -97,29 +95,3 @@ def _tls_gap(adapter: Any, settings: Kwargs) -> str:
         return "unverified-tls"
     options = getattr(getattr(adapter, "poolmanager", None), "connection_pool_kw", {})
     return "unverified-host" if options.get("assert_hostname") is False else ""
-
-
-# --- what was read --------------------------------------------------------------------------
-
-
-def _report_read(call: Call, request: Any, response: Any, proxies: Any) -> None:
-    """Report an SSE-KMS object that was read over plaintext."""
-    if request.method == "GET" and not request.url.startswith("https:"):
-        context = _read(call, request, response, proxies)
-        if context is not None:
-            enforce(context)
-
-
-@judging(lambda call, request, *_: _unjudged(call, None, request)._replace(answered=True))
-def _read(call: Call, request: Any, response: Any, proxies: Any) -> RequestContext | None:
-    if response.status_code >= 300 or not _names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
-        return None
-    context = unjudged(call, lambda: str(request.url), operation_of(request.method, urlsplit(request.url), []))
-    if context.operation != Operation.GET_OBJECT.value:
-        return None
-    return context._replace(proxy=attempt(lambda: proxy_used(request.url, proxies), ""), read_kms=True)
-
-
-def _names_kms(headers: Any) -> bool:
-    names = ("x-obs-server-side-encryption", "x-amz-server-side-encryption")
-    return any(encryption_of(headers.get(name)) is Encryption.SSE_KMS for name in names)

@@ -69,14 +69,15 @@ class _Session:
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         with _resumed(self._call):
-            return self._session.request(*args, **kwargs)
+            if self._call.work is None:
+                return self._session.request(*args, **kwargs)
+            return self._call.work(self._session.request, *args, **kwargs)
 
 
 @contextlib.contextmanager
 def _resumed(call: Call | None) -> Iterator[None]:
     token = current_call.set(call)
     try:
-        with call.handover.resumed() if call and call.handover else contextlib.nullcontext():
-            yield
+        yield
     finally:
         current_call.reset(token)
