@@ -12,6 +12,7 @@ from obs_sse_guard._cli import output, sample
 from obs_sse_guard._enforcement.decision import Decision
 from obs_sse_guard._enforcement.message import error_text, log_text
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.huaweicloud.advice import HUAWEICLOUD
 from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._policy.findings import CATALOGUE, TRUSTED_HOST, Action, Finding, FindingType, evaluate
 from obs_sse_guard._policy.request import KeyLocation
@@ -38,7 +39,8 @@ _OUTCOMES = {
 }
 _ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
 # botocore ignores no SSE argument, and checks the host name whenever it verifies the certificate.
-_ESDK_ONLY = ("sse-dropped", "unverified-host")
+_NOT_IN_BOTOCORE = ("sse-dropped", "unverified-host")
+_ORIGINS = {BOTOCORE.name: "comes from endpoint_url= or use_ssl=False"}
 
 
 class UsageError(Exception):
@@ -140,8 +142,10 @@ def _known(name: str) -> str:
 def _fixes(context: RequestContext, finding: Finding) -> Iterator[tuple[str, str]]:
     if all(finding.type.action(policy) is Action.ALLOW for policy in Policy):
         return
-    for sdk in (ESDK,) if finding.id in _ESDK_ONLY else (ESDK, BOTOCORE):
-        fix = sdk.advise(context._replace(sdk=sdk, origin="comes from endpoint_url= or use_ssl=False"), finding.id)
+    for sdk in (ESDK, BOTOCORE, HUAWEICLOUD):
+        if sdk is BOTOCORE and finding.id in _NOT_IN_BOTOCORE:
+            continue
+        fix = sdk.advise(context._replace(sdk=sdk, origin=_ORIGINS.get(sdk.name, "")), finding.id)
         yield "fix", f"{sdk.name}: {fix}"
 
 
