@@ -27,6 +27,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
         "hooks/test_failing_servers.py",
         "hooks/test_foreign_wrappers.py",
         "hooks/test_forks.py",
+        "hooks/test_greenlets.py",
         "hooks/test_import_order.py",
         "hooks/test_installer.py",
         "hooks/test_memory_errors.py",

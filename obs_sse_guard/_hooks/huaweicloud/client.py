@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Hop", "current_call", "is_obs", "may_have_findings", "operation_of", "request_context", "unjudged"]
 
 _REWRITTEN = "was written into the URL by a handler or a redirect; the endpoint of the client is https"
-_PACKAGE = "huaweicloudsdkobs"
+_PACKAGE = "huaweicloudsdkobs."
 
 
 def is_obs(client: Any) -> bool:
     """Return whether a client of the core is one of OBS."""
-    return any(base.__module__.partition(".")[0] == _PACKAGE for base in type(client).__mro__)
+    return any(str(base.__module__).startswith(_PACKAGE) for base in type(client).__mro__)
 
 
 class Call:
@@ -38,17 +38,17 @@ class Call:
     Attributes:
         http_client: what sends it; it has the settings of TLS and of the proxy.
         name: the method, such as ``ObsClient.put_object``.
-        bucket: the bucket that is part of the host, or nothing.
+        bucket: the bucket that is part of the host, in lower case; empty if there is none.
         url: where the client would send it; empty if that is not known.
         first: method and URL of the first hop of this attempt, once it is sent.
         asynchronous: whether worker threads carry it out.
         work: calls a function in one of these, as part of the call; ``None`` if that surely has nothing to report.
     """
 
-    def __init__(self, http_client: Any, name: str, bucket: Any = None, *, asynchronous: bool = False) -> None:
+    def __init__(self, http_client: Any, name: str, bucket: str = "", *, asynchronous: bool = False) -> None:
         self.http_client = http_client
         self.name = name
-        self.bucket = str(bucket or "").lower()
+        self.bucket = bucket
         self.url = ""
         self.first: tuple[str, str] | None = None
         self.asynchronous = asynchronous

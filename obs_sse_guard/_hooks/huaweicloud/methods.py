@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -64,12 +63,17 @@ def method_hook(_: str, function: Function) -> Function:
 
 
 def _call(client: Any, params: Kwargs) -> Call:
-    # The name of the request model says which method the application called.
-    request = re.sub(r"(?<=.)(?=[A-Z])", "_", str(params.get("request_type") or "")).lower()
     asynchronous = bool(params.get("async_request"))
-    name = (request.removesuffix("_request") or "do_http_request") + ("_async" if asynchronous else "")
+    name = attempt(lambda: _method_name(params), "do_http_request") + ("_async" if asynchronous else "")
+    bucket = attempt(lambda: str(params.get("cname") or "").lower(), "")
     http_client = getattr(client, "_http_client", None)
-    return Call(http_client, f"{type(client).__name__}.{name}", params.get("cname"), asynchronous=asynchronous)
+    return Call(http_client, f"{type(client).__name__}.{name}", bucket, asynchronous=asynchronous)
+
+
+def _method_name(params: Kwargs) -> str:
+    """Return the method that the application called: the name of its request model says which."""
+    words = re.sub(r"(?<=.)(?=[A-Z])", "_", params["request_type"]).lower()
+    return words.removesuffix("_request")
 
 
 def _hand_over(client: Any, call: Call, params: Kwargs) -> None:
@@ -89,13 +93,18 @@ def _context(client: Any, call: Call, params: Kwargs) -> RequestContext | None:
     call.url = url = _url(client, params)
     http_client = call.http_client
     hop = Hop(
-        params["method"],
+        params["method"].upper(),
         f"{url}?{urlencode(query)}",
         headers,
-        "" if http_client._verify else "unverified-tls",
+        "" if http_client._verify or _is_custom(http_client._session, url) else "unverified-tls",
         lambda: proxy_of_session(http_client._session, url, http_client._proxy),
     )
     return request_context(call, hop)
+
+
+def _is_custom(session: Any, url: str) -> bool:
+    """Return whether an adapter of the application may verify otherwise than the settings say."""
+    return type(session.get_adapter(url)).__module__ != "requests.adapters"
 
 
 def _url(client: Any, params: Kwargs) -> str:
@@ -105,7 +114,8 @@ def _url(client: Any, params: Kwargs) -> str:
 
 def _names(client: Any, params: Kwargs) -> tuple[Items, Items]:
     """Return the headers and the query parameters of a request."""
-    return _items(params.get("header_params")) + _items(client.preset_headers), _items(params.get("query_params"))
+    headers = _items(params.get("header_params")) + _items(getattr(client, "preset_headers", None))
+    return headers, _items(params.get("query_params"))
 
 
 def _items(values: Any) -> Items:
@@ -120,12 +130,13 @@ def _items(values: Any) -> Items:
 
 def operations(client: type) -> list[str]:
     """Return the methods of a client that take a request model."""
-    found = [(name, value) for name, value in vars(client).items() if isinstance(value, FunctionType)]
-    return [name for name, value in found if name[:1] != "_" and _takes_request(value)]
+    return [
+        name for name, found in vars(client).items() if name[:1] != "_" and _parameters(found) == ["self", "request"]
+    ]
 
 
-def _takes_request(function: Function) -> bool:
-    return [*inspect.signature(function).parameters] == ["self", "request"]
+def _parameters(found: Any) -> list[str]:
+    return attempt(lambda: [*inspect.signature(found).parameters], [""])
 
 
 def operation_hook(name: str, function: Function) -> Function:

@@ -31,7 +31,8 @@ def future_hook(_: str, function: Function) -> Function:
         future = function(*args, **kwargs)
         call = current_call.get()
         if call is not None and call.asynchronous:
-            _calls.set(future, call)
+            with contextlib.suppress(TypeError):  # an object of the application's credentials
+                _calls.set(future, call)
         return future
 
     return hook
@@ -53,7 +54,7 @@ def session_hook(_: str, function: Function) -> Function:
 
     def hook(future_session: Any, *args: Any, **kwargs: Any) -> Any:
         call = current_call.get()
-        if call is not None:
+        if call is not None and hasattr(future_session, "_session"):
             future_session._session = _Session(future_session._session, call)
         return function(future_session, *args, **kwargs)
 

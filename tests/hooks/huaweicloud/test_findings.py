@@ -71,6 +71,13 @@ def test_a_key_without_a_row(kind: str, http: RecordingServer) -> None:
 
 
 @each_client
+def test_a_method_in_lower_case(kind: str, http: RecordingServer) -> None:
+    with obs_client(kind, http) as client:
+        refused(outcome(sending("put", [], raw_headers("SSE-C")), client), "table-1/PutObject")
+    assert_silent(http)
+
+
+@each_client
 def test_the_other_dialect(kind: str, http: RecordingServer) -> None:
     with obs_client(kind, http) as client:
         refused(outcome(by_invoker("PutObject", raw_headers("SSE-C", stem="X-Amz-")), client), "table-1/PutObject")

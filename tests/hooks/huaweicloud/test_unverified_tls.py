@@ -79,6 +79,21 @@ def test_an_adapter_that_does_not_check_the_host(kind: str, policy: str, caplog:
 
 
 @each_client
+def test_an_adapter_that_verifies_in_spite_of_the_setting(
+    kind: str, policy: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Adapter(requests.adapters.HTTPAdapter):
+        def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            return super().send(request, *args, **{**kwargs, "verify": https.ca})
+
+    with obs_client(kind, https, ssl_ca_cert=None, ignore_ssl_verification=True) as client:
+        client.get_http_client()._session.mount("https://", Adapter())
+        PUT_SSE_C(client)
+    assert leaks(https.received, KEY)
+    assert not caplog.records, policy
+
+
+@each_client
 def test_a_session_that_verifies_nothing(
     kind: str, policy: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
