@@ -10,6 +10,7 @@ import pytest
 import requests
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.client import Client, ClientBuilder
+from huaweicloudsdkcore.exceptions.exceptions import SslHandShakeException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.http.http_handler import HttpHandler
 from huaweicloudsdkcore.sdk_request import SdkRequest
@@ -94,6 +95,18 @@ def test_the_synchronous_client_goes_on_with_the_next_endpoint(
         assert error.endpoint == http.named_url
     assert_no_key(http, KEY)
     assert len(http.requests) == 1
+
+
+def test_another_endpoint_is_no_redirect(https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    with TlsRecordingServer(other_name=True) as broken, obs_client("sync", broken, https) as client:
+        client._endpoints[1] = f"https://elsewhere.obs.test:{https.port}"
+        request = model_for("PutObject", raw_headers("SSE-C"), bucket_name=None)
+        try:
+            client.put_object(request)
+        except SslHandShakeException:
+            pytest.skip("this release does not go on with the next endpoint")
+    assert leaks(https.received, KEY)
+    assert not caplog.records
 
 
 def test_a_handler_that_rewrites_the_scheme(http: RecordingServer, https: TlsRecordingServer) -> None:

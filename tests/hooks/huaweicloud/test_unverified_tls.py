@@ -63,7 +63,11 @@ def test_a_certificate_authority_makes_the_sdk_verify_in_spite_of_the_setting(
 
 
 @each_client
-def test_an_adapter_that_does_not_check_the_host(kind: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_adapter_that_does_not_check_the_host(
+    kind: str, policy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(AUDIT, str(tmp_path / "audit"))
+
     class Adapter(requests.adapters.HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, assert_hostname=False, **kwargs)
@@ -74,7 +78,9 @@ def test_an_adapter_that_does_not_check_the_host(kind: str, policy: str, caplog:
             PUT_SSE_C(client)
             PUT_SSE_C(client)
         assert leaks(server.received, KEY)
-    assert rules(caplog) == ["unverified-host"], policy
+    times = 2 if policy == "strict" else 1
+    assert [line["rule"] for line in audited(tmp_path / "audit")] == ["unverified-host"] * times
+    assert rules(caplog) == ["unverified-host"]
     assert "assert_hostname" in caplog.text
 
 

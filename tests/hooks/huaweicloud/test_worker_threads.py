@@ -12,6 +12,7 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks.huaweicloud import workers
+from obs_sse_guard._hooks.huaweicloud.client import current_call
 from tests.support.guard import AUDIT, TRUSTED
 from tests.support.hook_groups import disable_hooks
 from tests.support.huaweicloud_calls import (
@@ -102,6 +103,8 @@ def test_nothing_is_kept_of_a_call(https: TlsRecordingServer) -> None:
         for _ in range(20):
             PUT_SSE_C(client)
             PUT(client)
+        pool = client.get_http_client().executor
+        assert {pool.submit(current_call.get).result() for _ in range(20)} == {None}
     del client
     gc.collect()
     assert len(workers._calls) == 0
