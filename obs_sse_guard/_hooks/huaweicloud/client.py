@@ -94,10 +94,12 @@ def request_context(call: Call, hop: Hop) -> RequestContext | None:
     sse = parse_headers(hop.headers, query)
     other_host = host != _endpoint_host(call, asked)
     gap = unreported_gap(call.http_client, hop.tls_gap) if secure and sse.key and hop.tls_gap else ""
+    private = secure and not gap and not other_host
+    if private and sse.key_location() in (KeyLocation.NOWHERE, KeyLocation.HEADER):
+        return None
     operation = operation_of(asked_method, asked, hop.headers)
     kms_upload = not secure and operation == Operation.UPLOAD_PART.value and _is_kms_part(call, asked)
-    private = secure and not gap and not other_host
-    if not (sse.names or kms_upload) or (private and sse.key_location() in (KeyLocation.NOWHERE, KeyLocation.HEADER)):
+    if not (sse.names or kms_upload):
         return None
     return RequestContext(
         sdk=HUAWEICLOUD,
