@@ -12,6 +12,7 @@ from obs_sse_guard._cli import output, sample
 from obs_sse_guard._enforcement.decision import Decision
 from obs_sse_guard._enforcement.message import error_text, log_text
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.huaweicloud.advice import HUAWEICLOUD
 from obs_sse_guard._hooks.minio.advice import MINIO
 from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._policy.findings import CATALOGUE, TRUSTED_HOST, Action, Finding, FindingType, evaluate
@@ -39,9 +40,9 @@ _OUTCOMES = {
 }
 _ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
 # Where the http of each SDK comes from; empty if it has only one origin.
-_ORIGINS = {ESDK: "", BOTOCORE: "comes from endpoint_url= or use_ssl=False", MINIO: ""}
-# Most SDKs ignore no SSE argument, and botocore checks the host name whenever it verifies the certificate.
-_FOUND_IN = {"sse-dropped": (ESDK,), "unverified-host": (ESDK, MINIO)}
+_ORIGINS = {ESDK: "", BOTOCORE: "comes from endpoint_url= or use_ssl=False", HUAWEICLOUD: "", MINIO: ""}
+# The others ignore no SSE argument, and botocore checks the host name whenever it verifies the certificate.
+_FOUND_IN = {"sse-dropped": (ESDK, HUAWEICLOUD), "unverified-host": (ESDK, HUAWEICLOUD, MINIO)}
 
 
 class UsageError(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from obs_sse_guard._enforcement import reporters
 from obs_sse_guard._enforcement.callsite import called_by, caller, caller_id
@@ -29,7 +29,7 @@ _enabled = False
 
 # One call passes several hooks, and each of them finds the same: it is reported once. A context variable works for
 # threads and coroutines alike. A task that is started within a call inherits what was reported until then.
-_calls: ContextVar[tuple[enforcing, ...]] = ContextVar("obs_sse_guard_calls", default=())
+_calls: ContextVar[tuple[enforcing | _Reported, ...]] = ContextVar("obs_sse_guard_calls", default=())
 
 # The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
@@ -137,12 +137,21 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
         _calls.reset(self._token)
 
 
+class _Reported(NamedTuple):
+    """What was reported about a call, as in `enforcing`; the call may have returned before the worker is done."""
+
+    host: str
+    reported: frozenset[str]
+    caller: int
+
+
 def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that runs in a worker thread, as part of the call that is under way in this thread.
 
     A finding there has the call site of the application, and is not reported again. Nothing but that is carried over.
     """
-    calls, known = _calls.get(), caller()
+    calls = tuple(_Reported(call.host, call.reported, call.caller) for call in _calls.get())
+    known = caller()
 
     def work(*args: Any, **kwargs: Any) -> Any:
         token = _calls.set(calls)

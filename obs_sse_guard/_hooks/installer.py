@@ -59,6 +59,12 @@ def _minio() -> tuple[Target, ...]:
     return TARGETS
 
 
+def _huaweicloud() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.huaweicloud.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
 SDK_TARGETS: Mapping[str, LoadTargets] = {
     "obs": _obs,
     "botocore": _botocore,
@@ -66,6 +72,8 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "s3transfer": _crt,
     "awscrt": _crt,
     "minio": _minio,
+    "huaweicloudsdkobs": _huaweicloud,
+    "huaweicloudsdkcore": _huaweicloud,
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 

@@ -21,9 +21,13 @@ _LOGGERS = frozenset((
 ))  # fmt: skip
 
 
+_HUAWEICLOUD = "HuaweiCloud-SDK-"
+"""What the name of each logger of huaweicloudsdkcore begins with; the class of the client follows."""
+
+
 @functools.lru_cache(1024)
 def _is_of_sdk(logger: str) -> bool:
-    return logger.partition(".")[0] in _LOGGERS
+    return logger.partition(".")[0] in _LOGGERS or logger.startswith(_HUAWEICLOUD)
 
 
 def record_hook(_: str, function: Function) -> Function:

@@ -53,6 +53,14 @@ CALLS = {
     files = s3fs.S3FileSystem(key="id", secret="secret", client_kwargs=options, skip_instance_cache=True)
     files.pipe_file("bucket/object", b"content", SSECustomerAlgorithm="AES256", SSECustomerKey=key)
     """,
+    "huaweicloudsdkobs": """
+    import os
+    from huaweicloudsdkobs.v1 import ObsClient, PutObjectRequest
+    from huaweicloudsdkobs.v1.obs_credentials import ObsCredentials
+    client = ObsClient.new_builder().with_credentials(ObsCredentials("id", "secret")).with_endpoints([url]).build()
+    sse = dict(x_obs_server_side_encryption_customer_algorithm="AES256", x_obs_server_side_encryption_customer_key=key)
+    client.put_object(PutObjectRequest(open(os.devnull, "rb"), object_key="object", **sse))
+    """,
 }
 """By SDK, a program's call with SSE-C over http."""
 PROGRAM = """
@@ -145,6 +153,7 @@ def test_nothing_else_is_installed(environment: Environment) -> None:
         "botocore": {"botocore"},
         "aiobotocore": {"botocore", "aiobotocore"},
         "s3fs": {"botocore", "aiobotocore"},
+        "huaweicloudsdkobs": {"huaweicloudsdkobs", "huaweicloudsdkcore"},
     }
     assert here == (expected[environment.sdks[0]] if environment.sdks else set())
 

@@ -60,6 +60,7 @@ _S3_TESTS = {
     "signing": ("botocore/test_signing.py",),
     "async": ("aiobotocore",),
     "CRT": ("crt",),
+    "huaweicloudsdkobs": ("huaweicloud",),
     "neighbours": ("test_neighbours.py",),
 }
 _MINIO_TESTS = {
@@ -104,6 +105,10 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "minio: each connection": ("rows", "wire", "findings", "failures"),
     "minio: workers": ("wire",),
     "minio: log": ("logs",),
+    "huaweicloudsdkobs: operations": ("huaweicloudsdkobs",),
+    "huaweicloudsdkobs: calls": ("huaweicloudsdkobs",),
+    "huaweicloudsdkobs: workers": ("huaweicloudsdkobs",),
+    "huaweicloudsdkobs: each hop": ("huaweicloudsdkobs",),
 }
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 

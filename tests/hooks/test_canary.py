@@ -18,7 +18,7 @@ from tests.support.canary import SDKS, Record, Sdk
 LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 
 
-# Modules of the standard library, and aiohttp and urllib3, which are recorded separately.
+# Modules of the standard library; aiohttp and urllib3, recorded separately; and requests, whose method is public.
 HOOKED_UNDER_ANOTHER_NAME = {
     "botocore.endpoint.logging.Logger.makeRecord",
     "obs.ilog.logging.Logger.makeRecord",
@@ -26,6 +26,8 @@ HOOKED_UNDER_ANOTHER_NAME = {
     "minio.api.urllib3.PoolManager.urlopen",
     "minio.api.urllib3.connection.HTTPConnection.request",
     "minio.api.urllib3.connectionpool.logging.Logger.makeRecord",
+    "huaweicloudsdkcore.client.logging.Logger.makeRecord",
+    "huaweicloudsdkcore.http.http_client.HTTPAdapter.send",
 }
 
 

@@ -24,12 +24,14 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks.botocore import targets as botocore_hooks
+from obs_sse_guard._hooks.huaweicloud import targets as huaweicloud_hooks
 from obs_sse_guard._hooks.minio import targets as minio_hooks
 from obs_sse_guard._hooks.obs import targets as obs_hooks
 
@@ -56,13 +58,16 @@ class Seam(NamedTuple):
     look_at: str
 
 
+_HOOKS = (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks, huaweicloud_hooks, minio_hooks)
+
+
 class Sdk(NamedTuple):
     """A watched SDK.
 
     Attributes:
         distribution: the name to install it by.
         module: the module to import.
-        version: the dotted name of its version.
+        version: the dotted name of its version; empty if its modules do not have it.
         guard: the modules of the guard for it.
         relied_on: what the guard depends on without a hook, each with what to review.
         surface: finds the parts that may carry encryption, including new ones.
@@ -79,15 +84,12 @@ class Sdk(NamedTuple):
 
     def installed(self) -> str:
         """Return the installed release."""
-        return str(_found(self.version))
+        return str(_found(self.version)) if self.version else metadata.version(self.distribution)
 
     def targets(self) -> list[Target]:
         """Return the methods that the guard hooks in it."""
         return [
-            target
-            for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks, minio_hooks)
-            for target in guard.TARGETS
-            if target.module.partition(".")[0] == self.module
+            target for guard in _HOOKS for target in guard.TARGETS if target.module.partition(".")[0] == self.module
         ]
 
 
@@ -401,6 +403,32 @@ def _minio_surface() -> Iterator[Seam]:
             yield Seam(f"minio.api.Minio.{method}", fingerprint(function, source=False), look_at)
 
 
+# -------------------------------------------------------------------------- huaweicloudsdkobs
+
+_CORE = "_hooks/huaweicloud/wire.py and methods.py: the checked request must be the sent request, at every hop"
+_WORKERS = "_hooks/huaweicloud/workers.py: which thread carries out what, and which object passes between them"
+_CORE_RELIED_ON = {
+    "huaweicloudsdkcore.client:Client._parse_header_params": _CORE,
+    "huaweicloudsdkcore.client:Client._url_parse": "_hooks/huaweicloud/methods.py: where a request goes",
+    "huaweicloudsdkcore.http.future_session:FutureSession.__init__": _WORKERS,
+    "huaweicloudsdkcore.http.http_client:HttpClient.__init__": "_hooks/huaweicloud/methods.py: what TLS verifies",
+    "huaweicloudsdkcore.http.http_client:HttpClient._init_session": _CORE,
+    "huaweicloudsdkcore.invoker.invoker:SyncInvoker.invoke": "a refusal must not be retried",
+    "huaweicloudsdkcore.sdk_response:FutureSdkResponse.result": _WORKERS,
+}
+
+
+def _huaweicloud_surface() -> Iterator[Seam]:
+    """Return the fields of each request model that name encryption."""
+    models: Any = _imported("huaweicloudsdkobs.v1.model")
+    for name, found in vars(models).items():
+        fields = getattr(found, "attribute_map", {}).values() if name.endswith("Request") else ()
+        carried = sorted(field for field in fields if "encryption" in field)
+        if carried:
+            look_at = "does the operation have a row in the tables, and is each field in _policy/headers.py?"
+            yield Seam(f"huaweicloudsdkobs.v1.model.{name}", " ".join(carried), look_at)
+
+
 SDKS: tuple[Sdk, ...] = (
     Sdk(
         "esdk-obs-python",
@@ -445,6 +473,8 @@ SDKS: tuple[Sdk, ...] = (
     Sdk("awscrt", "awscrt", "awscrt:__version__", "obs_sse_guard/_hooks/crt.py", {}, source=False),
     Sdk("minio", "minio", "minio:__version__", "obs_sse_guard/_hooks/minio", _MINIO_RELIED_ON, _minio_surface),
     Sdk("urllib3", "urllib3", "urllib3:__version__", "obs_sse_guard/_hooks/minio", _URLLIB3_RELIED_ON, source=False),
+    Sdk("huaweicloudsdkobs", "huaweicloudsdkobs", "", "obs_sse_guard/_hooks/huaweicloud", {}, _huaweicloud_surface),
+    Sdk("huaweicloudsdkcore", "huaweicloudsdkcore", "", "obs_sse_guard/_hooks/huaweicloud", _CORE_RELIED_ON),
 )
 
 

@@ -36,6 +36,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     ),
     "botocore": ("hooks/aiobotocore/*", "hooks/botocore/*", "hooks/test_tr*.py", "enforcement/test_callsite.py"),
     "minio": ("hooks/minio/*",),
+    "huaweicloudsdkobs": ("hooks/huaweicloud/*",),
     "rich": ("cli/demo/*",),
     "boto3": ("hooks/botocore/test_logs.py", "hooks/botocore/test_transfers.py"),
     "opentelemetry.sdk": ("enforcement/test_telemetry.py", "hooks/botocore/test_opentelemetry.py"),

@@ -24,6 +24,8 @@ PACKAGES: tuple[Package, ...] = (
     Package("botocore", "botocore", is_sdk=True),
     Package("aiobotocore", "aiobotocore", is_sdk=True),
     Package("minio", "minio", is_sdk=True),
+    Package("huaweicloudsdkobs", "huaweicloudsdkobs", is_sdk=True),
+    Package("huaweicloudsdkcore", "huaweicloudsdkcore"),
     Package("boto3", "boto3"),
     Package("s3transfer", "s3transfer"),
     Package("s3fs", "s3fs"),

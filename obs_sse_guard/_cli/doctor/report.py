@@ -40,7 +40,7 @@ def _packages(report: Report) -> Iterator[str]:
     yield from _aligned([(package.name, package.version or "version unknown", _role(package)) for package in here])
     missing = [package.name for package in report.packages if package not in here]
     if missing:
-        yield f"not installed: {', '.join(missing)}"
+        yield from _wrapped(f"not installed: {', '.join(missing)}")
 
 
 def _role(package: Package) -> str:

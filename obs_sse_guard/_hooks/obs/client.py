@@ -7,6 +7,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._hooks.obs.advice import ESDK
+from obs_sse_guard._hooks.requests_proxies import proxy_of_session
 from obs_sse_guard._hooks.tls_gaps import unreported_context_gap, unreported_gap
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
 from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, in_url, normalize_host
@@ -172,15 +173,4 @@ def _proxy(client: Any, bucket: Any, redirect: tuple[Any, Any] | None, *, secure
     if session is None:
         return ""
     host, port = redirect or (_server(client, bucket), client.port)
-    return _proxy_of_session(session, f"{'https' if secure else 'http'}://{in_url(host)}:{port}/")
-
-
-def _proxy_of_session(session: Any, url: str) -> str:
-    # As requests chooses it: from its own settings, the environment with NO_PROXY, and ALL_PROXY.
-    from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed
-
-    from requests.utils import select_proxy  # noqa: PLC0415  # the SDK has imported it
-
-    proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
-    proxy = select_proxy(url, proxies)
-    return (urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or UNKNOWN_PROXY) if proxy else ""
+    return proxy_of_session(session, f"{'https' if secure else 'http'}://{in_url(host)}:{port}/")
