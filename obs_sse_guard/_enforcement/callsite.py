@@ -22,7 +22,7 @@ _PACKAGES = (
     "obs_sse_guard",
     # SDKs and their HTTP clients
     "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec",
-    "aiohttp", "urllib3", "requests", "hyper",
+    "aiohttp", "httpcore", "httpx", "urllib3", "requests", "hyper",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip

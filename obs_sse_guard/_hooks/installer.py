@@ -53,12 +53,33 @@ def _crt() -> tuple[Target, ...]:
     return TARGETS
 
 
+def _http_client() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.http.client import TARGETS  # noqa: PLC0415  # loaded with the library
+
+    return TARGETS
+
+
+def _httpcore() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.http.httpcore import TARGETS  # noqa: PLC0415  # loaded with the library
+
+    return TARGETS
+
+
+def _aiohttp() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.http.aiohttp import TARGETS  # noqa: PLC0415  # loaded with the library
+
+    return TARGETS
+
+
 SDK_TARGETS: Mapping[str, LoadTargets] = {
     "obs": _obs,
     "botocore": _botocore,
     "aiobotocore": _aiobotocore,
     "s3transfer": _crt,
     "awscrt": _crt,
+    "http.client": _http_client,
+    "httpcore": _httpcore,
+    "aiohttp": _aiohttp,
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 

@@ -6,7 +6,6 @@ whether it is TLS, whether that verified a certificate, and whether a proxy read
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from http.client import HTTPS_PORT
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -27,6 +26,7 @@ from obs_sse_guard._hooks.botocore.client import (
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
 from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
+__all__ = [
+    "Hop",
+    "connection_hook",
+    "hop_of",
+    "may_carry_sse",
+    "raise_refusal",
+    "request_context",
+    "send_hook",
+    "session_hook",
+]
 
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
@@ -70,10 +79,6 @@ def hop_of(request: Any, **known: Any) -> Hop:
     return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
 
 
-# The endpoint and the request that it is sending: the connection knows neither.
-_sending: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sending", default=None)
-
-
 # --- the request ----------------------------------------------------------------------------
 
 
@@ -103,17 +108,26 @@ def send_hook(_: str, function: Function) -> Function:
     return hook
 
 
-class _Sending:
-    """Let the connection hook know what is sent, and unpack the refusal that it raises."""
+class _Sending(Sending):
+    """Let the connection hook know what is sent, and unpack the refusal that it raises.
+
+    Attributes:
+        endpoint: the client's endpoint.
+        request: the request that it is sending. The connection knows neither.
+    """
+
+    unpacks_abort = True
 
     def __init__(self, endpoint: Any, request: Any) -> None:
-        self._sent = (endpoint, request)
+        self.endpoint = endpoint
+        self.request = request
 
     def __enter__(self) -> None:
-        self._token = _sending.set(self._sent)
+        self._token = sending.set(self)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        _sending.reset(self._token)
+        sending.reset(self._token)
+        self.end()
         if isinstance(error, Abort):
             raise error.error.with_traceback(None) from None  # without the frames of the HTTP client
 
@@ -210,9 +224,9 @@ def connection_hook(_: str, function: Function) -> Function:
         except Exception:  # noqa: BLE001  # a custom connection
             is_safe = False
         if not is_safe:
-            sending = _sending.get()
-            if sending is not None:
-                _enforce_connection(connection, *sending)
+            current = sending.get()
+            if isinstance(current, _Sending):
+                _enforce_connection(connection, current.endpoint, current.request)
         return function(connection, *args, **kwargs)
 
     return hook
@@ -226,6 +240,27 @@ def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
         mark_reported(endpoint, context, enforce(context))
     except SSETransportError as error:
         raise Abort(error) from None  # the HTTP session turns every `Exception` into one that is retried
+
+
+def session_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``URLLib3Session.send``, which replaces the refusal of a request that it is given by hand."""
+    expect_parameters(function, "self request")
+
+    def hook(session: Any, request: Any) -> Any:
+        try:
+            return function(session, request)
+        except Exception as error:
+            raise_refusal(error)
+            raise
+
+    return hook
+
+
+def raise_refusal(error: Exception) -> None:
+    """Raise the refusal that an HTTP session has put into an error of its own, if that is what it is."""
+    refusal = getattr(error, "kwargs", {}).get("error")
+    if isinstance(refusal, SSETransportError):
+        raise refusal.with_traceback(None) from None
 
 
 def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:
