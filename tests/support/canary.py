@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks.botocore import targets as botocore_hooks
+from obs_sse_guard._hooks.http import aiohttp as aiohttp_hooks
+from obs_sse_guard._hooks.http import httpcore as httpcore_hooks
 from obs_sse_guard._hooks.obs import targets as obs_hooks
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class Sdk(NamedTuple):
         """Return the methods that the guard hooks in it."""
         return [
             target
-            for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks)
+            for guard in (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks, httpcore_hooks, aiohttp_hooks)
             for target in guard.TARGETS
             if target.module.partition(".")[0] == self.module
         ]
@@ -327,6 +329,13 @@ _AIOHTTP_RELIED_ON = {
     "aiohttp.client:ClientSession._request": _HOP,
     "aiohttp.client_reqrep:ClientRequest.__init__": _HOP,
 }
+_HTTPCORE_RELIED_ON = {
+    name: "_hooks/http/httpcore.py: nothing may be sent before its hooks, and a refused connection is closed or free"
+    for name in (
+        "httpcore._sync.http11:HTTP11Connection.handle_request",
+        "httpcore._async.http11:AsyncHTTP11Connection.handle_async_request",
+    )
+}
 _S3TRANSFER_RELIED_ON = {
     "s3transfer.crt:CRTTransferManager.__init__": _CRT,
     "s3transfer.crt:create_s3_crt_client": _CRT,
@@ -380,13 +389,21 @@ SDKS: tuple[Sdk, ...] = (
         "obs_sse_guard/_hooks/aiobotocore.py",
         _AIOBOTOCORE_RELIED_ON,
     ),
-    # The guard uses little of these three, and their source changes with every release.
+    # The guard uses little of these, and their source changes with every release.
     Sdk(
         "aiohttp",
         "aiohttp",
         "aiohttp:__version__",
         "obs_sse_guard/_hooks/aiobotocore.py",
         _AIOHTTP_RELIED_ON,
+        source=False,
+    ),
+    Sdk(
+        "httpcore",
+        "httpcore",
+        "httpcore:__version__",
+        "obs_sse_guard/_hooks/http/httpcore.py",
+        _HTTPCORE_RELIED_ON,
         source=False,
     ),
     Sdk(

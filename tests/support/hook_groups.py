@@ -36,7 +36,9 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "aiobotocore: operations": ("aiobotocore.client.*",),
     "aiobotocore: each attempt": ("aiobotocore.endpoint.*",),
     "aiobotocore: signers": ("aiobotocore.signers.*",),
-    "aiobotocore: each hop": ("aiobotocore.httpsession.*",),
+    "aiobotocore: each hop": ("aiobotocore.httpsession.aiohttp.*",),
+    "HTTP clients": ("http.client.*", "httpcore.*", "aiohttp.*"),
+    "HTTP clients: sessions": ("botocore.httpsession.*", "aiobotocore.*Session.send"),
     "CRT: requests": ("s3transfer.crt.*", "awscrt.s3.S3Client.make_request"),
     "CRT: clients": ("awscrt.io.*", "awscrt.s3.S3Client.__init__"),
 }

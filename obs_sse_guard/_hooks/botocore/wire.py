@@ -6,7 +6,6 @@ whether it is TLS, whether that verified a certificate, and whether a proxy read
 
 from __future__ import annotations
 
-from http.client import HTTPS_PORT
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -49,6 +48,7 @@ __all__ = [
     "session_hook",
 ]
 
+_HTTPS_PORT = 443  # not from http.client: its own hook could not be placed while the hooks here are half imported
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
 
@@ -283,5 +283,5 @@ def _connection_context(connection: Any, endpoint: Any, request: Any) -> Request
 def _is_tls(connection: Any) -> bool:
     """Return whether a connection is TLS. Its socket shows that, once it is open; its class may be any."""
     if connection.sock is None:
-        return bool(connection.default_port == HTTPS_PORT)
+        return bool(connection.default_port == _HTTPS_PORT)
     return hasattr(connection.sock, "getpeercert")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http.client import HTTPS_PORT
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._errors import SSETransportError
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
 
 __all__ = ["TARGETS"]
+
+
+_HTTPS_PORT = 443  # not from http.client, whose import calls for the hooks here
 
 
 def _endheaders_hook(_: str, function: Function) -> Function:
@@ -71,7 +73,7 @@ def _hop(connection: Any, lines: Any) -> Hop:
 def _is_private(connection: Any) -> bool | None:
     if connection.sock is None:
         if connection.connect.__module__.endswith(("http.client", "urllib3.connection")):
-            return bool(connection.default_port == HTTPS_PORT)
+            return bool(connection.default_port == _HTTPS_PORT)
         # Of another class, such as one for Unix sockets: its socket shows what it is. The next thing to be done anyway.
         if connection.auto_open:
             connection.connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
@@ -10,6 +11,7 @@ from obs_sse_guard._enforcement.enforce import enforce, is_judged
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import Abort, judging
 from obs_sse_guard._hooks.http.advice import UNKNOWN_TRANSPORT
+from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.sending import sending
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.operations import request_in_words
@@ -19,6 +21,7 @@ from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from obs_sse_guard._hooks.types import Items
     from obs_sse_guard._policy.request import SDK
@@ -71,7 +74,7 @@ def enforce_hop(hop: Hop, look_up_privacy: Callable[[], bool | None]) -> None:
     if context is None or is_judged(context, current.hops if current else ()):
         return
     private = look_up_privacy()
-    if private and not _is_forwarded_in_clear(hop):
+    if (private and not _is_forwarded_in_clear(hop)) or _began_without_hooks():
         return
     if private is None:
         context = RequestContext(*context[:7], headers=context.headers, failure=context.failure or UNKNOWN_TRANSPORT)
@@ -124,6 +127,23 @@ def _describe(hop: Hop) -> RequestContext | None:
         key=sse.key_location(),
         headers=sse.names,
     )
+
+
+def _began_without_hooks() -> bool:
+    """Return whether a call of an SDK is under way that began before the hooks on the SDK were placed.
+
+    A row may allow it. Nothing but the stack shows it: a hooked function runs there, and no hook has called it.
+    """
+    hooked = {(target.module, target.path.rpartition(".")[2]) for target in installer.loaded}
+    found = False
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the only way to walk it
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith("obs_sse_guard._hooks.") and not module.startswith("obs_sse_guard._hooks.http."):
+            return False
+        found = found or (module, frame.f_code.co_name) in hooked
+        frame = frame.f_back
+    return found
 
 
 def _is_forwarded_in_clear(hop: Hop) -> bool:
