@@ -15,8 +15,9 @@ from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.methods import call_context
 from obs_sse_guard._hooks.botocore.responses import record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
-from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, raise_refusal, request_context
+from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
+from obs_sse_guard._hooks.http.sessions import async_session_hook
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
@@ -114,17 +115,6 @@ def _hop_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _session_hook(_: str, function: Function) -> Function:
-    async def hook(session: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await function(session, *args, **kwargs)
-        except Exception as error:
-            raise_refusal(error)
-            raise
-
-    return hook
-
-
 def _verification(*, ssl: Any = None, session: Any = None, **_: Any) -> Any:
     """Return what decides about the certificate: the request's own setting, else that of the connector."""
     settings = (ssl, getattr(getattr(session, "connector", None), "_ssl", None))
@@ -158,8 +148,8 @@ def _form_hook(_: str, function: Function) -> Function:
 TARGETS: tuple[Target, ...] = (
     Target("aiobotocore.client", "AioBaseClient._make_api_call", _method_hook),
     Target("aiobotocore.endpoint", "AioEndpoint._send", _send_hook),
-    Target("aiobotocore.httpsession", "AIOHTTPSession.send", _session_hook),
-    Target("aiobotocore.httpxsession", "HttpxSession.send", _session_hook, optional=True),
+    Target("aiobotocore.httpsession", "AIOHTTPSession.send", async_session_hook),
+    Target("aiobotocore.httpxsession", "HttpxSession.send", async_session_hook, optional=True),
     Target("aiobotocore.signers", "AioRequestSigner.generate_presigned_url", _url_hook),
     Target("aiobotocore.signers", "AioS3PostPresigner.generate_presigned_post", _form_hook),
     # aiohttp's, by the name that it has in aiobotocore: a process without aiobotocore is left alone.

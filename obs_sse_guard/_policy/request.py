@@ -111,7 +111,6 @@ class RequestContext(NamedTuple):
         """The hosts that a plaintext request passes; two of them behind a proxy."""
         return (self.host, self.proxy) if self.proxy else (self.host,)
 
-
     def covers(self, other: RequestContext) -> bool:
         """Return whether what the policy found about this request answers for another one as well.
 

@@ -9,8 +9,9 @@ from obs_sse_guard._hooks.botocore.signing import (
     url_hook,
     url_signer_hook,
 )
-from obs_sse_guard._hooks.botocore.wire import connection_hook, send_hook, session_hook
+from obs_sse_guard._hooks.botocore.wire import connection_hook, send_hook
 from obs_sse_guard._hooks.hook import Target
+from obs_sse_guard._hooks.http.sessions import session_hook
 from obs_sse_guard._hooks.log_records import record_hook
 
 __all__ = ["TARGETS"]

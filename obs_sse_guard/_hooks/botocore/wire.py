@@ -37,16 +37,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
     from obs_sse_guard._policy.request import SDK
 
-__all__ = [
-    "Hop",
-    "connection_hook",
-    "hop_of",
-    "may_carry_sse",
-    "raise_refusal",
-    "request_context",
-    "send_hook",
-    "session_hook",
-]
+__all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
 
 _HTTPS_PORT = 443  # not from http.client: its own hook could not be placed while the hooks here are half imported
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
@@ -240,27 +231,6 @@ def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:
         mark_reported(endpoint, context, enforce(context))
     except SSETransportError as error:
         raise Abort(error) from None  # the HTTP session turns every `Exception` into one that is retried
-
-
-def session_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``URLLib3Session.send``, which replaces the refusal of a request that it is given by hand."""
-    expect_parameters(function, "self request")
-
-    def hook(session: Any, request: Any) -> Any:
-        try:
-            return function(session, request)
-        except Exception as error:
-            raise_refusal(error)
-            raise
-
-    return hook
-
-
-def raise_refusal(error: Exception) -> None:
-    """Raise the refusal that an HTTP session has put into an error of its own, if that is what it is."""
-    refusal = getattr(error, "kwargs", {}).get("error")
-    if isinstance(refusal, SSETransportError):
-        raise refusal.with_traceback(None) from None
 
 
 def _unjudged_connection(connection: Any, endpoint: Any, request: Any) -> RequestContext:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.http.advice import AIOHTTP
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
+from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
@@ -26,7 +27,7 @@ def _send_hook(_: str, function: Function) -> Function:
         except Exception:  # noqa: BLE001  # a custom request
             is_harmless = False
         if not is_harmless:
-            enforce_hop(_hop(request), lambda: _is_private(conn))
+            enforce_hop(AIOHTTP, lambda: _hop(request), lambda: attempt(lambda: _is_private(conn), None))
         return function(request, conn, *args, **kwargs)
 
     return hook
@@ -40,8 +41,8 @@ def _hop(request: Any) -> Hop:
     headers = [*request.headers.items()]
     proxy = request.proxy
     if proxy is None or request.is_ssl():
-        return Hop(AIOHTTP, request.method, request.url.raw_path_qs, headers, request.url.host, request.url.port)
-    return Hop(AIOHTTP, request.method, str(request.url), headers, proxy.host, proxy.port)
+        return Hop(request.method, request.url.raw_path_qs, headers, request.url.host, request.url.port)
+    return Hop(request.method, str(request.url), headers, proxy.host, proxy.port)
 
 
 def _is_private(conn: Any) -> bool | None:

@@ -47,7 +47,7 @@ def _enforce(connection: Any) -> None:
     if not lines or (sending.get() is not None and is_hook(getattr(type(connection), "_send_output", None))):
         return  # nothing was begun, or the connection is of an SDK, whose hook on it judges what the SDK sends
     try:
-        enforce_hop(_hop(connection, lines), lambda: _is_private(connection))
+        enforce_hop(HTTP_CLIENT, lambda: _hop(connection, lines), lambda: _is_private(connection))
     except BaseException as error:
         del lines[:]  # or the next request would send it
         if isinstance(error, (SSETransportError, Abort)):
@@ -60,7 +60,6 @@ def _hop(connection: Any, lines: Any) -> Hop:
     method, target = (*first.split(" "), "", "")[:2]
     tunnel = getattr(connection, "_tunnel_host", None)
     return Hop(
-        HTTP_CLIENT,
         method,
         target,
         [line.partition(":")[::2] for line in others],
@@ -72,7 +71,7 @@ def _hop(connection: Any, lines: Any) -> Hop:
 
 def _is_private(connection: Any) -> bool | None:
     if connection.sock is None:
-        if connection.connect.__module__.endswith(("http.client", "urllib3.connection")):
+        if str(connection.connect.__module__).endswith(("http.client", "urllib3.connection")):
             return bool(connection.default_port == _HTTPS_PORT)
         # Of another class, such as one for Unix sockets: its socket shows what it is. The next thing to be done anyway.
         if connection.auto_open:

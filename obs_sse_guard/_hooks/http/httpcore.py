@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.http.advice import HTTPX
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
+from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
@@ -26,7 +27,9 @@ def _request_hook(_: str, function: Function) -> Function:
         except Exception:  # noqa: BLE001  # a custom connection
             is_harmless = False
         if not is_harmless:
-            enforce_hop(_hop(connection, request), lambda: _is_private(connection))
+            enforce_hop(
+                HTTPX, lambda: _hop(connection, request), lambda: attempt(lambda: _is_private(connection), None)
+            )
         return function(connection, request, *args, **kwargs)
 
     return hook
@@ -34,7 +37,7 @@ def _request_hook(_: str, function: Function) -> Function:
 
 def _hop(connection: Any, request: Any) -> Hop:
     origin = connection._origin
-    return Hop(HTTPX, request.method, request.url.target, request.headers, origin.host, origin.port)
+    return Hop(request.method, request.url.target, request.headers, origin.host, origin.port)
 
 
 def _is_private(connection: Any) -> bool | None:

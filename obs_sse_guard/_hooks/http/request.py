@@ -16,6 +16,7 @@ from obs_sse_guard._hooks.sending import sending
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.operations import request_in_words
 from obs_sse_guard._policy.request import RequestContext, normalize_host
+from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Hop", "enforce_hop", "is_private", "may_carry_sse"]
 
 _CALL = "an HTTP request"
+_THESE = f"{__name__.rpartition('.')[0]}."
 
 
 class Hop(NamedTuple):
     """A request about to be sent.
 
     Attributes:
-        client: the library that sends it.
         method: the HTTP method.
         target: the target, as the request line has it; a whole URL if it is sent through a proxy without a tunnel.
         headers: names and values of the headers.
@@ -44,7 +45,6 @@ class Hop(NamedTuple):
         proxy: host of the proxy that has opened a tunnel to there.
     """
 
-    client: SDK
     method: Any
     target: Any
     headers: Items
@@ -63,18 +63,19 @@ def may_carry_sse(head: bytes) -> bool:
     return b"ncryption" in head or (b"%" in head and b"ncryption" in unquote_to_bytes(head).lower())
 
 
-def enforce_hop(hop: Hop, look_up_privacy: Callable[[], bool | None]) -> None:
+def enforce_hop(client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None]) -> None:
     """Enforce the policy on a request that may carry encryption, unless a hook further out has judged it.
 
     Args:
-        hop: the request.
+        client: the library that sends it.
+        read: returns the request.
         look_up_privacy: returns what `is_private` does; called if that matters, and may open the connection.
     """
-    current, context = sending.get(), _describe(hop)
+    current, context = sending.get(), _describe(client, read)
     if context is None or is_judged(context, current.hops if current else ()):
         return
     private = look_up_privacy()
-    if (private and not _is_forwarded_in_clear(hop)) or _began_without_hooks():
+    if (private and not _is_forwarded_in_clear(read)) or _began_without_hooks():
         return
     if private is None:
         context = RequestContext(*context[:7], headers=context.headers, failure=context.failure or UNKNOWN_TRANSPORT)
@@ -96,13 +97,14 @@ def is_private(sock: Any) -> bool | None:
     return True if family is not None and family == getattr(socket, "AF_UNIX", None) else None
 
 
-def _unjudged(hop: Hop) -> RequestContext:
-    return RequestContext(hop.client, _CALL, "request", secure=False, host="")
+def _unjudged(client: SDK, _: object) -> RequestContext:
+    return RequestContext(client, _CALL, "request", secure=False, host="")
 
 
 @judging(_unjudged)
-def _describe(hop: Hop) -> RequestContext | None:
+def _describe(client: SDK, read: Callable[[], Hop]) -> RequestContext | None:
     """Return the context of a request, as if it left in plaintext; ``None`` if no finding could be about it."""
+    hop = read()
     target = to_text(hop.target)
     path, _, query = target.partition("?")
     parameters = parse_qsl(query, keep_blank_values=True)
@@ -111,11 +113,12 @@ def _describe(hop: Hop) -> RequestContext | None:
         return None
     host, port, proxy = hop.host, hop.port, hop.proxy
     if "://" in path and path[:1] != "/":
-        parts = urlsplit(target)
-        path, host, port = parts.path, parts.hostname, parts.port
+        path = path.partition("://")[2].partition("/")[2]
+        # A host that cannot be read is trusted by nobody.
+        host, port = attempt(lambda: (urlsplit(target).hostname, urlsplit(target).port), ("", None))
         proxy = "" if normalize_host(host) == normalize_host(hop.host) else hop.host
     return RequestContext(
-        sdk=hop.client,
+        sdk=client,
         call=_CALL,
         operation=request_in_words(to_text(hop.method), path, (name for name, _ in parameters)),
         secure=False,
@@ -134,18 +137,19 @@ def _began_without_hooks() -> bool:
 
     A row may allow it. Nothing but the stack shows it: a hooked function runs there, and no hook has called it.
     """
-    hooked = {(target.module, target.path.rpartition(".")[2]) for target in installer.loaded}
+    sdks = (target for target in installer.loaded if not target.make.__module__.startswith(_THESE))
+    hooked = {(target.module, target.path.rpartition(".")[2]) for target in sdks}
     found = False
     frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the only way to walk it
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
-        if module.startswith("obs_sse_guard._hooks.") and not module.startswith("obs_sse_guard._hooks.http."):
+        if module.startswith("obs_sse_guard._hooks.") and not module.startswith(_THESE):
             return False
         found = found or (module, frame.f_code.co_name) in hooked
         frame = frame.f_back
     return found
 
 
-def _is_forwarded_in_clear(hop: Hop) -> bool:
+def _is_forwarded_in_clear(read: Callable[[], Hop]) -> bool:
     """Return whether a proxy is going to send a request on in plaintext, whatever the transport to the proxy."""
-    return to_text(hop.target)[:5].lower() == "http:"
+    return attempt(lambda: to_text(read().target)[:5].lower() == "http:", default=False)

@@ -282,7 +282,9 @@ def connection_hook(_: str, function: Function) -> Function:
         kind = type(connection)
         if not redirect:
             try:  # the request hook has judged the client's own context, unless a private method is called
-                is_judged = kind is HTTPSConnection and connection._context is client.context and type(sending.get()) is Request  # noqa: SLF001
+                is_judged = (
+                    kind is HTTPSConnection and connection._context is client.context and type(sending.get()) is Request
+                )  # noqa: SLF001
             except AttributeError:  # a custom client
                 is_judged = False
             if is_judged or _is_plaintext_without_sse(connection, header):

@@ -230,7 +230,9 @@ def test_a_plaintext_client_may_be_redirected_to_tls(https: TlsRecordingServer, 
     assert_silent(https)
 
 
-def test_an_applications_own_aiohttp_session_is_left_to_the_hook_on_aiohttp(https: TlsRecordingServer, http: RecordingServer) -> None:
+def test_an_applications_own_aiohttp_session_is_left_to_the_hook_on_aiohttp(
+    https: TlsRecordingServer, http: RecordingServer
+) -> None:
     import aiohttp
 
     async def own() -> int:
