@@ -329,13 +329,13 @@ _AIOHTTP_RELIED_ON = {
     "aiohttp.client:ClientSession._request": _HOP,
     "aiohttp.client_reqrep:ClientRequest.__init__": _HOP,
 }
-_HTTPCORE_RELIED_ON = {
-    name: "_hooks/http/httpcore.py: nothing may be sent before its hooks, and a refused connection is closed or free"
-    for name in (
+_HTTPCORE_RELIED_ON = dict.fromkeys(
+    (
         "httpcore._sync.http11:HTTP11Connection.handle_request",
         "httpcore._async.http11:AsyncHTTP11Connection.handle_async_request",
-    )
-}
+    ),
+    "_hooks/http/httpcore.py: nothing may be sent before its hooks, and a refused connection is closed or free",
+)
 _S3TRANSFER_RELIED_ON = {
     "s3transfer.crt:CRTTransferManager.__init__": _CRT,
     "s3transfer.crt:create_s3_crt_client": _CRT,

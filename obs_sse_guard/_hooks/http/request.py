@@ -115,7 +115,8 @@ def _describe(client: SDK, read: Callable[[], Hop]) -> RequestContext | None:
     if "://" in path and path[:1] != "/":
         path = path.partition("://")[2].partition("/")[2]
         # A host that cannot be read is trusted by nobody.
-        host, port = attempt(lambda: (urlsplit(target).hostname, urlsplit(target).port), ("", None))
+        unknown: tuple[str, int | None] = ("", None)
+        host, port = attempt(lambda: _authority(target), unknown)
         proxy = "" if normalize_host(host) == normalize_host(hop.host) else hop.host
     return RequestContext(
         sdk=client,
@@ -140,7 +141,7 @@ def _began_without_hooks() -> bool:
     sdks = (target for target in installer.loaded if not target.make.__module__.startswith(_THESE))
     hooked = {(target.module, target.path.rpartition(".")[2]) for target in sdks}
     found = False
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the only way to walk it
+    frame: FrameType | None = sys._getframe()  # the only way to walk it
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         if module.startswith("obs_sse_guard._hooks.") and not module.startswith(_THESE):
@@ -148,6 +149,11 @@ def _began_without_hooks() -> bool:
         found = found or (module, frame.f_code.co_name) in hooked
         frame = frame.f_back
     return found
+
+
+def _authority(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port
 
 
 def _is_forwarded_in_clear(read: Callable[[], Hop]) -> bool:

@@ -243,14 +243,14 @@ def unix(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_PUT(self) -> None:  # noqa: N802  # the library's name
+        def do_PUT(self) -> None:  # the library's name
             seen.extend(map(str.lower, self.headers))
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:  # type: ignore[override]
+        def log_message(self, *_: object) -> None:
             pass
 
     class Server(ThreadingMixIn, UnixStreamServer):
