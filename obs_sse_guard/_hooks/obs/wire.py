@@ -282,10 +282,10 @@ def connection_hook(_: str, function: Function) -> Function:
         kind = type(connection)
         if not redirect:
             try:  # the request hook has judged the client's own context, unless a private method is called
-                ours = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
+                is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
             except AttributeError:  # a custom client
-                ours = False
-            if (ours and type(sending.get()) is Request) or _is_plaintext_without_sse(connection, header):
+                is_judged = False
+            if (is_judged and type(sending.get()) is Request) or _is_plaintext_without_sse(connection, header):
                 return chosen
         context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
