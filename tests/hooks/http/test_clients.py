@@ -257,11 +257,11 @@ def test_uninstall_and_install(name: str, http: RecordingServer) -> None:
 
 @each_client
 def test_threads(name: str, http: RecordingServer) -> None:
-    outcomes: list[Any] = []
+    send, outcomes = client(name), []  # type: ignore[var-annotated]
 
     def put(headers: Any) -> None:
         try:
-            outcomes.append(client(name)(http.url + PATH, headers))
+            outcomes.append(send(http.url + PATH, headers))
         except SSETransportError as error:
             outcomes.append(error.rule)
 

@@ -191,9 +191,7 @@ def test_an_endpoint_with_a_send_of_its_own(mode: str, http: RecordingServer) ->
 
 
 def _config(**options: Any) -> Any:
-    from botocore.config import Config
-
-    return Config(**options)
+    return pytest.importorskip("botocore.config").Config(**options)
 
 
 def test_a_transport_of_its_own_that_leaves_tls(http: RecordingServer, https: TlsRecordingServer) -> None:
