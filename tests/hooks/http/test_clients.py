@@ -257,7 +257,8 @@ def test_uninstall_and_install(name: str, http: RecordingServer) -> None:
 
 @each_client
 def test_threads(name: str, http: RecordingServer) -> None:
-    send, outcomes = client(name), []  # type: ignore[var-annotated]
+    send = client(name)
+    outcomes: list[Any] = []
 
     def put(headers: Any) -> None:
         try:
