@@ -25,7 +25,7 @@ _PACKAGES = (
     # SDKs and their HTTP clients
     "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec", "minio",
     "huaweicloudsdkcore", "huaweicloudsdkobs",
-    "aiohttp", "urllib3", "requests", "hyper",
+    "aiohttp", "httpcore", "httpx", "urllib3", "requests", "hyper",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip

@@ -18,12 +18,12 @@ from obs_sse_guard._enforcement.message import error_text
 from obs_sse_guard._errors import SSETransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["disable", "enable", "enforce", "enforcing", "in_worker", "is_enabled", "refusals"]
+__all__ = ["disable", "enable", "enforce", "enforcing", "in_worker", "is_enabled", "is_judged", "refusals"]
 
 _enabled = False
 
@@ -65,6 +65,17 @@ def enforce(context: RequestContext) -> frozenset[str]:
     if refusal is not None:
         raise refusal
     return reported
+
+
+def is_judged(context: RequestContext, hops: Iterable[RequestContext] = ()) -> bool:
+    """Return whether hooks further out have judged a request that leaves in plaintext.
+
+    Args:
+        context: the request.
+        hops: what they have judged besides what `enforcing` is entered for.
+    """
+    calls = (call.context for call in _calls.get() if not call.is_over)
+    return any(judged.covers(context) for judged in (*calls, *hops))
 
 
 def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset[str]]:
@@ -111,20 +122,23 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
     generator: a traceback shows every frame between the application and the refusal.
 
     Attributes:
+        context: the request.
         host: the host of the request.
         reported: the ids of the findings that were reported; none once the call has ended.
         caller: which call of the application it is.
+        is_over: whether the call has ended: a task that was started meanwhile has inherited this object.
     """
 
     reported: frozenset[str] = frozenset()
     caller = 0
+    is_over = False
 
     def __init__(self, context: RequestContext) -> None:
-        self._context = context
+        self.context = context
         self.host = context.host
 
     def __enter__(self) -> frozenset[str]:
-        refusal, reported = _judge(self._context)
+        refusal, reported = _judge(self.context)
         if refusal is not None:
             raise refusal  # here, not in `enforce`: a frame less in the traceback
         if reported:
@@ -133,16 +147,18 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
         return reported
 
     def __exit__(self, *_: object) -> None:
-        self.reported = frozenset()
+        self.reported, self.is_over = frozenset(), True
         _calls.reset(self._token)
 
 
 class _Reported(NamedTuple):
-    """What was reported about a call, as in `enforcing`; the call may have returned before the worker is done."""
+    """What is known of a call, as in `enforcing`; the call may have returned before the worker is done."""
 
+    context: RequestContext
     host: str
     reported: frozenset[str]
     caller: int
+    is_over: bool
 
 
 def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,7 +166,7 @@ def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
 
     A finding there has the call site of the application, and is not reported again. Nothing but that is carried over.
     """
-    calls = tuple(_Reported(call.host, call.reported, call.caller) for call in _calls.get())
+    calls = tuple(_Reported(call.context, call.host, call.reported, call.caller, call.is_over) for call in _calls.get())
     known = caller()
 
     def work(*args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,6 @@ customer key on to wherever they lead, so that each hop is checked as well.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
@@ -18,7 +17,9 @@ from obs_sse_guard._hooks.botocore.responses import RECORDED, record_response, r
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
 from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, request_context
 from obs_sse_guard._hooks.hook import Target, expect_parameters
+from obs_sse_guard._hooks.http.sessions import async_session_hook
 from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.request import SDK
 
@@ -50,8 +51,19 @@ def _method_hook(_: str, function: Function) -> Function:
     return hook
 
 
-# The endpoint and URL of this task's request, if it names encryption, and the refusals of redirects of it.
-_sent: ContextVar[tuple[Any, Any, list[SSETransportError]] | None] = ContextVar("obs_sse_guard_sent", default=None)
+class _Sending(Sending):
+    """This task's request, if it names encryption.
+
+    Attributes:
+        endpoint: the client's endpoint.
+        url: where the request goes.
+        refused: the refusals of redirects of it.
+    """
+
+    def __init__(self, endpoint: Any, url: Any) -> None:
+        self.endpoint = endpoint
+        self.url = url
+        self.refused: list[SSETransportError] = []
 
 
 def _send_hook(_: str, function: Function) -> Function:
@@ -68,8 +80,8 @@ def _send_hook(_: str, function: Function) -> Function:
 
 async def _send(function: Function, endpoint: Any, request: Any) -> Any:
     context = request_context(AIOBOTOCORE, endpoint, hop_of(request))
-    refused: list[SSETransportError] = []
-    token = _sent.set((endpoint, getattr(request, "url", None), refused))
+    current = _Sending(endpoint, getattr(request, "url", None))
+    token = sending.set(current)
     try:
         if context is None:
             return await function(endpoint, request)
@@ -77,28 +89,30 @@ async def _send(function: Function, endpoint: Any, request: Any) -> Any:
             mark_reported(endpoint, context, reported)
             return await function(endpoint, request)
     except Exception:
-        if refused:  # the SDK has wrapped the refusal of a hop in an error of its own, and would try again
-            raise refused.pop() from None  # taken out, for its traceback holds this frame
+        if current.refused:  # the SDK has wrapped the refusal of a hop in an error of its own, and would try again
+            raise current.refused.pop() from None  # taken out, for its traceback holds this frame
         raise
     finally:
-        _sent.reset(token)
+        sending.reset(token)
+        current.end()
 
 
 def _hop_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self method url")
 
     def hook(request: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
-        sent = _sent.get()
-        if sent is not None:
-            endpoint, first_url, refused = sent
+        current = sending.get()
+        if isinstance(current, _Sending):
             how = {"proxy": kwargs.get("proxy") or "", "verification": _verification(**kwargs)}
-            context = request_context(AIOBOTOCORE, endpoint, Hop(method, url, kwargs.get("headers"), first_url, **how))
+            hop = Hop(method, url, kwargs.get("headers"), current.url, **how)
+            context = request_context(AIOBOTOCORE, current.endpoint, hop)
             if context is not None:
                 try:
-                    mark_reported(endpoint, context, enforce(context))
+                    mark_reported(current.endpoint, context, enforce(context))
                 except SSETransportError as error:
-                    refused.append(error)
+                    current.refused.append(error)
                     raise
+                current.hops = (context,)
         return function(request, method, url, *args, **kwargs)
 
     return hook
@@ -137,6 +151,8 @@ def _form_hook(_: str, function: Function) -> Function:
 TARGETS: tuple[Target, ...] = (
     Target("aiobotocore.client", "AioBaseClient._make_api_call", _method_hook),
     Target("aiobotocore.endpoint", "AioEndpoint._send", _send_hook),
+    Target("aiobotocore.httpsession", "AIOHTTPSession.send", async_session_hook),
+    Target("aiobotocore.httpxsession", "HttpxSession.send", async_session_hook, optional=True),
     Target("aiobotocore.signers", "AioRequestSigner.generate_presigned_url", _url_hook),
     Target("aiobotocore.signers", "AioS3PostPresigner.generate_presigned_post", _form_hook),
     # aiohttp's, by the name that it has in aiobotocore: a process without aiobotocore is left alone.

@@ -30,6 +30,9 @@ __all__ = ["SDK_TARGETS", "HookInstaller", "installer"]
 
 # Import statements, not strings: tools that freeze applications follow only these.
 def _obs() -> tuple[Target, ...]:
+    # The hooks import it, and while they are half imported its own hook could not be placed.
+    import http.client  # noqa: PLC0415, F401
+
     from obs_sse_guard._hooks.obs.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
 
     return TARGETS
@@ -59,8 +62,26 @@ def _minio() -> tuple[Target, ...]:
     return TARGETS
 
 
+def _http_client() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.http.client import TARGETS  # noqa: PLC0415  # loaded with the library
+
+    return TARGETS
+
+
 def _huaweicloud() -> tuple[Target, ...]:
     from obs_sse_guard._hooks.huaweicloud.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
+def _httpcore() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.http.httpcore import TARGETS  # noqa: PLC0415  # loaded with the library
+
+    return TARGETS
+
+
+def _aiohttp() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.http.aiohttp import TARGETS  # noqa: PLC0415  # loaded with the library
 
     return TARGETS
 
@@ -74,6 +95,9 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "minio": _minio,
     "huaweicloudsdkobs": _huaweicloud,
     "huaweicloudsdkcore": _huaweicloud,
+    "http.client": _http_client,
+    "httpcore": _httpcore,
+    "aiohttp": _aiohttp,
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 
@@ -111,6 +135,11 @@ class HookInstaller:
         self._load([*self._unloaded])
         # Targets that could not be loaded show as one that is unsupported.
         return (*self._targets, *(Target(package, "*", lambda _, function: function) for package in [*self._unloaded]))
+
+    @property
+    def loaded(self) -> tuple[Target, ...]:
+        """The targets of the SDKs that were imported."""
+        return tuple(self._targets)
 
     def install(self) -> None:
         """Hook what is imported, and watch for what is not. Idempotent."""

@@ -10,7 +10,7 @@ from obs_sse_guard.rules import Operation
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["bucket_operation", "object_operation"]
+__all__ = ["bucket_operation", "object_operation", "request_in_words"]
 
 # Query parameters that turn a request for an object into another operation. The service ignores unknown ones.
 _SUBRESOURCES = frozenset({
@@ -38,9 +38,25 @@ def object_operation(method: str, parameters: Iterable[Any], headers: Iterable[t
     choice = frozenset(to_text(name) for name in parameters if name) & _SUBRESOURCES
     operation = _OPERATIONS.get((method, choice))
     if operation is None:
-        return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
+        return _in_words(method, choice)
     copies = any(to_text(name).strip().lower() in ("x-obs-copy-source", "x-amz-copy-source") for name, _ in headers)
     return (_COPIES.get(operation, operation) if copies else operation).value
+
+
+def request_in_words(method: str, path: str, parameters: Iterable[Any]) -> str:
+    """Describe a request of a client that knows no operations, as ``PUT object``; never by the name of an operation.
+
+    Args:
+        method: the HTTP method.
+        path: the path of its URL. A bucket's that has no host of its own counts as an object's.
+        parameters: the names of its query parameters.
+    """
+    choice = frozenset(to_text(name) for name in parameters) & _SUBRESOURCES
+    return _in_words(method, choice) if path.strip("/") else f"{method} bucket"
+
+
+def _in_words(method: str, choice: frozenset[str]) -> str:
+    return f"{method} object" + ("?" + "&".join(sorted(choice)) if choice else "")
 
 
 def bucket_operation(method: str, *, has_parameters: bool) -> str:

@@ -111,6 +111,23 @@ class RequestContext(NamedTuple):
         """The hosts that a plaintext request passes; two of them behind a proxy."""
         return (self.host, self.proxy) if self.proxy else (self.host,)
 
+    def covers(self, other: RequestContext) -> bool:
+        """Return whether what the policy found about this request answers for another one as well.
+
+        Args:
+            other: the same request further in, over plaintext, as a hook sees it that knows no operations.
+        """
+        if self.secure or (self.host and not f".{other.host}".endswith(f".{self.host}")):  # a bucket's host is below
+            return False
+        if self.failure:
+            return True
+        return self.has_key if other.has_key else self.target is other.target
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a customer key stands anywhere."""
+        return self.key is not KeyLocation.NOWHERE
+
 
 def in_url(host: str) -> str:
     """Return a host as a URL has it: an IPv6 address in brackets."""

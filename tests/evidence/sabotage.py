@@ -61,6 +61,7 @@ _S3_TESTS = {
     "async": ("aiobotocore",),
     "CRT": ("crt",),
     "huaweicloudsdkobs": ("huaweicloud",),
+    "HTTP clients": ("http",),
     "neighbours": ("test_neighbours.py",),
 }
 _MINIO_TESTS = {
@@ -109,6 +110,8 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "huaweicloudsdkobs: calls": ("huaweicloudsdkobs",),
     "huaweicloudsdkobs: workers": ("huaweicloudsdkobs",),
     "huaweicloudsdkobs: each hop": ("huaweicloudsdkobs",),
+    "HTTP clients": ("HTTP clients",),
+    "HTTP clients: sessions": ("HTTP clients",),
 }
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 

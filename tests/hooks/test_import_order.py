@@ -95,7 +95,7 @@ def test_importing_the_guard_imports_no_sdk_and_every_hook_is_pending() -> None:
     code = """
     import sys, obs_sse_guard
     print(sorted({name.partition('.')[0] for name in sys.modules} & {'obs', 'botocore', 'requests'}))
-    print(set(obs_sse_guard.status().values()))
+    print({state for name, state in obs_sse_guard.status().items() if 'http.client' not in name})
     """
     assert run(code).splitlines() == ["[]", "{'pending'}"]
 
@@ -137,7 +137,8 @@ def test_a_typo_at_import_warns_and_enables_the_guard() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         import obs_sse_guard
-    print([type(w.message).__name__ for w in caught], set(obs_sse_guard.status().values()))
+    status = {state for name, state in obs_sse_guard.status().items() if 'http.client' not in name}
+    print([type(w.message).__name__ for w in caught], status)
     """
     assert run(code, OBS_SSE_GUARD="enforced") == "['SSEGuardWarning'] {'pending'}"
 
@@ -188,14 +189,16 @@ def test_an_sdk_that_is_imported_anew_frees_its_old_classes(package: str, owner:
 # ---------------------------------------------------------- the finder is removed or passed over
 
 _RESTORED = """
-import sys, warnings
+import http.client, sys, warnings
 saved = list(sys.meta_path)
 import obs_sse_guard
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter('always')
     {restore}
 print([str(warning.message).partition('.')[0] for warning in caught])
-print(set(obs_sse_guard.status().values()))
+def states():  # but for http.client, which is imported by the hooks themselves
+    return {{state for name, state in obs_sse_guard.status().items() if 'http.client' not in name}}
+print(states())
 """
 _REMOVED = "['obs_sse_guard: another library removed the import finder from sys']"
 
@@ -213,7 +216,7 @@ _REMOVED = "['obs_sse_guard: another library removed the import finder from sys'
 def test_a_finder_that_is_removed_warns_and_install_restores_it(restore: str, warned: str) -> None:
     code = f"""{_RESTORED.format(restore=restore)}
 obs_sse_guard.install()
-print(set(obs_sse_guard.status().values()))
+print(states())
 {IMPORT_SDK}
 {MAKE_CLIENT}
 {REFUSES}

@@ -193,7 +193,11 @@ def test_importing_the_guard_loads_no_hooks() -> None:
 def test_every_package_with_hooks_is_known() -> None:
     targets = {target for load in SDK_TARGETS.values() for target in load()}
     assert targets == set(installer.targets)
-    assert {target.module.partition(".")[0] for target in targets} == set(SDK_TARGETS)
+    of_package = {
+        name: [target for target in targets if f"{target.module}.".startswith(f"{name}.")] for name in SDK_TARGETS
+    }
+    assert all(of_package.values())
+    assert {target for found in of_package.values() for target in found} == targets
 
 
 def test_a_late_thread_places_no_hooks_after_uninstall(sdk: str, installers: list[HookInstaller]) -> None:

@@ -22,6 +22,9 @@ from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks.botocore import targets as botocore_targets
 from obs_sse_guard._hooks.hook import Target, expect_parameters, is_hook
+from obs_sse_guard._hooks.http import aiohttp as aiohttp_hooks
+from obs_sse_guard._hooks.http import client as http_client
+from obs_sse_guard._hooks.http import httpcore as httpcore_hooks
 from obs_sse_guard._hooks.huaweicloud import targets as huaweicloud_targets
 from obs_sse_guard._hooks.installer import HookInstaller, installer
 from obs_sse_guard._hooks.minio import targets as minio_targets
@@ -63,7 +66,10 @@ def test_a_failed_hook_can_be_placed_later() -> None:
     assert obs_sse_guard.status()[name] == "active"
 
 
-SDKS = (obs_targets, botocore_targets, aiobotocore_hooks, crt_hooks, huaweicloud_targets, minio_targets)
+SDKS = (
+    obs_targets, botocore_targets, aiobotocore_hooks, crt_hooks, huaweicloud_targets, minio_targets,
+    http_client, httpcore_hooks, aiohttp_hooks,
+)  # fmt: skip
 
 
 OPTIONAL = {target.name for target in obs_targets.TARGETS if target.optional}

@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks.botocore import targets as botocore_hooks
+from obs_sse_guard._hooks.http import aiohttp as aiohttp_hooks
+from obs_sse_guard._hooks.http import httpcore as httpcore_hooks
 from obs_sse_guard._hooks.huaweicloud import targets as huaweicloud_hooks
 from obs_sse_guard._hooks.minio import targets as minio_hooks
 from obs_sse_guard._hooks.obs import targets as obs_hooks
@@ -58,7 +60,10 @@ class Seam(NamedTuple):
     look_at: str
 
 
-_HOOKS = (obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks, huaweicloud_hooks, minio_hooks)
+_HOOKS = (
+    obs_hooks, botocore_hooks, aiobotocore_hooks, crt_hooks, huaweicloud_hooks, minio_hooks,
+    httpcore_hooks, aiohttp_hooks,
+)  # fmt: skip
 
 
 class Sdk(NamedTuple):
@@ -330,6 +335,13 @@ _AIOHTTP_RELIED_ON = {
     "aiohttp.client:ClientSession._request": _HOP,
     "aiohttp.client_reqrep:ClientRequest.__init__": _HOP,
 }
+_HTTPCORE_RELIED_ON = dict.fromkeys(
+    (
+        "httpcore._sync.http11:HTTP11Connection.handle_request",
+        "httpcore._async.http11:AsyncHTTP11Connection.handle_async_request",
+    ),
+    "_hooks/http/httpcore.py: nothing may be sent before its hooks, and a refused connection is closed or free",
+)
 _S3TRANSFER_RELIED_ON = {
     "s3transfer.crt:CRTTransferManager.__init__": _CRT,
     "s3transfer.crt:create_s3_crt_client": _CRT,
@@ -453,13 +465,21 @@ SDKS: tuple[Sdk, ...] = (
         "obs_sse_guard/_hooks/aiobotocore.py",
         _AIOBOTOCORE_RELIED_ON,
     ),
-    # The guard uses little of these three, and their source changes with every release.
+    # The guard uses little of these, and their source changes with every release.
     Sdk(
         "aiohttp",
         "aiohttp",
         "aiohttp:__version__",
         "obs_sse_guard/_hooks/aiobotocore.py",
         _AIOHTTP_RELIED_ON,
+        source=False,
+    ),
+    Sdk(
+        "httpcore",
+        "httpcore",
+        "httpcore:__version__",
+        "obs_sse_guard/_hooks/http/httpcore.py",
+        _HTTPCORE_RELIED_ON,
         source=False,
     ),
     Sdk(

@@ -36,7 +36,9 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "aiobotocore: operations": ("aiobotocore.client.*",),
     "aiobotocore: each attempt": ("aiobotocore.endpoint.*",),
     "aiobotocore: signers": ("aiobotocore.signers.*",),
-    "aiobotocore: each hop": ("aiobotocore.httpsession.*",),
+    "aiobotocore: each hop": ("aiobotocore.httpsession.aiohttp.*",),
+    "HTTP clients": ("http.client.*", "httpcore.*", "aiohttp.*"),
+    "HTTP clients: sessions": ("botocore.httpsession.*", "aiobotocore.*Session.send"),
     "huaweicloudsdkobs: operations": ("huaweicloudsdkobs.*",),
     "huaweicloudsdkobs: calls": ("huaweicloudsdkcore.client.Client.do_http_request",),
     "huaweicloudsdkobs: workers": (

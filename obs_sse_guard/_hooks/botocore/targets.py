@@ -11,6 +11,7 @@ from obs_sse_guard._hooks.botocore.signing import (
 )
 from obs_sse_guard._hooks.botocore.wire import connection_hook, send_hook
 from obs_sse_guard._hooks.hook import Target
+from obs_sse_guard._hooks.http.sessions import session_hook
 from obs_sse_guard._hooks.log_records import record_hook
 
 __all__ = ["TARGETS"]
@@ -19,6 +20,7 @@ TARGETS: tuple[Target, ...] = (
     Target("botocore.client", "BaseClient._make_api_call", method_hook),
     Target("botocore.endpoint", "Endpoint._send", send_hook),
     Target("botocore.awsrequest", "AWSConnection._send_output", connection_hook),
+    Target("botocore.httpsession", "URLLib3Session.send", session_hook),
     Target("botocore.signers", "RequestSigner.generate_presigned_url", url_hook),
     Target("botocore.signers", "S3PostPresigner.generate_presigned_post", form_hook),
     # Only what the signers of URLs define themselves: they share the rest with those of ordinary requests.

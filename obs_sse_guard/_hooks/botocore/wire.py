@@ -6,8 +6,6 @@ whether it is TLS, whether that verified a certificate, and whether a proxy read
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from http.client import HTTPS_PORT
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -27,6 +25,7 @@ from obs_sse_guard._hooks.botocore.client import (
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
 from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
 
+_HTTPS_PORT = 443  # not from http.client: its own hook could not be placed while the hooks here are half imported
 _REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
 
@@ -68,10 +68,6 @@ class Hop(NamedTuple):
 def hop_of(request: Any, **known: Any) -> Hop:
     """Return a request as a hop; ``None`` stands for an attribute that a custom request lacks."""
     return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
-
-
-# The endpoint and the request that it is sending: the connection knows neither.
-_sending: ContextVar[tuple[Any, Any] | None] = ContextVar("obs_sse_guard_sending", default=None)
 
 
 # --- the request ----------------------------------------------------------------------------
@@ -106,17 +102,26 @@ def send_hook(_: str, function: Function) -> Function:
     return hook
 
 
-class _Sending:
-    """Let the connection hook know what is sent, and unpack the refusal that it raises."""
+class _Sending(Sending):
+    """Let the connection hook know what is sent, and unpack the refusal that it raises.
+
+    Attributes:
+        endpoint: the client's endpoint.
+        request: the request that it is sending. The connection knows neither.
+    """
+
+    unpacks_abort = True
 
     def __init__(self, endpoint: Any, request: Any) -> None:
-        self._sent = (endpoint, request)
+        self.endpoint = endpoint
+        self.request = request
 
     def __enter__(self) -> None:
-        self._token = _sending.set(self._sent)
+        self._token = sending.set(self)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        _sending.reset(self._token)
+        sending.reset(self._token)
+        self.end()
         if isinstance(error, Abort):
             raise error.error.with_traceback(None) from None  # without the frames of the HTTP client
 
@@ -226,9 +231,9 @@ def connection_hook(_: str, function: Function) -> Function:
         except Exception:  # noqa: BLE001  # a custom connection
             is_safe = False
         if not is_safe:
-            sending = _sending.get()
-            if sending is not None:
-                _enforce_connection(connection, *sending)
+            current = sending.get()
+            if isinstance(current, _Sending):
+                _enforce_connection(connection, current.endpoint, current.request)
         return function(connection, *args, **kwargs)
 
     return hook
@@ -264,5 +269,5 @@ def _connection_context(connection: Any, endpoint: Any, request: Any) -> Request
 def _is_tls(connection: Any) -> bool:
     """Return whether a connection is TLS. Its socket shows that, once it is open; its class may be any."""
     if connection.sock is None:
-        return bool(connection.default_port == HTTPS_PORT)
+        return bool(connection.default_port == _HTTPS_PORT)
     return hasattr(connection.sock, "getpeercert")

@@ -9,7 +9,6 @@ pass, once and unchanged.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,6 +34,7 @@ from obs_sse_guard._hooks.minio.client import (
     unreported,
 )
 from obs_sse_guard._hooks.minio.responses import record_response
+from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._util.failure import attempt
@@ -92,11 +92,11 @@ def open_hook(_: str, function: Function) -> Function:
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        sending = _Sending(Request(client, method, bucket_name, object_name, headers, query_params))
+        current = _Sending(Request(client, method, bucket_name, object_name, headers, query_params))
         sent = (method, region, bucket_name, object_name, body, headers, query_params)
-        with judged(sending.request), sending:
+        with judged(current.request), current:
             response = function(client, *sent, *args, **kwargs)
-        record_response(sending.request, response, sending.urls if sending.is_plaintext else [])
+        record_response(current.request, response, current.urls if current.is_plaintext else [])
         return response
 
     return hook
@@ -111,7 +111,7 @@ class _Enforcing(enforcing):
 
     def __enter__(self) -> frozenset[str]:
         reported = super().__enter__()
-        mark_reported(self._client, self._context, reported)
+        mark_reported(self._client, self.context, reported)
         return reported
 
 
@@ -147,7 +147,7 @@ def describe(request: Request) -> RequestContext | None:
 # --- the connection --------------------------------------------------------------------------
 
 
-class _Sending:
+class _Sending(Sending):
     """A request that urllib3 is sending.
 
     Attributes:
@@ -162,13 +162,16 @@ class _Sending:
         self.is_plaintext = False
 
     def __enter__(self) -> None:
-        self._token = _sending.set(self)
+        self._token = sending.set(self)
 
     def __exit__(self, *_: object) -> None:
-        _sending.reset(self._token)
+        sending.reset(self._token)
+        self.end()
 
 
-_sending: ContextVar[_Sending | None] = ContextVar("obs_sse_guard_minio_sending", default=None)
+def _current() -> _Sending | None:
+    current = sending.get()
+    return current if isinstance(current, _Sending) else None
 
 
 def pool_hook(_: str, function: Function) -> Function:
@@ -176,10 +179,10 @@ def pool_hook(_: str, function: Function) -> Function:
     expect_parameters(function, "self method url")
 
     def hook(pool: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
-        sending = _sending.get()
+        current = _current()
         # Providers of credentials send requests of their own meanwhile.
-        if sending is not None and pool is getattr(sending.request.client, "_http", None):
-            sending.urls.append(url)
+        if current is not None and pool is getattr(current.request.client, "_http", None):
+            current.urls.append(url)
         return function(pool, method, url, *args, **kwargs)
 
     return hook
@@ -192,43 +195,44 @@ def connection_hook(_: str, function: Function) -> Function:
     def hook(
         connection: Any, method: Any, url: Any, body: Any = None, headers: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        sending = _sending.get()
-        if sending is not None and sending.urls and not _is_harmless(connection, sending, headers):
-            context = _hop_context(connection, sending, method, headers)
+        current = _current()
+        if current is not None and current.urls and not _is_harmless(connection, current, headers):
+            context = _hop_context(connection, current, method, headers)
             if context is not None:
-                mark_reported(sending.request.client, context, enforce(context))
+                mark_reported(current.request.client, context, enforce(context))
+                current.hops = (context,)
         return function(connection, method, url, body, headers, *args, **kwargs)
 
     return hook
 
 
-def _is_harmless(connection: Any, sending: _Sending, headers: Any) -> bool:
+def _is_harmless(connection: Any, current: _Sending, headers: Any) -> bool:
     """Return whether a hop needs no closer look: the first one, without encryption or over verified TLS."""
-    sending.is_plaintext = not is_tls(connection)
-    if len(sending.urls) > 1:
+    current.is_plaintext = not is_tls(connection)
+    if len(current.urls) > 1:
         return False
-    if not may_carry_sse(headers, sending.request.query):
+    if not may_carry_sse(headers, current.request.query):
         return True
     return is_safe_connection(connection) and not may_misplace(headers, None)
 
 
-def _unjudged_hop(connection: Any, sending: _Sending, method: Any, _: Any) -> RequestContext:
-    secure = attempt(lambda: is_tls(connection) and sending.urls[-1].startswith("https:"), default=False)
-    return unjudged(sending.request.client, "a request of Minio", method, secure=secure)
+def _unjudged_hop(connection: Any, current: _Sending, method: Any, _: Any) -> RequestContext:
+    secure = attempt(lambda: is_tls(connection) and current.urls[-1].startswith("https:"), default=False)
+    return unjudged(current.request.client, "a request of Minio", method, secure=secure)
 
 
 @judging(_unjudged_hop)
-def _hop_context(connection: Any, sending: _Sending, method: Any, headers: Any) -> RequestContext | None:
-    client, first, url = sending.request.client, *(urlsplit(to_text(sending.urls[end])) for end in (0, -1))
-    request = sending.request._replace(method=method, headers=headers)
+def _hop_context(connection: Any, current: _Sending, method: Any, headers: Any) -> RequestContext | None:
+    client, first, url = current.request.client, *(urlsplit(to_text(current.urls[end])) for end in (0, -1))
+    request = current.request._replace(method=method, headers=headers)
     sent = items(headers)
     # Through a proxy over TLS, the rest of the way may be plaintext.
-    secure = url.scheme.lower() == "https" and not sending.is_plaintext
-    sending.is_plaintext = not secure
+    secure = url.scheme.lower() == "https" and not current.is_plaintext
+    current.is_plaintext = not secure
     sse = parse_headers(sent, parse_qsl(url.query, keep_blank_values=True))
     kms_upload = not secure and is_kms_part(request)
     gap = unreported(client, sse, connection_gap(connection)) if secure else ""
-    host, port, other_host = destination(client, sending.urls[0], sending.urls[-1])
+    host, port, other_host = destination(client, current.urls[0], current.urls[-1])
     if not (sse.names or kms_upload) or is_safe(sse, gap, secure=secure, other_host=other_host):
         return None
     operation = operation_of(request, sent)
@@ -241,14 +245,14 @@ def _hop_context(connection: Any, sending: _Sending, method: Any, headers: Any) 
         port=port,
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
         other_host=other_host,
-        downgraded=not secure and len(sending.urls) > 1 and first.scheme.lower() == "https",
-        origin=_origin(client, sending) if not secure else "",
+        downgraded=not secure and len(current.urls) > 1 and first.scheme.lower() == "https",
+        origin=_origin(client, current) if not secure else "",
         tls_gap=gap,
     )
 
 
-def _origin(client: Any, sending: _Sending) -> str:
+def _origin(client: Any, current: _Sending) -> str:
     if not is_https(client):
         return ""
-    cause = "a redirect" if len(sending.urls) > 1 else "http_client="
+    cause = "a redirect" if len(current.urls) > 1 else "http_client="
     return f"comes from {cause}; the client's endpoint is https"

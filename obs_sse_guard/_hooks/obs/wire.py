@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-from contextvars import ContextVar
 from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from obs_sse_guard._hooks.obs.client import (
     upload_key,
 )
 from obs_sse_guard._hooks.obs.responses import record_response
+from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -52,8 +52,8 @@ def _argument(name: str) -> Any:
     return property(lambda request: request.arguments[position])
 
 
-class Request:
-    """A request under way.
+class Request(Sending):
+    """A request under way, for the connection hook: the SDK passes neither the method nor the parameters on to it.
 
     Attributes:
         arguments: the arguments of ``_make_request_with_retry``, in order; most other names are these.
@@ -62,6 +62,7 @@ class Request:
             ``None``.
     """
 
+    unpacks_abort = True
     arguments: Args = (None, "", *[None] * 12)
     parameters: Any = None
     plaintext: tuple[Any, Any] | None = None
@@ -88,9 +89,9 @@ class Request:
         return request
 
 
-# The innermost request under way, for the connection hook: the SDK passes neither the method nor the parameters on to
-# the connection.
-_current: ContextVar[Request | None] = ContextVar("obs_sse_guard_request", default=None)
+def _current() -> Request | None:
+    request = sending.get()
+    return request if isinstance(request, Request) else None
 
 
 # --- the request: before the retry loop, and before anything is logged or read -----------------
@@ -139,7 +140,7 @@ def request_hook(_: str, function: Function) -> Function:
             is_harmless = False
         if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
             context = _describe(client, request, secure)
-        token = _current.set(request)
+        token = sending.set(request)
         try:
             if context is None:
                 answer = send(*request.arguments)
@@ -151,7 +152,8 @@ def request_hook(_: str, function: Function) -> Function:
             # Without the frames of the SDK, which do not help to find the call.
             raise abort.error.with_traceback(None) from None
         finally:
-            _current.reset(token)
+            sending.reset(token)
+            request.hops, request.unpacks_abort = (), False  # its end(), without a call
         if request.plaintext or request.parameters:
             record_response(client, request, answer)
         return answer
@@ -277,10 +279,10 @@ def connection_hook(_: str, function: Function) -> Function:
         kind = type(connection)
         if not redirect:
             try:  # the request hook has judged the client's own context, unless a private method is called
-                is_judged = kind is HTTPSConnection and connection._context is client.context and _current.get()  # noqa: SLF001
+                is_judged = kind is HTTPSConnection and connection._context is client.context  # noqa: SLF001
             except AttributeError:  # a custom client
                 is_judged = False
-            if is_judged or _is_plaintext_without_sse(connection, header):
+            if (is_judged and type(sending.get()) is Request) or _is_plaintext_without_sse(connection, header):
                 return chosen
         context = _describe_hop(client, connection, header, (server, port) if redirect else None)
         if context is not None:
@@ -292,18 +294,18 @@ def connection_hook(_: str, function: Function) -> Function:
 
 def _is_plaintext_without_sse(connection: Any, headers: Any) -> bool:
     """Return whether a request surely leaves in plaintext and names no encryption. Its values are text by now."""
-    request = _current.get()
+    request = _current()
     if request is None or request.parameters or request.key == FETCH_JOB or type(connection) is not HTTPConnection:
         return False
     request.plaintext = (connection, None)
     return _are_harmless(headers) or not names_sse(headers)
 
 
-@judging(lambda client, connection, *_: _unjudged(client, _current.get() or Request(), _is_surely_tls(connection)))
+@judging(lambda client, connection, *_: _unjudged(client, _current() or Request(), _is_surely_tls(connection)))
 def _describe_hop(
     client: Any, connection: Any, headers: Any, redirect: tuple[Any, Any] | None
 ) -> RequestContext | None:
-    request = _current.get() or Request()
+    request = _current() or Request()
     secure = is_tls(connection)
     request.plaintext = None if secure else (connection, redirect)
     sent = (request.key, request.parameters, headers, None, connection)
@@ -332,10 +334,13 @@ def _is_surely_tls(connection: Any) -> bool:
 
 
 def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:
+    request = _current()
     try:
         mark_reported(client, context, enforce(context))
+        if request is not None:
+            request.hops = (context,)
     except SSETransportError as error:
         connection.close()  # it may come from the pool, and must neither go back there nor leak
-        if _current.get() is None:
+        if request is None:
             raise  # a private call, with no retry loop around it and no request hook to unpack an abort
         raise Abort(error) from None  # an `Exception` would be retried for seconds

@@ -230,8 +230,9 @@ def test_a_plaintext_client_may_be_redirected_to_tls(https: TlsRecordingServer, 
     assert_silent(https)
 
 
-def test_an_applications_own_aiohttp_session_is_not_checked(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """Even while a call of aiobotocore is in progress in a child task."""
+def test_an_applications_own_aiohttp_session_is_left_to_the_hook_on_aiohttp(
+    https: TlsRecordingServer, http: RecordingServer
+) -> None:
     import aiohttp
 
     async def own() -> int:
@@ -241,8 +242,10 @@ def test_an_applications_own_aiohttp_session_is_not_checked(https: TlsRecordingS
         ):
             return answer.status
 
-    assert asyncio.run(own()) == 200
-    assert leaks(http.wire, KEY)
+    with pytest.raises(SSETransportError) as caught:
+        asyncio.run(own())
+    assert (caught.value.sdk, caught.value.rule) == ("aiohttp", "key-in-clear")
+    assert http.wire == b""
 
 
 # -------------------------------------------------------------------------- trusted hosts

@@ -1,0 +1,83 @@
+"""Hook on `http.client`, and with it on requests, urllib3, urllib, and the HTTP sessions of SDKs used by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._errors import SSETransportError
+from obs_sse_guard._hooks.hook import Abort, Target, expect_parameters, is_hook
+from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
+from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
+from obs_sse_guard._hooks.sending import sending
+from obs_sse_guard._util.text import to_text
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.types import Function
+
+__all__ = ["TARGETS"]
+
+
+_HTTPS_PORT = 443  # not from http.client, whose import calls for the hooks here
+
+
+def _endheaders_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``endheaders``: all headers are known, and nothing is sent.
+
+    Not of ``_send_output``, which `AWSConnection` of botocore replaces.
+    """
+    expect_parameters(function, "self message_body")
+
+    def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        try:  # inline, to save a call: most requests are of this kind
+            lines = connection._buffer
+            # A request through a proxy without a tunnel has a whole URL in its first line, and may be sent on in clear.
+            is_harmless = hasattr(connection.sock, "getpeercert") and b" /" in lines[0]
+            is_harmless = is_harmless or not may_carry_sse(b"\n".join(lines))
+        except Exception:  # noqa: BLE001  # a custom connection
+            is_harmless = False
+        if not is_harmless:
+            _enforce(connection)
+        return function(connection, *args, **kwargs)
+
+    return hook
+
+
+def _enforce(connection: Any) -> None:
+    lines = getattr(connection, "_buffer", None)
+    if not lines or (sending.get() is not None and is_hook(getattr(type(connection), "_send_output", None))):
+        return  # nothing was begun, or the connection is of an SDK, whose hook on it judges what the SDK sends
+    try:
+        enforce_hop(HTTP_CLIENT, lambda: _hop(connection, lines), lambda: _is_private(connection))
+    except BaseException as error:
+        del lines[:]  # or the next request would send it
+        if isinstance(error, (SSETransportError, Abort)):
+            connection.close()  # ready for another request
+        raise
+
+
+def _hop(connection: Any, lines: Any) -> Hop:
+    first, *others = (to_text(line) for line in lines)
+    method, target = (*first.split(" "), "", "")[:2]
+    tunnel = getattr(connection, "_tunnel_host", None)
+    return Hop(
+        method,
+        target,
+        [line.partition(":")[::2] for line in others],
+        tunnel or connection.host,
+        getattr(connection, "_tunnel_port", None) if tunnel else connection.port,
+        connection.host if tunnel else "",
+    )
+
+
+def _is_private(connection: Any) -> bool | None:
+    if connection.sock is None:
+        if str(connection.connect.__module__).endswith(("http.client", "urllib3.connection")):
+            return bool(connection.default_port == _HTTPS_PORT)
+        # Of another class, such as one for Unix sockets: its socket shows what it is. The next thing to be done anyway.
+        if connection.auto_open:
+            connection.connect()
+    return is_private(connection.sock)
+
+
+TARGETS: tuple[Target, ...] = (Target("http.client", "HTTPConnection.endheaders", _endheaders_hook),)
+"""Every place that is hooked in the standard library."""

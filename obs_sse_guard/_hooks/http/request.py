@@ -1,0 +1,161 @@
+"""A request of any HTTP client: what it names, where it goes, and who can read it on the way."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
+
+from obs_sse_guard._enforcement.enforce import enforce, is_judged
+from obs_sse_guard._errors import SSETransportError
+from obs_sse_guard._hooks.hook import Abort, judging
+from obs_sse_guard._hooks.http.advice import UNKNOWN_TRANSPORT
+from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.sending import sending
+from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.operations import request_in_words
+from obs_sse_guard._policy.request import RequestContext, normalize_host
+from obs_sse_guard._util.failure import attempt
+from obs_sse_guard._util.text import to_text
+from obs_sse_guard.rules import Encryption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from obs_sse_guard._hooks.types import Items
+    from obs_sse_guard._policy.request import SDK
+
+__all__ = ["Hop", "enforce_hop", "is_private", "may_carry_sse"]
+
+_CALL = "an HTTP request"
+_THESE = f"{__name__.rpartition('.')[0]}."
+
+
+class Hop(NamedTuple):
+    """A request about to be sent.
+
+    Attributes:
+        method: the HTTP method.
+        target: the target, as the request line has it; a whole URL if it is sent through a proxy without a tunnel.
+        headers: names and values of the headers.
+        host: the host that the connection leads to.
+        port: its port.
+        proxy: host of the proxy that has opened a tunnel to there.
+    """
+
+    method: Any
+    target: Any
+    headers: Items
+    host: Any
+    port: Any
+    proxy: Any = ""
+
+
+def may_carry_sse(head: bytes) -> bool:
+    """Return whether a request needs a closer look.
+
+    Args:
+        head: the names of its headers, or the headers, and its target.
+    """
+    head = head.lower()
+    return b"ncryption" in head or (b"%" in head and b"ncryption" in unquote_to_bytes(head).lower())
+
+
+def enforce_hop(client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None]) -> None:
+    """Enforce the policy on a request that may carry encryption, unless a hook further out has judged it.
+
+    Args:
+        client: the library that sends it.
+        read: returns the request.
+        look_up_privacy: returns what `is_private` does; called if that matters, and may open the connection.
+    """
+    current, context = sending.get(), _describe(client, read)
+    if context is None or is_judged(context, current.hops if current else ()):
+        return
+    private = look_up_privacy()
+    if (private and not _is_forwarded_in_clear(read)) or _began_without_hooks():
+        return
+    if private is None:
+        context = RequestContext(*context[:7], headers=context.headers, failure=context.failure or UNKNOWN_TRANSPORT)
+    try:
+        enforce(context)
+    except SSETransportError as error:
+        if current and current.unpacks_abort:
+            raise Abort(error) from None  # the SDK around it would try again
+        raise
+
+
+def is_private(sock: Any) -> bool | None:
+    """Return whether nobody on the network can read what a socket sends; ``None`` if that is unknown."""
+    if hasattr(sock, "getpeercert"):  # of any TLS: that of ssl, of gevent, of pyOpenSSL, of urllib3 within TLS
+        return True
+    family = getattr(sock, "family", None)
+    if family in (socket.AF_INET, socket.AF_INET6):
+        return False
+    return True if family is not None and family == getattr(socket, "AF_UNIX", None) else None
+
+
+def _unjudged(client: SDK, _: object) -> RequestContext:
+    return RequestContext(client, _CALL, "request", secure=False, host="")
+
+
+@judging(_unjudged)
+def _describe(client: SDK, read: Callable[[], Hop]) -> RequestContext | None:
+    """Return the context of a request, as if it left in plaintext; ``None`` if no finding could be about it."""
+    hop = read()
+    target = to_text(hop.target)
+    path, _, query = target.partition("?")
+    parameters = parse_qsl(query, keep_blank_values=True)
+    sse = parse_headers(hop.headers, parameters)
+    if not (sse.key or sse.key_in_metadata or sse.target is Encryption.SSE_KMS):
+        return None
+    host, port, proxy = hop.host, hop.port, hop.proxy
+    if "://" in path and path[:1] != "/":
+        path = path.partition("://")[2].partition("/")[2]
+        # A host that cannot be read is trusted by nobody.
+        unknown: tuple[str, int | None] = ("", None)
+        host, port = attempt(lambda: _authority(target), unknown)
+        proxy = "" if normalize_host(host) == normalize_host(hop.host) else hop.host
+    return RequestContext(
+        sdk=client,
+        call=_CALL,
+        operation=request_in_words(to_text(hop.method), path, (name for name, _ in parameters)),
+        secure=False,
+        host=normalize_host(host),
+        port=port,
+        proxy=normalize_host(proxy),
+        target=sse.target,
+        source=sse.source,
+        key=sse.key_location(),
+        headers=sse.names,
+    )
+
+
+def _began_without_hooks() -> bool:
+    """Return whether a call of an SDK is under way that began before the hooks on the SDK were placed.
+
+    A row may allow it. Nothing but the stack shows it: a hooked function runs there, and no hook has called it.
+    """
+    sdks = (target for target in installer.loaded if not target.make.__module__.startswith(_THESE))
+    hooked = {(target.module, target.path.rpartition(".")[2]) for target in sdks}
+    found = False
+    frame: FrameType | None = sys._getframe()  # the only way to walk it
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith("obs_sse_guard._hooks.") and not module.startswith(_THESE):
+            return False
+        found = found or (module, frame.f_code.co_name) in hooked
+        frame = frame.f_back
+    return found
+
+
+def _authority(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port
+
+
+def _is_forwarded_in_clear(read: Callable[[], Hop]) -> bool:
+    """Return whether a proxy is going to send a request on in plaintext, whatever the transport to the proxy."""
+    return attempt(lambda: to_text(read().target)[:5].lower() == "http:", default=False)

@@ -1,0 +1,289 @@
+"""Requests of SDKs: what overrides the hooks on them is refused, and what they allowed is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import obs_sse_guard
+from obs_sse_guard import SSETransportError
+from obs_sse_guard._enforcement.enforce import enforcing, is_judged
+from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
+from obs_sse_guard._hooks.sending import Sending, sending
+from obs_sse_guard._policy.request import KeyLocation, RequestContext
+from obs_sse_guard.rules import Encryption
+from tests.support.guard import MODE
+from tests.support.http_calls import SSE_C, client
+from tests.support.records import rules
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
+from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATH = "/bucket/object"
+
+KEY_IN_CLEAR = RequestContext(
+    HTTP_CLIENT, "", "PUT object", False, "b.obs.test", target=Encryption.SSE_C, key=KeyLocation.HEADER
+)
+KMS_IN_CLEAR = KEY_IN_CLEAR._replace(target=Encryption.SSE_KMS, key=KeyLocation.NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("judged", "request_", "covered"),
+    [
+        (KEY_IN_CLEAR, KEY_IN_CLEAR, True),
+        (KEY_IN_CLEAR._replace(host="obs.test"), KEY_IN_CLEAR, True),
+        (KEY_IN_CLEAR._replace(host="bs.test"), KEY_IN_CLEAR, False),
+        (KEY_IN_CLEAR._replace(host=""), KEY_IN_CLEAR, True),
+        (KEY_IN_CLEAR._replace(secure=True), KEY_IN_CLEAR, False),
+        (KMS_IN_CLEAR, KEY_IN_CLEAR, False),
+        (KEY_IN_CLEAR, KMS_IN_CLEAR, False),
+        (KMS_IN_CLEAR, KMS_IN_CLEAR, True),
+        (KMS_IN_CLEAR._replace(failure="something"), KEY_IN_CLEAR, True),
+    ],
+)
+def test_what_answers_for_what(judged: RequestContext, request_: RequestContext, covered: bool) -> None:
+    assert judged.covers(request_) is covered
+    assert is_judged(request_, [judged]) is covered
+
+
+def test_a_task_that_outlives_a_call_inherits_no_judgement(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    judged = KEY_IN_CLEAR._replace(host="127.0.0.1")
+    current: Any = Sending()
+    current.hops, current.unpacks_abort = (judged,), True
+
+    async def run() -> list[bool]:
+        go_on = asyncio.Event()
+
+        async def late() -> bool:
+            before = is_judged(judged)
+            await go_on.wait()
+            return before and is_judged(judged)
+
+        with enforcing(judged):
+            token = sending.set(current)
+            task = asyncio.create_task(late())
+            await asyncio.sleep(0)
+            sending.reset(token)
+        current.end()
+        go_on.set()
+        return [await task]
+
+    assert asyncio.run(run()) == [False]
+    assert not current.hops
+    assert not current.unpacks_abort
+
+
+# --------------------------------------------------------------------------------- ObsClient
+
+
+def _obs_class(**methods: Any) -> Any:
+    obs = pytest.importorskip("obs")
+    return type("Own", (obs.ObsClient,), methods)
+
+
+def _make_obs(kind: Any, server: RecordingServer) -> Any:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        options = {"signature": "v2", "ssl_verify": server.ca or False, "path_style": True, "timeout": 5}
+        return kind(access_key_id="a", secret_access_key="b", server=server.url, **options)
+
+
+def _plaintext(port: int) -> Any:
+    def choose(self: Any, server: Any, _: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any) -> Any:
+        return http.client.HTTPConnection("127.0.0.1", port), header
+
+    return choose
+
+
+def _put_obs(made: Any) -> Any:
+    import obs
+
+    key = obs.PutObjectHeader(sseHeader=obs.SseCHeader.getInstance(KEY))
+    return made.putContent("bucket", "object", "text", headers=key)
+
+
+def test_an_obs_client_with_a_choice_of_connections_of_its_own(
+    http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sends over plaintext what it is given for TLS, and never calls up."""
+    sleeps: list[float] = []
+    monkeypatch.setattr("time.sleep", sleeps.append)
+    made = _make_obs(_obs_class(_parse_request_connection=_plaintext(http.port)), https)
+    with pytest.raises(SSETransportError) as caught:
+        _put_obs(made)
+    assert (caught.value.rule, caught.value.sdk) == ("key-in-clear", "http.client")
+    assert caught.value.__cause__ is None
+    assert not sleeps, "it is not retried"
+    assert_no_key(http, KEY)
+    assert made.putContent("bucket", "object", "text").status == 200
+    made.close()
+
+
+def test_an_obs_client_with_requests_of_its_own(http: RecordingServer, https: TlsRecordingServer) -> None:
+    def make(self: Any, method: Any, bucket: Any, key: Any = None, **_: Any) -> Any:
+        connection, header = self._parse_request_connection("h", 80, "http", "Connection", None, dict(SSE_C))
+        connection.request("PUT", PATH, headers=header)
+        return connection.getresponse()
+
+    methods = {"_parse_request_connection": _plaintext(http.port), "_make_request_with_retry": make}
+    made = _make_obs(_obs_class(**methods), https)
+    with pytest.raises(SSETransportError) as caught:
+        made._make_request_with_retry("PUT", "bucket", "object")
+    assert caught.value.rule == "key-in-clear"
+    assert_silent(http)
+    made.close()
+
+
+# --------------------------------------------------------------------------------- botocore
+
+
+def _botocore(server: RecordingServer, **options: Any) -> Any:
+    session = pytest.importorskip("botocore.session").get_session()
+    return session.create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=server.url,
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        verify=server.ca or None,
+        **options,
+    )
+
+
+def _raw(params: Any, **_: Any) -> None:
+    params["headers"].update(SSE_C)
+
+
+@pytest.mark.parametrize("mode", ["standard", "legacy"])
+def test_an_endpoint_with_a_send_of_its_own(mode: str, http: RecordingServer) -> None:
+    made = _botocore(http, config=_config(retries={"mode": mode, "total_max_attempts": 3}))
+
+    class Own(type(made._endpoint)):  # type: ignore[misc]
+        def _send(self, request: Any) -> Any:
+            sent.append(request)
+            return self.http_session.send(request)
+
+    sent: list[Any] = []
+    made._endpoint.__class__ = Own
+    made.meta.events.register("before-call.s3.PutObject", _raw)
+    with pytest.raises(SSETransportError) as caught:
+        made.put_object(Bucket="bucket", Key="object", Body=b"text")
+    assert (caught.value.rule, caught.value.sdk) == ("key-in-clear", "http.client")
+    assert len(sent) == 1
+    assert_silent(http)
+    # What the hook on the operation has allowed stays allowed.
+    parts = {"Parts": [{"ETag": "e", "PartNumber": 1}]}
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY}
+    made.complete_multipart_upload(Bucket="bucket", Key="object", UploadId="1", MultipartUpload=parts, **key)
+    assert leaks(http.wire, KEY)
+    made.close()
+
+
+def _config(**options: Any) -> Any:
+    return pytest.importorskip("botocore.config").Config(**options)
+
+
+def test_a_transport_of_its_own_that_leaves_tls(http: RecordingServer, https: TlsRecordingServer) -> None:
+    """The hook on the attempt has seen https."""
+    made = _botocore(https)
+
+    class Transport:
+        def send(self, request: Any) -> Any:
+            for _ in range(3):
+                try:
+                    return client("urllib3")(http.url + PATH, dict(request.headers))
+                except Exception:  # noqa: BLE001, PERF203  # as careless transports do
+                    attempts.append(request)
+            raise AssertionError("nobody unpacks the refusal")
+
+    attempts: list[Any] = []
+    made._endpoint.http_session = Transport()
+    with pytest.raises(SSETransportError) as caught:
+        made.put_object(Bucket="bucket", Key="object", SSECustomerAlgorithm="AES256", SSECustomerKey=KEY)
+    assert caught.value.rule == "key-in-clear"
+    assert not attempts
+    assert_silent(http)
+
+
+def test_another_error_of_a_session_stays_what_it_is(http: RecordingServer) -> None:
+    pytest.importorskip("botocore")
+    from botocore.exceptions import EndpointConnectionError
+
+    for name in ("botocore's session", "aiobotocore's session"):
+        send = client(name)
+        with pytest.raises(EndpointConnectionError):
+            send("http://127.0.0.1:9/", {})
+        with pytest.raises(SSETransportError):
+            send(http.url + PATH, SSE_C)
+
+
+def test_a_call_that_began_before_the_hooks_is_left_alone(http: RecordingServer) -> None:
+    """A row may allow it, and what judges that is not on the stack."""
+    made = _botocore(http, config=_config(retries={"total_max_attempts": 1}))
+    begun, go_on = threading.Event(), threading.Event()
+
+    session = made._endpoint.http_session
+
+    class Pausing:
+        def send(self, request: Any) -> Any:
+            begun.set()
+            go_on.wait(10)
+            return session.send(request)
+
+    made._endpoint.http_session = Pausing()
+    made.meta.events.register("before-call.s3.PutObject", _raw)
+    results: list[Any] = []
+    obs_sse_guard.uninstall()
+    thread = threading.Thread(target=lambda: results.append(made.put_object(Bucket="bucket", Key="object")))
+    thread.start()
+    begun.wait(10)
+    obs_sse_guard.install()
+    go_on.set()
+    thread.join(10)
+    assert len(results) == 1
+    assert leaks(http.wire, KEY)
+    session.close()
+
+
+def test_a_request_by_hand_within_a_call_is_judged(http: RecordingServer, https: TlsRecordingServer) -> None:
+    made = _botocore(https)
+
+    def by_hand(**_: Any) -> None:
+        client("http.client")(http.url + PATH, {S3_KEY_HEADER: ENCODED})
+
+    made.meta.events.register("before-send.s3.PutObject", by_hand)
+    with pytest.raises(SSETransportError) as caught:
+        made.put_object(Bucket="bucket", Key="object", SSECustomerAlgorithm="AES256", SSECustomerKey=KEY)
+    assert caught.value.rule == "key-in-clear"
+    assert_silent(http)
+    made.close()
+
+
+# --------------------------------------------------------------------------------- vcrpy
+
+
+@pytest.mark.parametrize("name", ["http.client", "urllib3", "requests", "aiohttp", "httpx"])
+def test_vcrpy_records_no_refused_request(
+    name: str, http: RecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vcr = pytest.importorskip("vcr", reason="vcrpy is not installed here")
+    send = client(name)
+    cassette = tmp_path / "cassette.yaml"
+    with vcr.use_cassette(str(cassette), record_mode="all"):
+        with pytest.raises(SSETransportError):
+            send(http.url + PATH, SSE_C)
+        assert send(http.url + PATH, {}) == 200
+    assert_no_key(http, KEY)
+    assert not leaks(cassette.read_bytes(), KEY)
+    assert rules(caplog) == []
