@@ -23,6 +23,8 @@ _PACKAGES = (
     # SDKs and their HTTP clients
     "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec",
     "aiohttp", "urllib3", "requests", "hyper",
+    # native clients
+    "deltalake", "lance", "obstore", "polars",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip
