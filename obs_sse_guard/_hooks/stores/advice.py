@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard._enforcement.message import REPORT_FAILURE
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.request import SDK
+from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
     from obs_sse_guard._policy.request import RequestContext
@@ -45,14 +49,26 @@ class Client(NamedTuple):
 
     Attributes:
         sdk: its distribution.
+        s3_endpoint_since: the first release that reads ``endpoint_url_s3``, which earlier ones ignore.
         any_case: whether it reads environment variables whose names are in lower case.
     """
 
     sdk: SDK
+    s3_endpoint_since: tuple[int, ...]
     any_case: bool = False
 
+    @property
+    def knows_s3_endpoint(self) -> bool:
+        """Whether the installed release reads ``endpoint_url_s3``."""
+        return attempt(lambda: _release(self.sdk.name), self.s3_endpoint_since) >= self.s3_endpoint_since
 
-OBSTORE = Client(SDK("obstore", _advise, installer.report_removed_hooks))
-POLARS = Client(SDK("polars", _advise, installer.report_removed_hooks))
-DELTALAKE = Client(SDK("deltalake", _advise, installer.report_removed_hooks), any_case=True)
-LANCE = Client(SDK("pylance", _advise, installer.report_removed_hooks), any_case=True)
+
+@functools.cache
+def _release(distribution: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", metadata.version(distribution))[:3]))
+
+
+OBSTORE = Client(SDK("obstore", _advise, installer.report_removed_hooks), (0, 11))
+POLARS = Client(SDK("polars", _advise, installer.report_removed_hooks), (1, 40))
+DELTALAKE = Client(SDK("deltalake", _advise, installer.report_removed_hooks), (1, 6), any_case=True)
+LANCE = Client(SDK("pylance", _advise, installer.report_removed_hooks), (7,), any_case=True)

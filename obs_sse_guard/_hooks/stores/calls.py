@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import re
@@ -186,16 +187,17 @@ def _describe(
 
 def _context(call: _Call, hand_over: _HandOver, given: Items) -> RequestContext | None:
     """Return what requests of a store are like; ``None`` if there is nothing to find about them."""
-    any_case = call.client.any_case
-    options = read_options(given, os.environ, any_case=any_case)
+    client = call.client
+    read = functools.partial(read_options, given, os.environ, any_case=client.any_case)
+    options = read(s3_endpoint=client.knows_s3_endpoint)
     if options.target is not Encryption.NONE:
-        options = read_options(given, os.environ, any_case=any_case, configured=hand_over.configured())
+        options = read(s3_endpoint=client.knows_s3_endpoint, configured=hand_over.configured())
     gap = "unverified-tls" if options.secure and options.key and options.unverified else ""
     if not gap and not options.dropped and (options.secure or options.target is Encryption.NONE):
         return None
     address = attempt(lambda: _Address.parse(options.endpoint), _Address())
     return RequestContext(
-        call.client.sdk,
+        client.sdk,
         call.name,
         call.operation,
         secure=options.secure,

@@ -1,7 +1,7 @@
 """What the options of a store say of its endpoint and encryption, read as Rust's ``object_store`` reads them.
 
-Names have any letter case, and an optional prefix ``aws_``. Environment variables of the same names with the prefix stand
-in for options that are not given. ``endpoint_url_s3`` takes precedence over ``endpoint``, wherever each of them is given.
+Names have any letter case, and an optional prefix ``aws_``. Environment variables with the prefix stand in for options
+that are not given. ``endpoint_url_s3`` takes precedence over ``endpoint``, wherever each of them is given.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def read_options(
     environment: Mapping[str, str],
     *,
     any_case: bool = False,
+    s3_endpoint: bool = True,
     configured: str = "",
 ) -> StoreOptions:
     """Read the options of a store.
@@ -89,6 +90,7 @@ def read_options(
         given: names and values of the options.
         environment: the variables of the process.
         any_case: whether the client also reads variables whose names are in lower case.
+        s3_endpoint: whether it knows ``endpoint_url_s3``.
         configured: the endpoint that the client finds in the AWS configuration file.
     """
     found = _settings(given)
@@ -96,6 +98,8 @@ def read_options(
         found[_ENDPOINT] = [_Setting(CONFIGURED, configured)]
     for field, settings in _settings(environment.items(), any_case=any_case, required=True).items():
         found.setdefault(field, settings)
+    if not s3_endpoint:
+        found.pop(_S3_ENDPOINT, None)
     endpoint = _endpoint(found)
     return StoreOptions(
         endpoint=endpoint.value,

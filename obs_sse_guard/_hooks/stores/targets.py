@@ -16,7 +16,6 @@ __all__ = ["TARGETS"]
 _BUILDER = "_init_credential_provider_builder"
 _IMPORT_THE_BUILDER = (
     "io._expand_paths", "io.csv.functions", "io.iceberg._plugin", "io.ipc.functions", "io.lines", "io.ndjson",
-    "io.parquet.functions",
 )  # fmt: skip
 """The modules of polars that have it under the same name."""
 
@@ -49,6 +48,8 @@ TARGETS: tuple[Target, ...] = (
     Target("lance.file", "LanceFileWriter.__init__", hands_over(LANCE, "lance.file.LanceFileWriter")),
     Target("obstore.store", "S3Store.__new__", store_hook, inherited=True),
     Target("polars.io.cloud.credential_provider._builder", _BUILDER, polars_hook),
+    # Required, though it is only another name: that module is in every release, so that one without the function shows.
+    Target("polars.io.parquet.functions", _BUILDER, polars_hook),
     *(Target(f"polars.{module}", _BUILDER, polars_hook, optional=True) for module in _IMPORT_THE_BUILDER),
 )
 """Every hooked function and class."""
