@@ -69,6 +69,6 @@ def _release(distribution: str) -> tuple[int, ...]:
 
 
 OBSTORE = Client(SDK("obstore", _advise, installer.report_removed_hooks), (0, 11))
-POLARS = Client(SDK("polars", _advise, installer.report_removed_hooks), (1, 40))
-DELTALAKE = Client(SDK("deltalake", _advise, installer.report_removed_hooks), (1, 6), any_case=True)
+POLARS = Client(SDK("polars", _advise, installer.report_removed_hooks), (1, 41))
+DELTALAKE = Client(SDK("deltalake", _advise, installer.report_removed_hooks), (1, 5, 1), any_case=True)
 LANCE = Client(SDK("pylance", _advise, installer.report_removed_hooks), (7,), any_case=True)

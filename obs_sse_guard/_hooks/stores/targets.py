@@ -44,7 +44,7 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "lance.file", "LanceFileReader.__init__", hands_over(LANCE, "lance.file.LanceFileReader", Operation.GET_OBJECT)
     ),
-    Target("lance.file", "LanceFileSession.__init__", hands_over(LANCE, "lance.file.LanceFileSession")),
+    Target("lance.file", "LanceFileSession.__init__", hands_over(LANCE, "lance.file.LanceFileSession"), optional=True),
     Target("lance.file", "LanceFileWriter.__init__", hands_over(LANCE, "lance.file.LanceFileWriter")),
     Target("obstore.store", "S3Store.__new__", store_hook, inherited=True),
     Target("polars.io.cloud.credential_provider._builder", _BUILDER, polars_hook),
