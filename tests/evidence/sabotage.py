@@ -60,6 +60,7 @@ _S3_TESTS = {
     "signing": ("botocore/test_signing.py",),
     "async": ("aiobotocore",),
     "CRT": ("crt",),
+    "options": ("stores",),
     "neighbours": ("test_neighbours.py",),
 }
 LAYERS = tuple(_S3_TESTS)
@@ -87,6 +88,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "aiobotocore: each hop": ("async",),
     "CRT: requests": ("CRT",),
     "CRT: clients": ("CRT",),
+    "native clients: options": ("options",),
 }
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 

@@ -37,6 +37,7 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "aiobotocore: each attempt": ("aiobotocore.endpoint.*",),
     "aiobotocore: signers": ("aiobotocore.signers.*",),
     "aiobotocore: each hop": ("aiobotocore.httpsession.*",),
+    "native clients: options": ("deltalake.*", "lance.*", "obstore.*", "polars.*"),
     "CRT: requests": ("s3transfer.crt.*", "awscrt.s3.S3Client.make_request"),
     "CRT: clients": ("awscrt.io.*", "awscrt.s3.S3Client.__init__"),
 }

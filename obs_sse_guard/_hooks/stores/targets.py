@@ -35,6 +35,7 @@ TARGETS: tuple[Target, ...] = (
         "deltalake.fs._base_handler",
         "BaseDeltaStorageHandler.__init__",
         hands_over(DELTALAKE, "deltalake.fs.DeltaStorageHandler"),
+        optional=True,
     ),
     Target("lance.dataset", "LanceDataset.*", hands_over(LANCE, "lance.LanceDataset.*"), select=takes_options),
     Target("lance.dataset", "_write_dataset", write_dataset_hook),

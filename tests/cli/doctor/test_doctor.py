@@ -105,6 +105,7 @@ KEYS = {
     "settings": {"variable", "value", "origin", "given", "problems"},
     "hazards": {"id", "package", "what", "remedy"},
     "patchers": {"name", "version", "loaded", "note"},
+    "libraries": {"name", "version", "guard", "note", "remedy"},
 }
 
 

@@ -24,7 +24,7 @@ CREDENTIALS = {"aws_access_key_id": "access", "aws_secret_access_key": "secret",
 CUSTOMER = {"aws_server_side_encryption": "sse-c", "aws_sse_customer_key_base64": ENCODED}
 KMS = {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": "an id"}
 ALLOW = {"aws_allow_http": "true"}
-SOON = {"max_retries": "0", "retry_timeout": "1s"}  # for what does not retry an answer, but a connection
+SOON = {"max_retries": "0", "timeout": "2s"}  # the answers that it waits for do not come
 S3, PARQUET = "s3://bucket/folder", "s3://bucket/folder/part.parquet"
 
 

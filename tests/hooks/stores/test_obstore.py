@@ -133,9 +133,10 @@ def test_pickles(http: RecordingServer) -> None:
         store = S3Store("bucket", **PLAIN, **CUSTOMER, endpoint=http.url, **ALLOW)
         pickled = pickle.dumps(store)
     assert pickle.dumps(store) == pickled
-    for restore in (lambda: pickle.loads(pickled), lambda: copy.deepcopy(store)):  # noqa: S301  # our own
-        with pytest.raises(SSETransportError):
-            restore()
+    with pytest.raises(SSETransportError):
+        pickle.loads(pickled)  # noqa: S301  # our own
+    with pytest.raises(SSETransportError):
+        copy.deepcopy(store)
     harmless = S3Store("bucket", **PLAIN, endpoint=http.url, **ALLOW)
     assert pickle.loads(pickle.dumps(harmless)) == harmless  # noqa: S301  # our own
 
