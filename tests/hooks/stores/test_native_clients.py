@@ -17,7 +17,7 @@ from obs_sse_guard._hooks.hook import is_hooked
 from tests.support.guard import TRUSTED, unguarded
 from tests.support.programs import run
 from tests.support.records import rules
-from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks
+from tests.support.servers import RecordingServer, TlsRecordingServer, assert_silent, leaks, redirect_everything
 from tests.support.sse import ENCODED, KEY
 
 CREDENTIALS = {"aws_access_key_id": "access", "aws_secret_access_key": "secret", "aws_region": "here"}
@@ -285,6 +285,19 @@ def test_bad_input_stays_the_clients_own_error(name: str, options: Any, call: An
         expected = outcome(call, given)
     assert isinstance(expected, Exception)
     assert type(outcome(call, given)) is type(expected)
+
+
+@pytest.mark.parametrize(("options", "followed"), [({}, True), ({"allow_http": "false"}, False)])
+def test_a_redirect_to_plaintext_is_followed_unless_polars_is_told(
+    options: dict[str, str], followed: bool, http: RecordingServer, https: TlsRecordingServer, monkeypatch: Any
+) -> None:
+    """As the README and the doctor state: the guard cannot see it."""
+    pytest.importorskip("polars")
+    monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
+    redirect_everything(https, 307, f"{http.url}/bucket/object")
+    outcome(CALLS["read_parquet"].call, {**CREDENTIALS, **CUSTOMER, **options, "aws_endpoint": https.url})
+    assert bool(leaks(http.wire, KEY)) is followed
+    assert https.requests
 
 
 def test_local_files_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import importlib
@@ -23,6 +24,7 @@ from tests.support.servers import (  # noqa: E402
     TlsRecordingServer,
     assert_silent,
     leaks,
+    redirect_everything,
 )
 from tests.support.sse import ENCODED, KEY  # noqa: E402
 
@@ -183,6 +185,21 @@ def test_bad_input_stays_the_clients_own_error(options: dict[str, Any], http: Re
     with unguarded():
         expected = message()
     assert message() == expected
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_a_redirect_to_plaintext_is_followed_if_allowed(
+    allow: bool, http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the README and the doctor state: the guard cannot see it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
+    redirect_everything(https, 307, f"{http.url}/bucket/object")
+    options = {**PLAIN, **CUSTOMER, "endpoint": https.url, "client_options": {"allow_http": allow}}
+    store = S3Store("bucket", **options, retry_config={"max_retries": 0})
+    with contextlib.suppress(Exception):
+        obstore.get(store, "object")
+    assert bool(leaks(http.wire, KEY)) is allow
+    assert https.requests
 
 
 def test_other_stores_are_left_alone() -> None:
