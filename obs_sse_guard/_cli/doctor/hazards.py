@@ -167,8 +167,8 @@ HAZARDS: tuple[Hazard, ...] = (
     Hazard(
         "polars-follows-redirects",
         "polars",
-        "it follows redirects of reads, including from https to http, and sends the customer key along; the guard cannot "
-        "see them",
+        "it follows redirects of reads, including from https to http, and sends the customer key along; the guard "
+        "cannot see them",
         "storage_options={'allow_http': 'false', ...}",
     ),
     *(

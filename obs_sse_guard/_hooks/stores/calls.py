@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -166,23 +167,23 @@ def _configured(credential_provider: Any, options: Items) -> str:
 
 def _hook(call: _Call, read: Callable[[Args, Kwargs], _HandOver], function: Function) -> Function:
     def hook(*args: Any, **kwargs: Any) -> Any:
-        context = _describe(call, read, args, kwargs)
-        if context is None:
-            return function(*args, **kwargs)
-        with enforcing(context):
+        described: Any = _describe(call, read, args, kwargs)  # several, or one that could not be judged
+        with contextlib.ExitStack() as stack:
+            for context in described if isinstance(described, list) else [described]:
+                stack.enter_context(enforcing(context))
             return function(*args, **kwargs)
 
     return hook
 
 
 @judging(lambda call, *_: RequestContext(call.client.sdk, call.name, call.operation, secure=False, host=""))
-def _describe(
-    call: _Call, read: Callable[[Args, Kwargs], _HandOver], args: Args, kwargs: Kwargs
-) -> RequestContext | None:
+def _describe(call: _Call, read: Callable[[Args, Kwargs], _HandOver], args: Args, kwargs: Kwargs) -> Any:
+    """Return what requests of each store are like, if there may be something to find about them."""
     hand_over = read(args, kwargs)
-    contexts = [_context(call, hand_over, options) for options in hand_over.options] if _is_s3(hand_over.place) else []
-    found = [context for context in contexts if context is not None]
-    return min(found, key=lambda context: context.secure, default=None)  # plaintext first
+    if not _is_s3(hand_over.place):
+        return []
+    contexts = (_context(call, hand_over, options) for options in hand_over.options)
+    return [context for context in contexts if context is not None]
 
 
 def _context(call: _Call, hand_over: _HandOver, given: Items) -> RequestContext | None:

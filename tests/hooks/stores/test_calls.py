@@ -284,6 +284,25 @@ def test_a_base_with_its_own_endpoint() -> None:
     assert hook(None, "s3://bucket/data", {"storage_options": allowed}) is RESULT
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"aws_endpoint": HTTPS, **CUSTOMER, "allow_invalid_certificates": "true"},
+        {"aws_endpoint": HTTP, "aws_sse_customer_key_base64": ENCODED},
+        {"aws_endpoint": "http://trusted.test", **CUSTOMER},
+    ],
+)
+def test_every_base_is_judged(
+    first: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(TRUSTED, "trusted.test")
+    hook = calls.write_dataset_hook("", write_dataset)
+    assert hook(None, "s3://bucket/data", {"storage_options": first}) is RESULT
+    assert len(caplog.records) == 1
+    both = {"storage_options": first, "base_store_params": {"s3://base": PLAIN}}
+    assert refusal(hook, None, "s3://bucket/data", both).endpoint == HTTP
+
+
 def test_another_write_dataset_is_not_supported() -> None:
     with pytest.raises(LookupError):
         calls.write_dataset_hook("", lambda reader, dest: None)
