@@ -22,25 +22,27 @@ if TYPE_CHECKING:
 __all__ = ["count"]
 
 _FEW, _MANY = 5, 55
-_WARM_UP = 15
+_WARM_UP = 100  # the interpreter specializes a function only after some calls
+_SHIFT = 97  # types
 _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
-def count(package: str, side: str, calls: Sequence[str], seed: int = 0) -> list[float]:
+def count(package: str, side: str, calls: Sequence[str], layout: int = 0) -> list[float]:
     """Count the instructions of each call.
 
     Args:
         package: ``obs`` or ``botocore``.
         side: a name in `sdks.SIDES` or `sdks.PEERS`.
         calls: names in `sdks.CALLS`.
-        seed: of Python's hashes; another seed moves the collisions in dictionaries.
+        layout: another one moves the collisions in dictionaries and in the interpreter's cache of attributes, which
+            may cost a call as much as the guard does.
 
     Raises:
         RuntimeError: callgrind, or a call, failed.
     """
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    command = [*valgrind, sys.executable, "-m", __name__, package, side, *calls]
-    environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+    command = [*valgrind, sys.executable, "-m", __name__, str(layout), package, side, *calls]
+    environment = {**os.environ, "PYTHONHASHSEED": str(layout)}
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise RuntimeError(done.stderr)
@@ -48,8 +50,10 @@ def count(package: str, side: str, calls: Sequence[str], seed: int = 0) -> list[
     return [(many - few) / (_MANY - _FEW) for few, many in zip(totals[::2], totals[1::2])]
 
 
-def _make_calls(package: str, side: str, *calls: str) -> None:
+def _make_calls(layout: str, package: str, side: str, *calls: str) -> None:
     """Make the calls, in the process that runs under callgrind."""
+    for _ in range(_SHIFT * int(layout)):
+        getattr(type("Filler", (), {}), "attribute", None)  # uses up one version of types, by which the cache is filled
     sdks.side(package, side)
     gc.disable()
     for name in calls:

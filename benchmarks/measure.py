@@ -8,6 +8,7 @@ import importlib.metadata
 import itertools
 import os
 import platform
+import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import budgets, footprint, instructions, logs, sdks, server, timing
@@ -23,6 +24,7 @@ _EMPTY = ("empty functions", "empty wrapt wrappers")
 _THREADS = (1, 8, 32)
 _CLIENTS = (1, 100)
 _PER_THREAD = 50  # calls
+_LAYOUTS = 5  # of memory, for what has a budget; see `instructions.count`
 _PACKAGES = (
     "obs-sse-guard", "esdk-obs-python", "botocore", "wrapt", "opentelemetry-instrumentation-botocore", "aws-xray-sdk",
     "sentry-sdk",
@@ -104,19 +106,20 @@ def everything(plan: Plan, calls: int) -> dict[str, Any]:
 
 def _instructions(plan: Plan) -> Counts:
     """Count the instructions of each call on each side, with one process per processor at a time."""
-    sides = [(package, side) for package in plan.packages for side in plan.sides(package) if plan.calls(package, side)]
+    counted: dict[tuple[str, str, str], list[float]] = {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {place: pool.submit(_count, plan, *place) for place in sides}
-        return {
-            (package, side, name): number
-            for (package, side), job in jobs.items()
-            for name, number in zip(plan.calls(package, side), job.result())
-        }
-
-
-def _count(plan: Plan, package: str, side: str) -> list[float]:
-    # With the same seed the copy would give the very same count.
-    return instructions.count(package, side, plan.calls(package, side), seed=int(side == "copy"))
+        jobs = []
+        for package, layout in itertools.product(plan.packages, range(_LAYOUTS)):
+            chosen = plan if layout == 0 else plan._replace(quick=True)
+            for side in chosen.sides(package):
+                names = chosen.calls(package, side)
+                # With the same layouts the copy would give the very same counts.
+                number = layout + _LAYOUTS * (side == "copy")
+                jobs.append((package, side, names, pool.submit(instructions.count, package, side, names, number)))
+    for package, side, names, job in jobs:
+        for name, number in zip(names, job.result()):
+            counted.setdefault((package, side, name), []).append(number)
+    return {place: statistics.median(numbers) for place, numbers in counted.items()}
 
 
 # --- time ------------------------------------------------------------------------------------

@@ -127,10 +127,11 @@ def _calls(figures: Figures) -> Iterable[str]:
     yield """\
 Each row compares two copies of an SDK in one process, one of them without hooks, that make the same call with a body of
 1 KiB in turn. The added time is the median of the differences. *copy* is a second copy without hooks; it shows the
-noise. Instructions are counted by callgrind, those of *copy* with another hash seed. *Empty* hooks sit where the
-guard's do and only call the original. The other libraries are idle: OpenTelemetry without its SDK, X-Ray without a
-segment, Sentry without a transaction. Stubbed calls send nothing; keep-alive calls go to a server on loopback. The time
-of a DEBUG log is that of writing the records of the call to a file, with and without the redaction of keys."""
+noise. Instructions are counted by callgrind, for calls with a budget as the median of five memory layouts, others for
+*copy*. *Empty* hooks sit where the guard's do and only call the original. The other libraries are idle: OpenTelemetry
+without its SDK, X-Ray without a segment, Sentry without a transaction. Stubbed calls send nothing; keep-alive calls go
+to a server on loopback. The time of a DEBUG log is that of writing the records of the call to a file, with and without
+the redaction of keys."""
     for sdk, name in _SDK_NAMES.items():
         yield from ("", f"### {name}", "")
         yield from _table(

@@ -97,22 +97,8 @@ def fork_during_calls() -> None:
         assert_no_key(http, KEY)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_forked_during_calls_is_guarded() -> None:
-    # Without coverage: coverage.py has a lock that another thread may hold, and a child would wait for it.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    command = "from tests.hooks.test_forks import fork_during_calls; fork_during_calls(); print('done')"
-    done = subprocess.run(
-        [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.stdout == "done\n", done.stderr[-2_000:]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_child_forked_while_every_lock_is_held_does_not_hang(
-    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def fork_while_locks_are_held() -> None:
+    """Fork a child while another thread holds every lock of the guard. Runs in a separate process."""
     held, stop = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -133,14 +119,27 @@ def test_a_child_forked_while_every_lock_is_held_does_not_hang(
             os.environ["OBS_SSE_GUARD"] = "warn"
             return bool(put_object(client, "child").status == 200)
 
-    thread = threading.Thread(target=hold)
-    thread.start()
-    try:
-        assert held.wait(PATIENCE)
-        assert _status_of(_in_a_child(work)) == 0
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
+    with RecordingServer() as http:
+        thread = threading.Thread(target=hold)
+        thread.start()
+        try:
+            assert held.wait(PATIENCE)
+            assert _status_of(_in_a_child(work)) == 0
+        finally:
+            stop.set()
+            thread.join(PATIENCE)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("work", [fork_during_calls, fork_while_locks_are_held])
+def test_a_child_forked_beside_busy_threads_is_guarded(work: Callable[[], None]) -> None:
+    # Without coverage: its tracer belongs to other threads too, and a child would wait for its lock or crash.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    command = f"from tests.hooks import test_forks; test_forks.{work.__name__}(); print('done')"
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout == "done\n", done.stderr[-2_000:]
 
 
 def test_a_forked_child_is_guarded() -> None:

@@ -77,7 +77,7 @@ class Arguments:
             if name in self.names and kwargs[name] is not None:
                 found[name] = kwargs[name]
         if len(args) > self.first:
-            self.add_positional(found, args)
+            return self.add_positional(found, args)
         return found
 
     def misplaced(self, args: Args, kwargs: Kwargs) -> tuple[str, ...]:
@@ -89,11 +89,12 @@ class Arguments:
             if not (name in self.names and name in _HOLDERS) and is_a("SseHeader", value) and intent_of(value).key
         )
 
-    def add_positional(self, found: dict[str, Any], args: Args) -> None:
-        """Add those that a call gives by position."""
+    def add_positional(self, found: dict[str, Any], args: Args) -> dict[str, Any]:
+        """Add those that a call gives by position, and return all."""
         for name, position in self._places:
             if position < len(args) and args[position] is not None:
                 found[name] = args[position]
+        return found
 
 
 def items(*holders: Any) -> Items:

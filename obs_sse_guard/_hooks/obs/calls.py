@@ -40,12 +40,13 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
     sse_c = sys.modules["obs.model"].SseCHeader
 
     def hook(*args: Any, **kwargs: Any) -> Any:  # noqa: C901  # see above
-        given = {}
+        given: dict[str, Any] | None = None
         is_plain = True
         for argument in kwargs:  # noqa: PLC0206  # items() would make a tuple of each
             value = kwargs[argument]
             if value is not None:
                 if argument in names:
+                    given = given or {}
                     given[argument] = value
                 if type(value) is sse_c:
                     is_plain = False
@@ -53,7 +54,7 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
             if type(value) is sse_c:
                 is_plain = False
         if len(args) > first:
-            arguments.add_positional(given, args)
+            given = arguments.add_positional(given or {}, args)
         if not args or (is_plain and not given):  # without args self= is a keyword, and the wire hook sees the request
             return function(*args, **kwargs)
         try:

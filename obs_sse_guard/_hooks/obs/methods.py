@@ -117,7 +117,7 @@ class _Describer:
 
     def __init__(self, method: Method, function: Function) -> None:
         model: Any = sys.modules["obs.model"]
-        self._method = method
+        self._method, self._carrier = method, method.carrier
         self._addressed = Arguments(function, "bucketName", "destBucketName", "uploadId")
         # The SDK's very classes: what an application derives from them may do anything when it is read.
         self._header_objects = {
@@ -129,9 +129,8 @@ class _Describer:
         self._ignores_nothing = frozenset((*SSE_ARGUMENTS, "key")).difference(self._sent).isdisjoint
 
     def describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:
-        metadata = given.get("metadata")
         secure = client.is_secure
-        if not metadata or is_ordinary(metadata):
+        if "metadata" not in given or is_ordinary(given["metadata"]):
             # Over TLS only what the SDK would drop or misplace matters here; the wire hook sees the rest.
             if secure and self._is_proper(given):
                 return None
@@ -141,18 +140,17 @@ class _Describer:
 
     def _is_proper(self, given: Kwargs) -> bool:
         """Return whether the SDK sends all SSE objects of a call as headers."""
-        holder = given
-        if self._method.carrier:
-            holder = given.get(self._method.carrier, _NOTHING)
-            if holder is not _NOTHING and type(holder) not in self._header_objects:
+        holder, carrier = given, self._carrier
+        if carrier:
+            if carrier not in given:
+                return True
+            holder = given[carrier]
+            if type(holder) not in self._header_objects:
                 return False
-        if _holds_no_sse(holder):
-            return True
         if not self._ignores_nothing(holder):
             return False
         for argument in self._sent:
-            value = holder.get(argument)
-            if value is not None and not isinstance(value, self._sse_objects):
+            if argument in holder and not isinstance(holder[argument], self._sse_objects):
                 return False
         return True
 

@@ -24,11 +24,14 @@ def header_object_hook(_: str, function: Function) -> Function:
     names = [*positions(function)][1:]
 
     def hook(*args: Any, **kwargs: Any) -> None:
+        if len(args) == 1 and not kwargs:  # an empty one, which is made in most calls
+            return function(args[0])
         function(*args, **kwargs)
-        if len(args) > 1 or (args and kwargs):  # an empty one is made in most calls; without args self= is a keyword
+        if args:  # self= is a keyword otherwise
             context = _describe(args[0], {**dict(zip(names, args[1:])), **kwargs})
             if context is not None:
                 enforce(context)
+        return None
 
     return hook
 

@@ -99,6 +99,7 @@ _current: ContextVar[Request | None] = ContextVar("obs_sse_guard_request", defau
 def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
     expect_parameters(function, _REQUEST_PARAMETERS)
+    harmless = frozenset(_HARMLESS)
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
         client: Any,
@@ -131,35 +132,31 @@ def request_hook(_: str, function: Function) -> Function:
             is_harmless = type(objectKey) is str and objectKey != FETCH_JOB and "ncryption" not in objectKey
             is_harmless = is_harmless and not (pathArgs or extensionHeaders)
             if is_harmless and headers:
-                is_harmless = _are_harmless(headers)
                 for name in headers:
-                    if "ncryption" in headers[name]:
+                    if name not in harmless or "ncryption" in headers[name]:
                         is_harmless = False
         except Exception:  # noqa: BLE001  # custom headers or a custom client
             is_harmless = False
         if not is_harmless and _may_carry_sse(client, secure, objectKey, pathArgs, headers, extensionHeaders):
             context = _describe(client, request, secure)
-        if context is None:
-            return _send(send, client, request)
-        with enforcing(context) as reported:
-            mark_reported(client, context, reported)
-            return _send(send, client, request)
+        token = _current.set(request)
+        try:
+            if context is None:
+                answer = send(*request.arguments)
+            else:
+                with enforcing(context) as reported:
+                    mark_reported(client, context, reported)
+                    answer = send(*request.arguments)
+        except Abort as abort:
+            # Without the frames of the SDK, which do not help to find the call.
+            raise abort.error.with_traceback(None) from None
+        finally:
+            _current.reset(token)
+        if request.plaintext or request.parameters:
+            record_response(client, request, answer)
+        return answer
 
     return hook
-
-
-def _send(send: Function, client: Any, request: Request) -> Any:
-    token = _current.set(request)
-    try:
-        answer = send(*request.arguments)
-    except Abort as abort:
-        # Without the frames of the SDK, which do not help to find the call.
-        raise abort.error.with_traceback(None) from None
-    finally:
-        _current.reset(token)
-    if request.plaintext or request.parameters:
-        record_response(client, request, answer)
-    return answer
 
 
 # The names that most requests have: a set is faster to check than text.
