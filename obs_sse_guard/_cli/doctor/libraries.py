@@ -63,7 +63,12 @@ _PLAINTEXT = "any request over plaintext HTTP that names a customer key"
 LIBRARIES: tuple[Library, ...] = (
     # SDKs and what is built on them
     Library("esdk-obs-python", Guard.HOOKS, ("obs",), "every call, attempt and redirect"),
-    Library("huaweicloudsdkobs", Guard.HOOKS, ("huaweicloudsdkobs",), "every call, attempt and redirect"),
+    Library(
+        "huaweicloudsdkobs",
+        Guard.HOOKS,
+        ("huaweicloudsdkobs", "huaweicloudsdkcore"),
+        "every call, attempt and redirect",
+    ),
     Library("botocore", Guard.HOOKS, ("botocore",), "every call and attempt"),
     Library("boto3", Guard.HOOKS, ("botocore",), "through botocore"),
     Library("s3transfer", Guard.HOOKS, ("botocore",), "through botocore"),
