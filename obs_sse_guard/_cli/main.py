@@ -128,7 +128,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "doctor",
         "check whether the guard protects this environment: SDKs, hooks, settings, known hazards, other patchers",
-        (("--json", {"action": "store_true", "help": "print JSON"}),),
+        (
+            ("--json", {"action": "store_true", "help": "print JSON"}),
+            (
+                "--strict",
+                {"action": "store_true", "help": "exit with 1 also if an installed library sends around the hooks"},
+            ),
+        ),
     ),
 )
 

@@ -26,6 +26,8 @@ _PACKAGES = (
     "obs", "boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "s3fs", "fsspec", "minio",
     "huaweicloudsdkcore", "huaweicloudsdkobs",
     "aiohttp", "httpcore", "httpx", "urllib3", "requests", "hyper",
+    # native clients
+    "deltalake", "lance", "obstore", "polars",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip

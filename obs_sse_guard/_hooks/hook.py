@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 _MARK = "__obs_sse_guard__"
+_INHERITED = "__obs_sse_guard_inherited__"
+_METHODS = (staticmethod, classmethod)
 _MOST_WRAPPERS = 1000
 """Limit for a stack of wrappers, which may have no end: some objects return a new ``__wrapped__`` each time."""
 _T = TypeVar("_T")
@@ -54,6 +56,7 @@ class Target(NamedTuple):
         make: given the attribute's name and the function found there, returns the hook.
         optional: whether some supported releases of the SDK do not have it.
         select: given the class, names the methods that ``*`` stands for.
+        inherited: whether a class may inherit it. Only for ``__new__``: an immutable base cannot be hooked itself.
     """
 
     module: str
@@ -61,6 +64,7 @@ class Target(NamedTuple):
     make: MakeHook
     optional: bool = False
     select: Callable[[type], Iterable[str]] | None = None
+    inherited: bool = False
 
     @property
     def name(self) -> str:
@@ -77,7 +81,7 @@ class Target(NamedTuple):
             return []
         names = (attribute,) if self.select is None else self.select(owner)
         # vars(), not getattr(): what the class itself defines, as it is.
-        return [(owner, name) for name in names if name in vars(owner)]
+        return [(owner, name) for name in names if name in vars(owner) or (self.inherited and hasattr(owner, name))]
 
 
 class _Mark:
@@ -97,7 +101,7 @@ def mark(hook: Function, function: Function, name: str) -> Function:
     """Mark a function as our hook of another, the attribute of this name, and make it look like that."""
     marked: Any = functools.wraps(function)(hook)
     with contextlib.suppress(TypeError, ValueError):  # getfullargspec() follows no __wrapped__
-        marked.__signature__ = inspect.signature(function)
+        marked.__signature__ = inspect.signature(_inside(function))
     setattr(marked, _MARK, _Mark(marked, name))
     return marked  # type: ignore[no-any-return]
 
@@ -109,9 +113,15 @@ def is_hook(function: Any) -> bool:
 
 def _names(function: Any) -> set[str] | None:
     """Return the names of the attributes that a hook is for, or ``None`` if it is no hook."""
-    found = attempt(lambda: function.__dict__.get(_MARK), None)
+    hook = _inside(function)
+    found = attempt(lambda: hook.__dict__.get(_MARK), None)
     # A hook of an earlier import of the package, which was retired, has a mark of another class.
-    return found.names if isinstance(found, _Mark) and found.hook is function else None
+    return found.names if isinstance(found, _Mark) and found.hook is hook else None
+
+
+def _inside(found: Any) -> Any:
+    """Return the function in a static method or class method, or what is there."""
+    return found.__func__ if issubclass(type(found), _METHODS) else found
 
 
 def is_hooked(function: Any, name: str) -> bool:
@@ -141,14 +151,15 @@ def _wrapped_by(function: Any) -> Iterator[Any]:
 
 def place(target: Target, owner: Any, name: str) -> bool:
     """Hook one attribute unless it is hooked. Return whether it is hooked now."""
-    found = vars(owner)[name]
-    if is_hooked(found, name):
+    if is_hooked(vars(owner).get(name), name):
         return True
     try:
+        found = vars(owner)[name] if name in vars(owner) else _inherited(owner, name)
         hook = _hook_of_alias(owner, found, name) or mark(
             target.make(name, _callable_with_instance(owner, found)), found, name
         )
-        setattr(owner, name, hook)
+        kind: Any = type(found)
+        setattr(owner, name, kind(hook) if issubclass(kind, _METHODS) else hook)
     except Exception:  # noqa: BLE001  # the import of an SDK that has changed must not fail because of us
         return False
     return True
@@ -158,23 +169,42 @@ def _hook_of_alias(owner: Any, function: Any, name: str) -> Any:
     """Return the hook that a function has under its own name: an alias must stay the same object, to be pickled."""
     hook = vars(owner).get(getattr(function, "__name__", name))
     names = _names(hook)
-    if names is None or hook.__wrapped__ is not function:
+    if names is None or _inside(hook).__wrapped__ is not function:
         return None
     names.add(name)
-    return hook
+    return _inside(hook)
 
 
 def restore(owner: Any, name: str) -> None:
     """Put back what one of our hooks replaced; leave other libraries' wrappers alone."""
-    found = vars(owner)[name]
-    if is_hook(found):
-        setattr(owner, name, found.__wrapped__)
+    found = vars(owner).get(name)
+    if not is_hook(found):
+        return
+    original = _inside(found).__wrapped__
+    if hasattr(original, _INHERITED):
+        delattr(owner, name)
+    else:
+        setattr(owner, name, original)
+
+
+def _inherited(owner: Any, name: str) -> Function:
+    """Return a function that calls the ``__new__`` that a class inherits."""
+    inherited = getattr(owner, name)
+
+    @functools.wraps(inherited)
+    def call(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(super(owner, cls), name)(cls, *args, **kwargs)
+
+    setattr(call, _INHERITED, True)
+    return call
 
 
 def _callable_with_instance(owner: Any, found: Any) -> Function:
     """Return what calls the original with the instance as its first argument."""
     if type(found) is FunctionType or not isinstance(owner, type):
         return found  # type: ignore[no-any-return]
+    if issubclass(type(found), _METHODS):
+        return found.__func__  # type: ignore[no-any-return]
 
     @functools.wraps(found)
     def bound(*args: Any, **kwargs: Any) -> Any:  # another library's wrapper may depend on being bound

@@ -86,6 +86,12 @@ def _aiohttp() -> tuple[Target, ...]:
     return TARGETS
 
 
+def _stores() -> tuple[Target, ...]:
+    from obs_sse_guard._hooks.stores.targets import TARGETS  # noqa: PLC0415  # loaded with the SDK
+
+    return TARGETS
+
+
 SDK_TARGETS: Mapping[str, LoadTargets] = {
     "obs": _obs,
     "botocore": _botocore,
@@ -98,6 +104,10 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "http.client": _http_client,
     "httpcore": _httpcore,
     "aiohttp": _aiohttp,
+    "deltalake": _stores,
+    "lance": _stores,
+    "obstore": _stores,
+    "polars": _stores,
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 
@@ -222,7 +232,7 @@ class HookInstaller:
         if not places or target.name in self._failed:
             return "unsupported"
         # Asked of the attributes themselves: another library may have removed or replaced a hook.
-        return "active" if all(is_hooked(vars(owner)[name], name) for owner, name in places) else "off"
+        return "active" if all(is_hooked(vars(owner).get(name), name) for owner, name in places) else "off"
 
     def _modules(self) -> list[str]:
         return [*dict.fromkeys([*self._unloaded, *(target.module for target in self._targets)])]
@@ -232,7 +242,7 @@ class HookInstaller:
             yield from target.places()
 
     def _remember_places(self) -> None:
-        self._seen = [(vars(owner), name, vars(owner)[name]) for owner, name in self._places()]
+        self._seen = [(vars(owner), name, vars(owner).get(name)) for owner, name in self._places()]
 
     def _load(self, packages: Iterable[str]) -> None:
         """Load the targets of packages. Do not hold the lock: another thread may be importing the same modules."""

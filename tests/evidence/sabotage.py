@@ -62,6 +62,7 @@ _S3_TESTS = {
     "CRT": ("crt",),
     "huaweicloudsdkobs": ("huaweicloud",),
     "HTTP clients": ("http",),
+    "options": ("stores",),
     "neighbours": ("test_neighbours.py",),
 }
 _MINIO_TESTS = {
@@ -112,6 +113,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "huaweicloudsdkobs: each hop": ("huaweicloudsdkobs",),
     "HTTP clients": ("HTTP clients",),
     "HTTP clients: sessions": ("HTTP clients",),
+    "native clients: options": ("options",),
 }
 """The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
 

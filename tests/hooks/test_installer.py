@@ -29,6 +29,7 @@ from obs_sse_guard._hooks.huaweicloud import targets as huaweicloud_targets
 from obs_sse_guard._hooks.installer import HookInstaller, installer
 from obs_sse_guard._hooks.minio import targets as minio_targets
 from obs_sse_guard._hooks.obs import targets as obs_targets
+from obs_sse_guard._hooks.stores import targets as stores_targets
 from tests.support.obs_calls import (
     BUCKET,
     CONTENT,
@@ -68,7 +69,7 @@ def test_a_failed_hook_can_be_placed_later() -> None:
 
 SDKS = (
     obs_targets, botocore_targets, aiobotocore_hooks, crt_hooks, huaweicloud_targets, minio_targets,
-    http_client, httpcore_hooks, aiohttp_hooks,
+    http_client, httpcore_hooks, aiohttp_hooks, stores_targets,
 )  # fmt: skip
 
 
@@ -87,8 +88,8 @@ def test_uninstall_restores_the_original_methods(http: RecordingServer) -> None:
     obs_sse_guard.uninstall()
     assert set(obs_sse_guard.status().values()) == {"off"}
     for owner, name in installer._places():
-        assert not is_hook(vars(owner)[name])
-        assert not hasattr(vars(owner)[name], "__obs_sse_guard__")
+        assert not is_hook(vars(owner).get(name))
+        assert not hasattr(vars(owner).get(name), "__obs_sse_guard__")
     with open_client("v2", http) as client:
         assert put_sse_c(client).status == 200
         obs_sse_guard.install()

@@ -47,6 +47,7 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
         "huaweicloudsdkcore.http.future_session.*",
     ),
     "huaweicloudsdkobs: each hop": ("huaweicloudsdkcore.http.http_client.*",),
+    "native clients: options": ("deltalake.*", "lance.*", "obstore.*", "polars.*"),
     "CRT: requests": ("s3transfer.crt.*", "awscrt.s3.S3Client.make_request"),
     "CRT: clients": ("awscrt.io.*", "awscrt.s3.S3Client.__init__"),
     "minio: methods": ("minio.api.Minio.*_object", "minio.api.Minio.*_objects"),

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 if the guard protects it, else 1.
     """
-    report = inspect_environment()
+    report = inspect_environment(strict=arguments.strict)
     if arguments.json:
         output.document(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))
     else:

@@ -144,6 +144,44 @@ HAZARDS: tuple[Hazard, ...] = (
         beside="s3transfer",
     ),
     Hazard(
+        "polars-too-old",
+        "polars",
+        "older than any release that the guard can hook",
+        "upgrade to polars>=1.23",
+        below="1.23",
+    ),
+    Hazard(
+        "deltalake-too-old",
+        "deltalake",
+        "older than any release that the guard is tested with",
+        "upgrade to deltalake>=1",
+        below="1",
+    ),
+    Hazard(
+        "pylance-too-old",
+        "pylance",
+        "older than any release that the guard is tested with",
+        "upgrade to pylance>=0.24",
+        below="0.24",
+    ),
+    Hazard(
+        "polars-follows-redirects",
+        "polars",
+        "it follows redirects of reads, including from https to http, and sends the customer key along; the guard "
+        "cannot see them",
+        "storage_options={'allow_http': 'false', ...}",
+    ),
+    *(
+        Hazard(
+            f"{package}-follows-redirects",
+            package,
+            "with allow_http, it follows redirects of reads from https to http and sends the customer key along; the "
+            "guard cannot see them",
+            "omit allow_http",
+        )
+        for package in ("obstore", "deltalake", "pylance")
+    ),
+    Hazard(
         "wrapt-too-old",
         "wrapt",
         "older than the guard requires",

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import obs_sse_guard
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
-from obs_sse_guard._cli.doctor.packages import NEEDS, PACKAGES, PATCHERS, versions
+from obs_sse_guard._cli.doctor.libraries import LIBRARIES, Guard, Library
+from obs_sse_guard._cli.doctor.packages import NEEDS, PACKAGES, PATCHERS, installed_version, versions
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, parse_settings
 
@@ -110,6 +111,17 @@ class OtherPatcher:
 
 
 @dataclass(frozen=True)
+class ReachingLibrary:
+    """An installed library that can reach S3 or OBS; ``guard`` is ``hooks``, ``net``, ``not needed`` or ``none``."""
+
+    name: str
+    version: str
+    guard: str
+    note: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything the doctor found. The field names are those of ``--json`` and must not change."""
 
@@ -123,15 +135,21 @@ class Report:
     settings: list[Setting]
     hazards: list[KnownHazard]
     patchers: list[OtherPatcher]
+    libraries: list[ReachingLibrary]
 
 
-def inspect_environment() -> Report:
-    """Import the installed SDKs and inspect everything."""
+def inspect_environment(*, strict: bool = False) -> Report:
+    """Import the installed SDKs and inspect everything.
+
+    Args:
+        strict: whether a library that is not guarded is a reason not to be protected.
+    """
     found = versions()
     modules = [_import(name) for name in dict.fromkeys(target.module for target in installer.targets)]
     packages, hooks = _packages(modules, found), _hooks(modules)
     settings, problems = parse_settings()
-    reasons = [*_reasons(settings, problems, packages, modules, hooks)]
+    libraries = _libraries()
+    reasons = [*_reasons(settings, problems, packages, modules, hooks), *(_unguarded(libraries) if strict else ())]
     python = platform.python_version()
     return Report(
         protected=not reasons,
@@ -146,6 +164,7 @@ def inspect_environment() -> Report:
             KnownHazard(row.id, row.package, row.what, row.remedy) for row in HAZARDS if row.applies(found, python)
         ],
         patchers=_patchers(found),
+        libraries=libraries,
     )
 
 
@@ -243,6 +262,24 @@ def _patchers(found: Mapping[str, str]) -> list[OtherPatcher]:
         for row in PATCHERS
         if row.distribution in found
     ]
+
+
+def _libraries() -> list[ReachingLibrary]:
+    hooked = {target.module for target in installer.targets}
+    here = [(row, installed_version(row.distribution)) for row in LIBRARIES]
+    return [_library(row, version, row.guard_with(hooked)) for row, version in here if version is not None]
+
+
+def _library(row: Library, version: str, guard: Guard) -> ReachingLibrary:
+    is_hooked = guard is row.guard
+    note = row.note if is_hooked else "this release of the guard has no hooks for it"
+    return ReachingLibrary(row.distribution, version, guard.value, note, row.remedy if is_hooked else "")
+
+
+def _unguarded(libraries: Sequence[ReachingLibrary]) -> Iterator[str]:
+    names = [library.name for library in libraries if library.guard == Guard.NONE.value]
+    if names:
+        yield f"sends around the hooks, which --strict does not allow: {', '.join(names)}"
 
 
 _NOT_ENFORCED = {

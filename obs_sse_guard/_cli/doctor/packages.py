@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NEEDS", "PACKAGES", "PATCHERS", "Package", "Patcher", "versions"]
+__all__ = ["NEEDS", "PACKAGES", "PATCHERS", "Package", "Patcher", "installed_version", "versions"]
 
 
 class Package(NamedTuple):
@@ -26,6 +26,10 @@ PACKAGES: tuple[Package, ...] = (
     Package("minio", "minio", is_sdk=True),
     Package("huaweicloudsdkobs", "huaweicloudsdkobs", is_sdk=True),
     Package("huaweicloudsdkcore", "huaweicloudsdkcore"),
+    Package("deltalake", "deltalake", is_sdk=True),
+    Package("obstore", "obstore", is_sdk=True),
+    Package("polars", "polars", is_sdk=True),
+    Package("pylance", "lance", is_sdk=True),
     Package("boto3", "boto3"),
     Package("s3transfer", "s3transfer"),
     Package("s3fs", "s3fs"),
@@ -64,10 +68,11 @@ PATCHERS: tuple[Patcher, ...] = (
 def versions() -> dict[str, str]:
     """Return the versions of the installed distributions among these, by name."""
     names = [*(package.distribution for package in PACKAGES), *(patcher.distribution for patcher in PATCHERS)]
-    return {name: version for name, version in zip(names, map(_version, names)) if version is not None}
+    return {name: version for name, version in zip(names, map(installed_version, names)) if version is not None}
 
 
-def _version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """Return the version of a distribution; ``None`` if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from obs_sse_guard._cli.doctor.libraries import Guard
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -24,6 +26,7 @@ def text(report: Report) -> str:
         "Settings": _settings(report),
         "Known hazards of these releases": _hazards(report),
         "Other patchers": _patchers(report),
+        "Libraries that can reach S3 or OBS": _libraries(report),
     }
     python = report.python
     heading = f"obs-sse-guard {report.guard} on {python.implementation} {python.version}, {python.executable}"
@@ -39,8 +42,7 @@ def _packages(report: Report) -> Iterator[str]:
     here = [package for package in report.packages if package.version or package.state not in ("", "absent")]
     yield from _aligned([(package.name, package.version or "version unknown", _role(package)) for package in here])
     missing = [package.name for package in report.packages if package not in here]
-    if missing:
-        yield from _wrapped(f"not installed: {', '.join(missing)}")
+    yield from _wrapped(f"not installed: {', '.join(missing)}" if missing else "")
 
 
 def _role(package: Package) -> str:
@@ -86,6 +88,17 @@ def _patchers(report: Report) -> Iterator[str]:
     for patcher in report.patchers:
         loaded = "loaded" if patcher.loaded else "not loaded here"
         yield from _wrapped(f"{patcher.name} {patcher.version}, {loaded}: {patcher.note}.")
+
+
+def _libraries(report: Report) -> Iterator[str]:
+    for guard in Guard:
+        rows = [library for library in report.libraries if library.guard == guard.value]
+        if guard in (Guard.HOOKS, Guard.NET) and rows:
+            yield from _wrapped(f"{guard.phrase}: {', '.join(row.name for row in rows)}.")
+            continue
+        for row in rows:
+            remedy = f" Remedy: {row.remedy}." if row.remedy else ""
+            yield from _wrapped(f"{guard.phrase}: {row.name} {row.version}: {row.note}.{remedy}")
 
 
 def _verdict(report: Report) -> str:

@@ -105,6 +105,7 @@ KEYS = {
     "settings": {"variable", "value", "origin", "given", "problems"},
     "hazards": {"id", "package", "what", "remedy"},
     "patchers": {"name", "version", "loaded", "note"},
+    "libraries": {"name", "version", "guard", "note", "remedy"},
 }
 
 
@@ -506,6 +507,13 @@ APPLIES: dict[str, tuple[dict[str, str], str]] = {
     "botocore-keys-in-log": ({"botocore": "1.43.0"}, "3.11.1"),
     "aiobotocore-follows-redirects": ({"aiobotocore": "3.10.0"}, "3.11.1"),
     "crt-ignores-endpoint": ({"awscrt": "0.38.1", "s3transfer": "0.19"}, "3.11.1"),
+    "polars-follows-redirects": ({"polars": "2.1.0"}, "3.11.1"),
+    "obstore-follows-redirects": ({"obstore": "0.12.1"}, "3.11.1"),
+    "deltalake-follows-redirects": ({"deltalake": "1.6.6"}, "3.11.1"),
+    "pylance-follows-redirects": ({"pylance": "14.0.2"}, "3.11.1"),
+    "polars-too-old": ({"polars": "1.20.0"}, "3.11.1"),
+    "deltalake-too-old": ({"deltalake": "0.25.5"}, "3.11.1"),
+    "pylance-too-old": ({"pylance": "0.20.0"}, "3.11.1"),
     "wrapt-too-old": ({"wrapt": "1.15.0"}, "3.11.1"),
     "wrapt-2.2.0": ({"wrapt": "2.2.0"}, "3.11.1"),
     "python-untested": ({}, "3.14.0rc1"),
@@ -521,6 +529,9 @@ DOES_NOT_APPLY: dict[str, list[tuple[dict[str, str], str]]] = {
     "botocore-too-old": [({"botocore": "1.29.0"}, "3.11.1")],
     "botocore-use-ssl": [({"botocore": "1.40.15"}, "3.11.1")],
     "crt-ignores-endpoint": [({"awscrt": "0.38.1"}, "3.11.1")],
+    "polars-too-old": [({"polars": "1.23.0"}, "3.11.1")],
+    "deltalake-too-old": [({"deltalake": "1.0.0"}, "3.11.1")],
+    "pylance-too-old": [({"pylance": "0.24.0"}, "3.11.1")],
     "wrapt-too-old": [({"wrapt": "1.16.0"}, "3.11.1")],
     "wrapt-2.2.0": [({"wrapt": "2.2.1"}, "3.11.1"), ({"wrapt": "2.1.2"}, "3.11.1")],
     "python-untested": [({}, "3.13.9")],

@@ -1,0 +1,263 @@
+"""The hooks: where options are handed over, and the requests that they would be used for."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from obs_sse_guard._enforcement.enforce import enforcing
+from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.stores.advice import LANCE, OBSTORE, POLARS
+from obs_sse_guard._hooks.stores.options import gives_endpoint, read_options
+from obs_sse_guard._policy.headers import header_names
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, KeyLocation, RequestContext, normalize_host
+from obs_sse_guard._util.failure import attempt
+from obs_sse_guard.rules import Encryption, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from obs_sse_guard._hooks.stores.advice import Client
+    from obs_sse_guard._hooks.stores.options import StoreOptions
+    from obs_sse_guard._hooks.types import Args, Function, Items, Kwargs, MakeHook
+
+__all__ = ["hands_over", "polars_hook", "store_hook", "takes_options", "write_dataset_hook"]
+
+_OPTIONS = ("storage_options", "options")
+_PLACES = ("table_uri", "uri", "base_uri", "dataset_uri", "target_uri", "dest", "path")
+_BASES = "base_store_params"
+_ANYWHERE = "s3://"
+"""In place of a URL, for functions that take none: their options count in any case."""
+_S3_URL = re.compile(r"s3[a-z]*(\+[a-z]+)?:/", re.IGNORECASE)
+_ADDRESSES = ("uri", "table_uri", "base_path")
+"""The attributes in which datasets, tables and partitions keep theirs."""
+_BASE_OPTION = re.compile(r"(base_\d+)\.(.+)", re.DOTALL)
+_WRITE_DATASET_PARAMETERS = 3  # what is written, where to, and all arguments of lance.write_dataset()
+_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+class _Call(NamedTuple):
+    """A call that hands over options: the client, the function by its public name, and what the options are for."""
+
+    client: Client
+    name: str
+    operation: Operation = Operation.PUT_OBJECT
+
+
+class _HandOver(NamedTuple):
+    """What a call hands over.
+
+    Attributes:
+        place: the URL, path or object that the options are for, or several in a list.
+        options: names and values of the options of each store.
+        configured: returns the endpoint that the client finds in the AWS configuration file.
+    """
+
+    place: Any
+    options: list[Items]
+    configured: Callable[[], str] = lambda: ""
+
+
+def hands_over(client: Client, name: str, operation: Operation = Operation.PUT_OBJECT) -> MakeHook:
+    """Return what makes the hook of a function that takes options, and a URL if it is about one.
+
+    Args:
+        client: the client.
+        name: the function's public name; ``*`` stands for the name of a method.
+        operation: what the options are for.
+    """
+
+    def make(attribute: str, function: Function) -> Function:
+        signature = inspect.signature(function).parameters
+        parameters = [*signature]
+        # A native function may take any keyword.
+        is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
+        options = _first(_OPTIONS, parameters) or (_OPTIONS[0] if is_open else None)
+        if options is None:
+            raise LookupError(attribute)
+        call = _Call(client, name.replace(".*", "" if attribute.startswith("_") else f".{attribute}"), operation)
+        place = _first(_PLACES, parameters)
+
+        def read(args: Args, kwargs: Kwargs) -> _HandOver:
+            arguments = {**dict(zip(parameters, args)), **kwargs}
+            where = arguments.get(place) if place else _ANYWHERE
+            return _HandOver(where, _option_sets(arguments.get(options), arguments.get(_BASES)))
+
+        return _hook(call, read, function)
+
+    return make
+
+
+def _first(names: tuple[str, ...], among: Iterable[str]) -> str | None:
+    known = {*among}
+    return next((name for name in names if name in known), None)
+
+
+def takes_options(owner: type) -> list[str]:
+    """Return the methods of a class that take options."""
+    methods = ((name, getattr(found, "__func__", found)) for name, found in vars(owner).items())
+    return [
+        name
+        for name, method in methods
+        if inspect.isfunction(method) and _first(_OPTIONS, inspect.signature(method).parameters)
+    ]
+
+
+def store_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``S3Store.__new__``, which every constructor and unpickling calls."""
+
+    def read(_: Args, kwargs: Kwargs) -> _HandOver:
+        sources = (kwargs.get("config"), kwargs.get("client_options"), kwargs)
+        return _HandOver(_ANYWHERE, [[pair for source in sources for pair in _pairs(source)]])
+
+    return _hook(_Call(OBSTORE, "obstore.store.S3Store"), read, function)
+
+
+def write_dataset_hook(_: str, function: Function) -> Function:
+    """Make the hook of lance's ``_write_dataset``."""
+    if len(inspect.signature(function).parameters) != _WRITE_DATASET_PARAMETERS:
+        raise LookupError(function)
+
+    def read(args: Args, _: Kwargs) -> _HandOver:
+        _reader, place, options = args
+        return _HandOver(place, _option_sets(options.get(_OPTIONS[0]), options.get(_BASES)))
+
+    return _hook(_Call(LANCE, "lance.write_dataset"), read, function)
+
+
+def polars_hook(_: str, function: Function) -> Function:
+    """Make the hook of what each function of polars that reads or writes calls first."""
+    expect_parameters(function, "credential_provider source storage_options caller_name")
+
+    def hook(credential_provider: Any, source: Any, storage_options: Any, caller_name: Any) -> Any:
+        def read(*_: Any) -> _HandOver:
+            pairs = _pairs(storage_options)
+            return _HandOver(source, [pairs], lambda: _configured(credential_provider, pairs))
+
+        is_reading = str(caller_name).startswith(("read", "scan"))
+        call = _Call(POLARS, f"polars.{caller_name}", Operation.GET_OBJECT if is_reading else Operation.PUT_OBJECT)
+        return _hook(call, read, function)(credential_provider, source, storage_options, caller_name)
+
+    return hook
+
+
+def _configured(credential_provider: Any, options: Items) -> str:
+    """Return the endpoint that polars finds in the AWS configuration file through boto3, where there is no option."""
+    if gives_endpoint(options):
+        return ""
+    profile = next((value for name, value in options if str(name).lower() in ("aws_profile", "profile")), None)
+
+    def look_up() -> str:
+        if credential_provider == "auto":
+            import boto3  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # as polars does
+
+            session = boto3.Session(profile_name=profile)
+        else:
+            session = credential_provider._session()  # noqa: SLF001  # of CredentialProviderAWS
+        return str(session._session.get_scoped_config().get("endpoint_url") or "")  # noqa: SLF001  # the same as there
+
+    return attempt(look_up, "")
+
+
+def _hook(call: _Call, read: Callable[[Args, Kwargs], _HandOver], function: Function) -> Function:
+    def hook(*args: Any, **kwargs: Any) -> Any:
+        described: Any = _describe(call, read, args, kwargs)  # several, or one that could not be judged
+        with contextlib.ExitStack() as stack:
+            for context in described if isinstance(described, list) else [described]:
+                stack.enter_context(enforcing(context))
+            return function(*args, **kwargs)
+
+    return hook
+
+
+@judging(lambda call, *_: RequestContext(call.client.sdk, call.name, call.operation, secure=False, host=""))
+def _describe(call: _Call, read: Callable[[Args, Kwargs], _HandOver], args: Args, kwargs: Kwargs) -> Any:
+    """Return what requests of each store are like, if there may be something to find about them."""
+    hand_over = read(args, kwargs)
+    if not _is_s3(hand_over.place):
+        return []
+    contexts = (_context(call, hand_over, options) for options in hand_over.options)
+    return [context for context in contexts if context is not None]
+
+
+def _context(call: _Call, hand_over: _HandOver, given: Items) -> RequestContext | None:
+    """Return what requests of a store are like; ``None`` if there is nothing to find about them."""
+    client = call.client
+    read = functools.partial(read_options, given, os.environ, any_case=client.any_case)
+    options = read(s3_endpoint=client.knows_s3_endpoint)
+    if options.target is not Encryption.NONE:
+        options = read(s3_endpoint=client.knows_s3_endpoint, configured=hand_over.configured())
+    gap = "unverified-tls" if options.secure and options.key and options.unverified else ""
+    if not gap and not options.dropped and (options.secure or options.target is Encryption.NONE):
+        return None
+    address = attempt(lambda: _Address.parse(options.endpoint), _Address())
+    return RequestContext(
+        client.sdk,
+        call.name,
+        call.operation,
+        secure=options.secure,
+        host=address.host,
+        port=address.port,
+        proxy="" if options.secure else attempt(lambda: _proxy(options, address.host), UNKNOWN_PROXY),
+        target=options.target,
+        key=KeyLocation.HEADER if options.key else KeyLocation.NOWHERE,
+        headers=header_names(options.target, Encryption.NONE, "x-amz-"),
+        dropped=options.dropped,
+        tls_gap=gap,
+        origin=options.origin,
+    )
+
+
+class _Address(NamedTuple):
+    host: str = ""
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> _Address:
+        parts = urlsplit(url)
+        return cls(normalize_host(parts.hostname or ""), parts.port)
+
+
+def _proxy(options: StoreOptions, host: str) -> str:
+    """Return the host of the proxy that a plaintext request passes; empty if there is none."""
+    # urllib has it, though its stubs do not; rarely needed, and expensive to import.
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    url = options.proxy
+    if not url and not proxy_bypass_environment(host):
+        url = next(filter(None, map(os.environ.get, _PROXIES)), "")
+    return _Address.parse(url if "://" in url else f"//{url}").host
+
+
+def _pairs(options: Any) -> Items:
+    return [*options.items()] if isinstance(options, Mapping) else []  # the client refuses anything else itself
+
+
+def _option_sets(options: Any, bases: Any) -> list[Items]:
+    """Return the options of each store: those of the dataset, and those that override them for each base of lance's."""
+    common = dict(_pairs(options))
+    stores = {"": common}
+    for name, value in common.items():
+        match = _BASE_OPTION.fullmatch(str(name))
+        if match:
+            stores.setdefault(match[1], {**common})[match[2]] = value
+    for base, own in _pairs(bases):
+        stores[f"{base}:"] = {**common, **dict(_pairs(own))}
+    return [[*store.items()] for store in stores.values()]
+
+
+def _is_s3(place: Any) -> bool:
+    """Return whether this is in S3. What options of a local file say does not matter."""
+    if isinstance(place, (list, tuple)):
+        return any(map(_is_s3, place))
+    if isinstance(place, (str, os.PathLike)):
+        return _S3_URL.match(str(place)) is not None
+    owner = getattr(place, "_pl_partition_by", place)  # the partitions that polars writes
+    address = next((found for name in _ADDRESSES for found in (getattr(owner, name, None),) if found), None)
+    return isinstance(address, (str, os.PathLike)) and _is_s3(address)

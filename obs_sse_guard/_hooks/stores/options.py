@@ -1,0 +1,162 @@
+"""What the options of a store say of its endpoint and encryption, read as Rust's ``object_store`` reads them.
+
+Names have any letter case, and an optional prefix ``aws_``. Environment variables with the prefix stand in for options
+that are not given. ``endpoint_url_s3`` takes precedence over ``endpoint``, wherever each of them is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from obs_sse_guard.rules import Encryption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["CONFIGURED", "StoreOptions", "gives_endpoint", "read_options"]
+
+_S3_ENDPOINT, _ENDPOINT, _ENCRYPTION, _KEY = "endpoint_url_s3", "endpoint", "server_side_encryption", "customer key"
+_KMS_KEY_ID, _PROXY, _UNVERIFIED = "sse_kms_key_id", "proxy_url", "allow_invalid_certificates"
+_FIELDS = {
+    "endpoint_url_s3": _S3_ENDPOINT,
+    "endpoint": _ENDPOINT,
+    "endpoint_url": _ENDPOINT,
+    "server_side_encryption": _ENCRYPTION,
+    "sse_customer_key_base64": _KEY,
+    "sse_kms_key_id": _KMS_KEY_ID,
+    "proxy_url": _PROXY,
+    "allow_invalid_certificates": _UNVERIFIED,
+}
+"""By name without its prefix, what an option sets; two names of the same option are two ways to set it."""
+
+_ENCRYPTIONS = {
+    "sse-c": Encryption.SSE_C,
+    "aws:kms": Encryption.SSE_KMS,
+    "aws:kms:dsse": Encryption.SSE_KMS,
+    "AES256": Encryption.SSE_OBS,
+}
+_TRUE = frozenset(("1", "true", "on", "yes", "y"))
+_PREFIX = "aws_"
+CONFIGURED = "endpoint_url in the AWS configuration file"
+"""The name of an endpoint that comes from there."""
+
+
+class StoreOptions(NamedTuple):
+    """What options and environment say of the requests of a store.
+
+    Attributes:
+        endpoint: the endpoint; empty for the service's own, which has HTTPS.
+        origin: the name of the option or variable that sets it.
+        target: the encryption that requests name.
+        key: whether they carry a customer key.
+        dropped: names of encryption options that are ignored without the right ``server_side_encryption``.
+        proxy: the proxy that the options name.
+        unverified: whether certificates are not verified.
+    """
+
+    endpoint: str = ""
+    origin: str = ""
+    target: Encryption = Encryption.NONE
+    key: bool = False
+    dropped: tuple[str, ...] = ()
+    proxy: str = ""
+    unverified: bool = False
+
+    @property
+    def secure(self) -> bool:
+        """Whether the transport is TLS. The client may refuse plaintext itself, for lack of ``allow_http``."""
+        return not self.endpoint.lower().startswith("http:")
+
+
+class _Setting(NamedTuple):
+    name: str
+    value: str
+
+
+_Settings = dict[str, list[_Setting]]
+
+
+def read_options(
+    given: Iterable[tuple[object, object]],
+    environment: Mapping[str, str],
+    *,
+    any_case: bool = False,
+    s3_endpoint: bool = True,
+    configured: str = "",
+) -> StoreOptions:
+    """Read the options of a store.
+
+    Args:
+        given: names and values of the options.
+        environment: the variables of the process.
+        any_case: whether the client also reads variables whose names are in lower case.
+        s3_endpoint: whether it knows ``endpoint_url_s3``.
+        configured: the endpoint that the client finds in the AWS configuration file.
+    """
+    found = _settings(given)
+    if configured and _ENDPOINT not in found:
+        found[_ENDPOINT] = [_Setting(CONFIGURED, configured)]
+    for field, settings in _settings(environment.items(), any_case=any_case, required=True).items():
+        found.setdefault(field, settings)
+    if not s3_endpoint:
+        found.pop(_S3_ENDPOINT, None)
+    endpoint = _endpoint(found)
+    return StoreOptions(
+        endpoint=endpoint.value,
+        origin=endpoint.name,
+        target=_target(found),
+        key=_target(found) is Encryption.SSE_C,
+        dropped=_dropped(found),
+        proxy=_value(found, _PROXY),
+        unverified=_value(found, _UNVERIFIED).lower() in _TRUE,
+    )
+
+
+def gives_endpoint(given: Iterable[tuple[object, object]]) -> bool:
+    """Return whether the options set an endpoint."""
+    return not {_S3_ENDPOINT, _ENDPOINT}.isdisjoint(_settings(given))
+
+
+def _settings(pairs: Iterable[tuple[object, object]], *, any_case: bool = True, required: bool = False) -> _Settings:
+    """Return the settings of each field.
+
+    Args:
+        pairs: names and values.
+        any_case: whether names may be in lower case.
+        required: whether names need the prefix.
+    """
+    found: _Settings = {}
+    for key, value in pairs:
+        name = str(key)
+        low = name.lower()
+        short = low.removeprefix(_PREFIX)
+        field = _FIELDS.get(short)
+        is_read = (any_case or name.isupper()) and not (required and short == low)
+        if field and is_read and value is not None and str(value):
+            found.setdefault(field, []).append(_Setting(name, str(value)))
+    return found
+
+
+def _endpoint(found: _Settings) -> _Setting:
+    """Return the endpoint. If it is set twice, which one counts differs among clients: plaintext does here."""
+    settings = found.get(_S3_ENDPOINT) or found.get(_ENDPOINT) or [_Setting("", "")]
+    return next((setting for setting in settings if not StoreOptions(setting.value).secure), settings[0])
+
+
+def _value(found: _Settings, field: str) -> str:
+    return found[field][-1].value if field in found else ""
+
+
+def _target(found: _Settings) -> Encryption:
+    target = _ENCRYPTIONS.get(_value(found, _ENCRYPTION), Encryption.NONE)
+    # Without the key the client raises an error of its own.
+    return Encryption.NONE if target is Encryption.SSE_C and _KEY not in found else target
+
+
+def _dropped(found: _Settings) -> tuple[str, ...]:
+    named = _value(found, _ENCRYPTION)
+    if named and named not in _ENCRYPTIONS:
+        return ()  # the client raises an error of its own
+    needed = {_KEY: Encryption.SSE_C, _KMS_KEY_ID: Encryption.SSE_KMS}
+    ignored = [field for field, target in needed.items() if field in found and _ENCRYPTIONS.get(named) is not target]
+    return tuple(setting.name for field in ignored for setting in found[field])
