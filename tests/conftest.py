@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 import obs_sse_guard
 from tests.support.guard import reset
-from tests.support.selection import left_out, not_collected
+from tests.support.selection import left_out, not_collected, untraced
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
 # The default run draws the same examples each time. The nightly run draws new ones; a failure becomes a named test.
@@ -29,6 +30,8 @@ logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 _SERVERS = frozenset({"http", "https", "proxy", "recorder", "worker"})
 """Fixtures that start a server or a process."""
+
+_UNTRACED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +55,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         deselected = left_out(items)
         config.hook.pytest_deselected(items=sorted(deselected, key=lambda item: item.nodeid))
         items[:] = [item for item in items if item not in deselected]
+        for item in untraced(items):
+            item.stash[_UNTRACED] = True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Pause the measurement of coverage for a case that runs the same lines as others."""
+    measurement = Coverage.current() if item.stash.get(_UNTRACED, False) else None
+    if measurement is None:
+        return (yield)
+    measurement.stop()
+    try:
+        return (yield)
+    finally:
+        measurement.start()
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +87,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure no coverage in processes of the tests, except where only they run some lines: it doubles their time."""
+    if not request.node.get_closest_marker("measured_processes"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
+_TRACED = 8  # cases of a test
+
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "obs": (
         "cli/audit/*",
@@ -77,3 +79,17 @@ def _repetitions(product: list[Any]) -> Iterator[Any]:
 
 def _identity(value: Any) -> Any:
     return value if isinstance(value, Hashable) else id(value)
+
+
+def untraced(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Return the tests that run without the measurement of coverage, which takes a third of the time.
+
+    These are cases of tests with many. Some cases of each are measured, always the same.
+    """
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    for found in cases.values():
+        found.sort(key=lambda item: item.nodeid)
+        step = -(-len(found) // _TRACED)
+        yield from (item for number, item in enumerate(found) if number % step)

@@ -491,7 +491,7 @@ def operation_of(request: Request) -> str:
     return _NAMES.get((request.method, query, "copy" if copies else ""), "")
 
 
-@pytest.mark.thinned(strength=1)
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["obs", "v2"])
 @pytest.mark.parametrize(("variant", "row"), cases())
 def test_every_call_variant_is_recorded(

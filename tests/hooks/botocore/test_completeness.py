@@ -226,6 +226,7 @@ def test_no_operation_lets_a_key_pass(operation: str, server: RecordingServer) -
     assert _passed(_call, server, operation, _tries(operation)) == set()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("operation", [name for name in _OPERATIONS if _carriers(name)])
 def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: RecordingServer) -> None:
     """Try the operations with a parameter for a key, and one header: they share the rest of the code path."""
@@ -233,7 +234,7 @@ def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: Rec
     assert _passed(_call_async, server, operation, tries) == set()
 
 
-@pytest.mark.thinned(strength=1)
+@pytest.mark.full
 @pytest.mark.parametrize("operation", _OPERATIONS)
 def test_without_the_guard_the_key_passes(operation: str, server: RecordingServer) -> None:
     """Without the guard, botocore sends the key: the tests above can detect it."""
