@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import http.client
 import re
+import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -68,17 +69,16 @@ class Recorder(TlsRecordingServer):
         return self._pass_on(request)
 
     def _pass_on(self, request: Request) -> Answer:
-        connection = http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=30)
-        with contextlib.closing(connection):
-            connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
-            for name, value in request.headers:
-                if name.lower() not in (*_BETWEEN_TWO, "content-length"):
-                    connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(request.body)))
-            connection.endheaders(request.body)
-            answer = connection.getresponse()
-            kept = [pair for pair in answer.getheaders() if pair[0].lower() not in _BETWEEN_TWO]
-            return Answer(answer.status, tuple(kept), answer.read())
+        headers = [pair for pair in request.headers if pair[0].lower() not in (*_BETWEEN_TWO, "content-length")]
+        lines = [f"{name}: {value}\r\n" for name, value in (*headers, ("Content-Length", len(request.body)))]
+        head = f"{request.method} {request.target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
+        # Not with http.client, which is guarded.
+        with socket.create_connection((LOOPBACK, self._upstream), timeout=30) as connection:
+            connection.sendall(head + request.body)
+            with contextlib.closing(http.client.HTTPResponse(connection, method=request.method)) as answer:
+                answer.begin()
+                kept = [pair for pair in answer.getheaders() if pair[0].lower() not in _BETWEEN_TWO]
+                return Answer(answer.status, tuple(kept), answer.read())
 
     def begin_anew(self) -> int:
         """Empty the upstream server, and return the number of requests so far."""
