@@ -151,8 +151,8 @@ def test_nothing_else_is_installed(environment: Environment) -> None:
         "esdk-obs-python": {"esdk-obs-python"},
         "boto3": {"botocore", "s3transfer"},
         "botocore": {"botocore"},
-        "aiobotocore": {"botocore", "aiobotocore"},
-        "s3fs": {"botocore", "aiobotocore"},
+        "aiobotocore": {"botocore", "aiobotocore", "aiohttp"},
+        "s3fs": {"botocore", "aiobotocore", "aiohttp"},
         "huaweicloudsdkobs": {"huaweicloudsdkobs", "huaweicloudsdkcore"},
     }
     assert here == (expected[environment.sdks[0]] if environment.sdks else set())

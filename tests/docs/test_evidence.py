@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 
 import obs_sse_guard
-from tests.evidence import fixes, matrix, mutation, nightly, peers, reverts, sabotage
+from obs_sse_guard._cli.doctor.libraries import LIBRARIES
+from obs_sse_guard._hooks.installer import installer
+from tests.evidence import coverage, fixes, matrix, mutation, nightly, peers, reverts, sabotage
+from tests.evidence.row_recorder import NET_RULE, TESTS, Seen
+from tests.support.expected_rules import ROWS
 from tests.support.hook_groups import HOOK_GROUPS, hooks
 
 # --------------------------------------------------------------------------------------- sabotage
@@ -286,10 +290,91 @@ def test_the_page_of_the_other_projects(monkeypatch: pytest.MonkeyPatch) -> None
     assert "- s3transfer: `a::b` failed: **unexplained**." in page
 
 
+# ----------------------------------------------------------------------------------- the libraries
+
+COVERAGE = coverage.PAGE.read_text("utf-8")
+
+
+def test_the_page_of_the_libraries_is_current() -> None:
+    """Libraries, hooks, supported releases, reasons: what the page has of the project. Its results stay."""
+    assert coverage.page(coverage.results_of(COVERAGE)) == COVERAGE, "run python -m tests.evidence.coverage --refresh"
+
+
+def test_every_hooked_library_was_tested_and_says_what_it_does_not_see() -> None:
+    results = coverage.results_of(COVERAGE)
+    hooked = {name for name in coverage.NOT_SEEN if results.versions[name]}
+    assert hooked == {*coverage.NOT_SEEN}
+    modules = {target.module.partition(".")[0] for target in installer.targets} - {"logging"}
+    named = {hook.partition(".")[0] for each in LIBRARIES if each.distribution in hooked for hook in each.hooks}
+    assert modules == named
+
+
+def test_every_row_that_is_not_live_has_a_reason_and_every_reason_a_row() -> None:
+    seen = coverage.results_of(COVERAGE).seen
+    libraries = {one.library for one in seen if one.rule != NET_RULE}
+    assert not {"esdk-obs-python", *coverage.REASONS} ^ libraries
+    for library in libraries:
+        patterns = {*coverage.unseen(library, seen).values()}
+        assert patterns == {*coverage.REASONS.get(library, ())}, library
+
+
+def test_the_tests_that_see_rows_exist() -> None:
+    assert [test for test in TESTS if not (Path("tests/hooks") / test).exists()] == []
+
+
+def test_a_test_of_a_row_records_what_it_saw(tmp_path: Path) -> None:
+    pytest.importorskip("obs")
+    report, refused, allowed = tmp_path / "report.xml", "table-1/PutObject", "table-2/HeadObject"
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.evidence.row_recorder"]
+    only = f"(over_http and ({refused} or {allowed}) and obs and client)"
+    tests = "tests/hooks/obs/test_rows.py"
+    subprocess.run([*run, f"--junit-xml={report}", "-k", only, tests], check=True, stdout=subprocess.PIPE)
+    assert coverage.seen_in(report.read_text("utf-8")) == {
+        Seen("esdk-obs-python", refused, "http", "refused"),
+        Seen("esdk-obs-python", refused, "https", "sent"),
+        Seen("esdk-obs-python", allowed, "http", "sent"),
+        Seen("esdk-obs-python", allowed, "https", "sent"),
+    }
+
+
+_SEEN = """<testsuites><testsuite><testcase name="one"><properties>
+<property name="seen" value="minio table-1/PutObject http refused" />
+<property name="seen" value="minio table-1/PutObject http sent" />
+<property name="seen" value="minio table-1/PutObject https sent" />
+<property name="seen" value="minio table-1/GetObject https sent" />
+<property name="seen" value="minio table-2/HeadObject http refused" />
+<property name="seen" value="requests key-in-clear http refused" />
+<property name="other" value="x" />
+</properties></testcase></testsuite></testsuites>
+"""
+
+
+def test_what_the_tests_saw_becomes_a_page_that_can_be_read_back() -> None:
+    versions = dict.fromkeys((library.distribution for library in LIBRARIES), "") | {"minio": "7.2.20"}
+    results = coverage.Results("2030-01-02", "3.11.7", versions, coverage.seen_in(_SEEN))
+    page = coverage.page(results)
+    assert "\n| rule | minio |\n| --- | --- |\n| `table-1/PutObject` | refused, sent |\n" in page
+    assert "\n| `table-1/GetObject` | -, sent |\n" in page
+    assert "\n| `table-2/HeadObject` |  |\n" in page, "a refusal by strict"
+    assert "\n| rule | requests |\n| --- | --- |\n| `key-in-clear` | refused, - |\n" in page
+    assert re.search(r"\| minio \| guarded by hooks \| \d+ \| 7.0 and newer \| 7.2.20 \| 1 \| 2 \|", page)
+    assert f"| minio | {len(ROWS) - 7} | `table-1/CompleteMultipartUpload`" in page
+    assert "**unexplained**" in page
+    assert coverage.page(coverage.results_of(page)) == page
+
+
+def test_the_oldest_release_is_the_smallest_number() -> None:
+    text = 'aio = ["one[x]>=2.5"]\ndemo = [\n  "one>=1",\n]\ntest = ["one>=2.10", "one-more>=1", "two"]\n'
+    assert coverage.oldest_supported("one", text) == "2.5"
+    assert coverage.oldest_supported("two", text) == ""
+
+
 # --------------------------------------------------------------------------------------- the pages
 
 
-@pytest.mark.parametrize("name", ["matrix", "mutation", "nightly", "peers", "performance", "reverts", "sabotage"])
+@pytest.mark.parametrize(
+    "name", ["coverage", "matrix", "mutation", "nightly", "peers", "performance", "reverts", "sabotage"]
+)
 def test_the_committed_pages_are_dated_and_show_no_failure(name: str) -> None:
     page = Path(f"docs/{name}.md").read_text("utf-8")
     assert re.search(r"on 20\d\d-\d\d-\d\d", page)
@@ -297,7 +382,7 @@ def test_the_committed_pages_are_dated_and_show_no_failure(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [matrix, mutation, nightly, peers, reverts, sabotage], ids=lambda module: module.PAGE.name
+    "module", [coverage, matrix, mutation, nightly, peers, reverts, sabotage], ids=lambda module: module.PAGE.name
 )
 def test_the_committed_pages_have_the_words_of_their_templates(module: ModuleType) -> None:
     committed = module.PAGE.read_text("utf-8").splitlines()

@@ -1,8 +1,8 @@
 """``obs-sse-guard demo``: show the guard at work, live and without any configuration.
 
-The real ObsClient, boto3 and s3fs talk to a MiniStack S3 server over http and https, all in this
-process and on 127.0.0.1. The guard itself imports nothing from here, and the packages of the
-``demo`` extra are imported only when the demo runs.
+The real ObsClient, boto3 and s3fs, and huaweicloudsdkobs and minio-py if installed, talk to a
+MiniStack S3 server over http and https, all in this process and on 127.0.0.1. The guard itself
+imports nothing from here, and the packages of the ``demo`` extra are imported only when it runs.
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from collections.abc import Callable
 
-__all__ = ["HOST", "RecordingProxy", "listen"]
+__all__ = ["DOMAIN", "HOST", "RecordingProxy", "listen"]
 
 HOST = "127.0.0.1"
+DOMAIN = "localhost"
+"""The same by name, for SDKs that put the bucket in front of it."""
 PROBE_SECONDS = 10.0
 CHUNK = 65536
 

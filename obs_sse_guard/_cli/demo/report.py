@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
-FILE_WIDTH = 100
+FILE_WIDTH = 110
 _WRONG = "bold red"
 # The columns of the four tables of rules line up.
 _LABEL_WIDTH = 23
+_LABELS_WIDTH = 30
+"""A label and what the document allows."""
+_SDK_WIDTH = 16
 _CELL_WIDTHS = {"": 14, "http": 8, "https": 5}
 
 
@@ -55,7 +58,8 @@ class Report:
         if isinstance(item, Excerpt):
             self._console.print(_excerpt(item))
             return
-        self._console.print(_table(item))
+        for part in item.parts(max(1, (self._console.width - _LABELS_WIDTH) // _SDK_WIDTH)):
+            self._console.print(_table(part))
         for note in item.notes:
             self._console.print(Text(f"* {note}", style="magenta"))
         for failure in item.failures:

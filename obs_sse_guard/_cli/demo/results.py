@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple, Union
 
 from obs_sse_guard._cli.demo.observation import REFUSED, SENT, Observation
@@ -113,6 +114,14 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     title: str = ""
+
+    def parts(self, most: int) -> Iterator[Table]:
+        """Return the table in parts of at most so many SDKs."""
+        sdks = [*dict.fromkeys(column.sdk for column in self.columns)]
+        for first in range(0, len(sdks), most):
+            shown = [column.sdk in sdks[first : first + most] for column in self.columns]
+            rows = tuple(replace(row, cells=tuple(compress(row.cells, shown))) for row in self.rows)
+            yield Table(tuple(compress(self.columns, shown)), rows, self.title)
 
     @property
     def verdicts(self) -> list[bool]:

@@ -12,7 +12,8 @@ import trustme
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from obs_sse_guard._cli.demo.proxy import HOST, RecordingProxy, listen
+from obs_sse_guard._cli.demo.fixtures import BUCKET
+from obs_sse_guard._cli.demo.proxy import DOMAIN, HOST, RecordingProxy, listen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -67,7 +68,16 @@ class _RequestLog:
         # runs the machine's init scripts, and stops the containers of other MiniStacks.
         if scope["type"] == "http":
             self.requests.append(Request(scope["scheme"], scope["method"], scope["path"]))
-            await self._application(scope, receive, send)
+            headers = [_in_the_s3_dialect(*header) for header in scope["headers"]]
+            await self._application({**scope, "headers": headers}, receive, send)
+
+
+def _in_the_s3_dialect(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Translate a header from the dialect of OBS, which MiniStack does not know."""
+    if not name.startswith(b"x-obs-"):
+        return name, value
+    name = name.replace(b"x-obs-", b"x-amz-").replace(b"-kms-key-id", b"-aws-kms-key-id")
+    return name, b"aws:kms" if value == b"kms" else value
 
 
 @contextmanager
@@ -104,7 +114,7 @@ def _config(directory: Path) -> Config:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     server = str(directory / "server.pem")
-    authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(server)
+    authority.issue_cert(HOST, f"{BUCKET}.{DOMAIN}").private_key_and_cert_chain_pem.write_to_path(server)
     config.certfile = config.keyfile = server
     config.errorlog = None
     config.graceful_timeout = 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._cli.demo import isolation
 from obs_sse_guard._cli.demo.drivers.boto3 import Boto3Driver
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from obs_sse_guard._cli.demo.drivers import Driver
 
-__all__ = ["Testbed", "set_up"]
+__all__ = ["Testbed", "other_sdks", "set_up"]
 
 
 @dataclass(frozen=True)
@@ -92,4 +94,18 @@ def set_up() -> Iterator[Testbed]:
         obs.set_up()
         boto3 = stack.enter_context(closing(Boto3Driver(servers, key)))
         s3fs = stack.enter_context(closing(S3fsDriver(servers, key, loop)))
-        yield Testbed(servers, (obs, boto3, s3fs), logged, key, CustomerKey())
+        others = [stack.enter_context(closing(make(servers, key))) for make in _other_drivers()]
+        yield Testbed(servers, (obs, boto3, s3fs, *others), logged, key, CustomerKey())
+
+
+_OTHERS = {"huaweicloudsdkobs": ("huaweicloud", "HuaweiCloudDriver"), "minio": ("minio", "MinioDriver")}
+
+
+def other_sdks() -> list[str]:
+    """Return the SDKs that the demo needs not, and shows because they are installed."""
+    return [package for package in _OTHERS if find_spec(package)]
+
+
+def _other_drivers() -> Iterator[type[Any]]:
+    for module, driver in map(_OTHERS.__getitem__, other_sdks()):
+        yield getattr(import_module(f"obs_sse_guard._cli.demo.drivers.{module}"), driver)

@@ -30,7 +30,7 @@ def test_everything_is_as_before_after_the_testbed(leave: Any, monkeypatch: pyte
     from obs_sse_guard._cli.demo.testbed import set_up
 
     # What clients import when they are made shows in status(), and stays imported.
-    for module in ("s3fs", "boto3.s3.inject"):
+    for module in ("s3fs", "boto3.s3.inject", "huaweicloudsdkobs.v1", "minio"):
         importlib.import_module(module)
     monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")

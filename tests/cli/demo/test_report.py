@@ -66,6 +66,26 @@ def test_a_report_with_an_unexpected_result_fails(capsys: pytest.CaptureFixture[
     assert "2 of 3 checks are NOT as expected." in out
 
 
+def test_a_narrow_terminal_gets_a_table_in_parts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from obs_sse_guard._cli.demo.report import Report
+    from obs_sse_guard._cli.demo.results import Check, Column, Row, Table
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    cells = tuple(Check(str(number), str(number), ("a note",)) for number in range(5))
+    columns = tuple(Column(f"SDK {number}") for number in range(5))
+    report = Report()
+    report.show(Table(columns, (Row("this", cells),)))
+    lines = [re.sub(r"\x1b\[.*?m", "", line).split() for line in capsys.readouterr().out.splitlines()]
+    rows = [line for line in lines if line[0] == "this"]
+    assert rows == [["this", "0*", "1*", "2*"], ["this", "3*", "4*"]]
+    assert len([line for line in lines if line[0] == "*"]) == 1, "notes once, after all parts"
+    assert report.summary()
+
+
 def test_colors_are_for_terminals_that_want_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
