@@ -24,6 +24,7 @@ import pytest
 
 import obs_sse_guard
 from tests.support import obs_calls
+from tests.support.forwarder import Forwarder
 from tests.support.servers import LOOPBACK, Answer, Request, TlsRecordingServer
 
 pytestmark = [
@@ -42,10 +43,9 @@ LARGE = bytes(PART) + CONTENT  # two parts of the minimum size
 # ---------------------------------------------------------------------------------- the servers
 
 _OWN_KEY = re.compile("x-amz-server-side-encryption-customer-", re.IGNORECASE)
-_BETWEEN_TWO = ("connection", "transfer-encoding", "expect", "keep-alive")
 
 
-class Recorder(TlsRecordingServer):
+class Recorder(Forwarder, TlsRecordingServer):
     """Terminates the TLS, records every request, and forwards it to another server.
 
     OBS knows the key of an upload from its parts. MiniStack wants it again to complete it, as S3 does, and
@@ -53,9 +53,8 @@ class Recorder(TlsRecordingServer):
     """
 
     def __init__(self, upstream: int) -> None:
-        self._upstream = upstream
         self._said_by_parts: dict[str, tuple[tuple[str, str], ...]] = {}
-        super().__init__(lifetime=300)
+        super().__init__(upstream)
 
     def _usual(self, request: Request) -> Answer:
         customer = tuple(pair for pair in request.headers if _OWN_KEY.match(pair[0]))
@@ -65,20 +64,7 @@ class Recorder(TlsRecordingServer):
         elif request.method == "POST" and upload and not customer:
             customer = self._said_by_parts.get(upload, ())
             request = dataclasses.replace(request, headers=(*request.headers, *customer))
-        return self._pass_on(request)
-
-    def _pass_on(self, request: Request) -> Answer:
-        connection = http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=30)
-        with contextlib.closing(connection):
-            connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
-            for name, value in request.headers:
-                if name.lower() not in (*_BETWEEN_TWO, "content-length"):
-                    connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(request.body)))
-            connection.endheaders(request.body)
-            answer = connection.getresponse()
-            kept = [pair for pair in answer.getheaders() if pair[0].lower() not in _BETWEEN_TWO]
-            return Answer(answer.status, tuple(kept), answer.read())
+        return super()._usual(request)
 
     def begin_anew(self) -> int:
         """Empty the upstream server, and return the number of requests so far."""
