@@ -225,7 +225,9 @@ def _awswrangler_load(place: Place) -> Any:
 
 
 def _cloudpathlib(place: Place) -> Any:
-    client = import_module("cloudpathlib").S3Client(endpoint_url=place.endpoint, extra_args=CUSTOMER)
+    client = import_module("cloudpathlib").S3Client(
+        endpoint_url=place.endpoint, extra_args=CUSTOMER, local_cache_dir=place.file("cache")
+    )
     return client.CloudPath(place.url("cloudpath"))
 
 
