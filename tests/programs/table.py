@@ -49,11 +49,11 @@ class Program(NamedTuple):
     """A program.
 
     Attributes:
-        name: its module.
+        name: its distribution.
         store: stores something with SSE-C.
         load: loads it with SSE-C and returns it; missing where the program has no argument for the key.
         content: what ``load`` returns.
-        modules: what else must be installed.
+        needs: other distributions that it needs for this.
         logs: what logs the refusal, and raises an error that does not come from it.
     """
 
@@ -61,7 +61,7 @@ class Program(NamedTuple):
     store: Callable[[Place], object]
     load: Callable[[Place], Any] | None
     content: Any = CONTENT
-    modules: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     logs: Callable[[Place], Any] | None = None
 
 
@@ -266,12 +266,12 @@ PROGRAMS: tuple[Program, ...] = (
     Program("polars", _polars_store, _polars_load, NUMBERS),
     Program("pyarrow", _pyarrow_store, _pyarrow_load, NUMBERS, ("s3fs",)),
     Program("xarray", _xarray_store, _xarray_load, NUMBERS, ("s3fs", "zarr")),
-    Program("dask.dataframe", _dask_store, _dask_load, NUMBERS, ("pyarrow", "s3fs")),
-    Program("smart_open", _smart_open_store, _smart_open_load),
-    Program("storages", _django_store, _django_load, modules=("django",)),
-    Program("airflow.providers.amazon", _airflow_store, _airflow_load),
-    Program("mlflow", _mlflow_store, None),
-    Program("dvc_s3", _dvc_store, _dvc_load, modules=("dvc",), logs=_dvc_load),
+    Program("dask", _dask_store, _dask_load, NUMBERS, ("pandas", "pyarrow", "s3fs")),
+    Program("smart-open", _smart_open_store, _smart_open_load),
+    Program("django-storages", _django_store, _django_load),
+    Program("apache-airflow-providers-amazon", _airflow_store, _airflow_load),
+    Program("mlflow-skinny", _mlflow_store, None),
+    Program("dvc-s3", _dvc_store, _dvc_load, logs=_dvc_load),
     Program("awswrangler", _awswrangler_store, _awswrangler_load, NUMBERS),
     Program("cloudpathlib", _cloudpathlib_store, _cloudpathlib_load),
 )

@@ -1,12 +1,11 @@
-"""Programs that nobody here wrote, unchanged and over real sockets: what they do with SSE-C over http and over https."""
+"""Programs that nobody here wrote, unchanged and over real sockets: what they do with SSE-C over http and https."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +32,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("ministack")
     with isolation.own_environment(folder), isolation.quiet(), servers.running(folder) as running:
         # Where Airflow and DVC keep files of their own.
-        os.environ.update(HOME=str(folder), AIRFLOW_HOME=str(folder / "airflow"), DVC_SITE_CACHE_DIR=str(folder / "dvc"))
+        os.environ.update(dict.fromkeys(("HOME", "AIRFLOW_HOME", "DVC_SITE_CACHE_DIR"), str(folder)))
         yield running
 
 
@@ -45,14 +44,14 @@ def recorder(ministack: Any) -> Iterator[Forwarder]:
 
 
 @pytest.fixture(params=PROGRAMS, ids=lambda program: program.name)
-def program(
-    request: pytest.FixtureRequest, ministack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Program:
+def program(request: pytest.FixtureRequest, ministack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """Return each program that is installed here, and set what it reads from the environment."""
     found: Program = request.param
-    for module in (found.name, *found.modules):
-        if find_spec(module.partition(".")[0]) is None:
-            pytest.skip(f"{module} is not installed here")
+    for name in (found.name, "boto3", *found.needs):
+        try:
+            distribution(name)
+        except PackageNotFoundError:
+            pytest.skip(f"{name} is not installed here")
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))  # DVC parses any that exists
@@ -76,7 +75,7 @@ class Session(NamedTuple):
 
     def place(self, endpoint: str, name: str) -> Place:
         """Make a bucket and a folder."""
-        bucket = re.sub(r"\W|_", "-", f"{self.program.name}-{name}")
+        bucket = f"{self.program.name}-{name}"
         folder = self.folder / name
         folder.mkdir()
         self.client.create_bucket(Bucket=bucket)
@@ -96,7 +95,8 @@ class Session(NamedTuple):
 @pytest.fixture
 def session(program: Program, ministack: Any, tmp_path: Path) -> Iterator[Session]:
     """Return a program with a store of its own."""
-    boto3 = pytest.importorskip("boto3")
+    import boto3
+
     with contextlib.closing(boto3.client("s3", endpoint_url=ministack.url("https"))) as client:
         yield Session(program, client, tmp_path)
 
