@@ -123,8 +123,8 @@ def test_over_http_it_is_refused(
     for call, place in calls:
         with pytest.raises(Exception) as caught:  # noqa: PT011  # each has an error of its own
             call(place)
-        logged = (record.exc_info[1] for record in caplog.records if record.exc_info)
-        errors = [*logged] if call is program.logs else [*_chain(caught.value)]
+        logged = [record.exc_info[1] for record in caplog.records if record.exc_info]
+        errors = [error for found in (logged if call is program.logs else [caught.value]) for error in _chain(found)]
         refusals = [error for error in errors if isinstance(error, SSETransportError)]
         assert refusals, errors
         # A thread of the program, of s3fs or of s3transfer has none.
