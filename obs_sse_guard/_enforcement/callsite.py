@@ -28,6 +28,9 @@ _PACKAGES = (
     "aiohttp", "httpcore", "httpx", "urllib3", "requests", "hyper",
     # native clients
     "deltalake", "lance", "obstore", "polars",
+    # programs that store with these
+    "airflow", "awswrangler", "cloudpathlib", "dask", "django", "dvc", "dvc_data", "dvc_objects", "dvc_s3", "mlflow",
+    "pandas", "pyarrow", "s3path", "smart_open", "storages", "xarray", "zarr",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip

@@ -90,6 +90,16 @@ def test_installed_packages_count_as_applications_unless_known() -> None:
         assert (_module(file)["call"](call_site).file == str(file)) is is_application
 
 
+@pytest.mark.parametrize("program", ["airflow", "django", "smart_open"])
+def test_a_program_between_application_and_sdk_is_not_the_call_site(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType(program)
+    module.__path__ = [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, program, module)
+    assert _module(tmp_path / "storage.py")["call"](call_site).file == __file__
+
+
 def test_the_call_site_in_a_worker_thread_of_the_application(http: RecordingServer, audit: Path) -> None:
     def work() -> None:
         with pytest.raises(SSETransportError):

@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import http.client
 import re
-import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ import pytest
 
 import obs_sse_guard
 from tests.support import obs_calls
+from tests.support.forwarder import Forwarder
 from tests.support.servers import LOOPBACK, Answer, Request, TlsRecordingServer
 
 pytestmark = [
@@ -43,10 +43,9 @@ LARGE = bytes(PART) + CONTENT  # two parts of the minimum size
 # ---------------------------------------------------------------------------------- the servers
 
 _OWN_KEY = re.compile("x-amz-server-side-encryption-customer-", re.IGNORECASE)
-_BETWEEN_TWO = ("connection", "transfer-encoding", "expect", "keep-alive")
 
 
-class Recorder(TlsRecordingServer):
+class Recorder(Forwarder, TlsRecordingServer):
     """Terminates the TLS, records every request, and forwards it to another server.
 
     OBS knows the key of an upload from its parts. MiniStack wants it again to complete it, as S3 does, and
@@ -54,9 +53,8 @@ class Recorder(TlsRecordingServer):
     """
 
     def __init__(self, upstream: int) -> None:
-        self._upstream = upstream
         self._said_by_parts: dict[str, tuple[tuple[str, str], ...]] = {}
-        super().__init__(lifetime=300)
+        super().__init__(upstream)
 
     def _usual(self, request: Request) -> Answer:
         customer = tuple(pair for pair in request.headers if _OWN_KEY.match(pair[0]))
@@ -66,19 +64,7 @@ class Recorder(TlsRecordingServer):
         elif request.method == "POST" and upload and not customer:
             customer = self._said_by_parts.get(upload, ())
             request = dataclasses.replace(request, headers=(*request.headers, *customer))
-        return self._pass_on(request)
-
-    def _pass_on(self, request: Request) -> Answer:
-        headers = [pair for pair in request.headers if pair[0].lower() not in (*_BETWEEN_TWO, "content-length")]
-        lines = [f"{name}: {value}\r\n" for name, value in (*headers, ("Content-Length", len(request.body)))]
-        head = f"{request.method} {request.target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
-        # Not with http.client, which is guarded.
-        with socket.create_connection((LOOPBACK, self._upstream), timeout=30) as connection:
-            connection.sendall(head + request.body)
-            with contextlib.closing(http.client.HTTPResponse(connection, method=request.method)) as answer:
-                answer.begin()
-                kept = [pair for pair in answer.getheaders() if pair[0].lower() not in _BETWEEN_TWO]
-                return Answer(answer.status, tuple(kept), answer.read())
+        return super()._usual(request)
 
     def begin_anew(self) -> int:
         """Empty the upstream server, and return the number of requests so far."""

@@ -74,12 +74,17 @@ LIBRARIES: tuple[Library, ...] = (
     Library("s3transfer", Guard.HOOKS, ("botocore",), "through botocore"),
     Library("awscrt", Guard.HOOKS, ("awscrt", "s3transfer"), "each request of its S3 client"),
     Library("aiobotocore", Guard.HOOKS, ("aiobotocore",), "every call, attempt and redirect"),
-    Library("s3fs", Guard.HOOKS, ("aiobotocore",), "through aiobotocore"),
+    Library(
+        "s3fs", Guard.HOOKS, ("aiobotocore",), "through aiobotocore; so are pandas, dask, xarray and zarr, which use it"
+    ),
+    Library("dvc-s3", Guard.HOOKS, ("aiobotocore",), "through s3fs"),
     Library("minio", Guard.HOOKS, ("minio",), "every call, attempt and redirect"),
     Library("awscli", Guard.HOOKS, ("botocore",), "through botocore, if it runs under obs-sse-guard run"),
+    Library("apache-airflow-providers-amazon", Guard.HOOKS, ("botocore",), "through boto3"),
     Library("awswrangler", Guard.HOOKS, ("botocore",), "through boto3"),
     Library("cloudpathlib", Guard.HOOKS, ("botocore",), "through boto3"),
     Library("django-storages", Guard.HOOKS, ("botocore",), "through boto3"),
+    Library("mlflow-skinny", Guard.HOOKS, ("botocore",), "through boto3"),
     Library("s3path", Guard.HOOKS, ("botocore",), "through boto3"),
     Library("smart-open", Guard.HOOKS, ("botocore",), "through boto3"),
     # native clients
