@@ -31,6 +31,8 @@ __all__ = ["Hop", "enforce_hop", "is_private", "may_carry_sse"]
 
 _CALL = "an HTTP request"
 _THESE = f"{__name__.rpartition('.')[0]}."
+_SHARED = ("requests", "urllib3")
+"""Libraries with hooks for one SDK, which other requests pass too."""
 
 
 class Hop(NamedTuple):
@@ -140,14 +142,14 @@ def _began_without_hooks() -> bool:
     """
     sdks = (target for target in installer.loaded if not target.make.__module__.startswith(_THESE))
     hooked = {(target.module, target.path.rpartition(".")[2]) for target in sdks}
-    found = False
+    found, called = False, ""
     frame: FrameType | None = sys._getframe()  # the only way to walk it
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
-        if module.startswith("obs_sse_guard._hooks.") and not module.startswith(_THESE):
+        if module.startswith("obs_sse_guard._hooks.") and not module.startswith(_THESE) and called not in _SHARED:
             return False
         found = found or (module, frame.f_code.co_name) in hooked
-        frame = frame.f_back
+        called, frame = module.partition(".")[0], frame.f_back
     return found
 
 

@@ -273,6 +273,14 @@ def test_a_request_by_hand_within_a_call_is_judged(http: RecordingServer, https:
 # --------------------------------------------------------------------------------- vcrpy
 
 
+def test_a_class_of_vcrpy_stands_for_the_one_that_is_hooked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    vcr = pytest.importorskip("vcr", reason="vcrpy is not installed here")
+    with vcr.use_cassette(str(tmp_path / "cassette.yaml")):
+        obs_sse_guard.install()
+        assert obs_sse_guard.status()["http.client.HTTPConnection.endheaders"] == "active"
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("name", ["http.client", "urllib3", "requests", "aiohttp", "httpx"])
 def test_vcrpy_records_no_refused_request(
     name: str, http: RecordingServer, tmp_path: Path, caplog: pytest.LogCaptureFixture

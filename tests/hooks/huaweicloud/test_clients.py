@@ -18,6 +18,7 @@ from huaweicloudsdkobs import v1
 
 from obs_sse_guard import SSETransportError
 from tests.support.guard import unguarded
+from tests.support.hook_groups import disable_hooks
 from tests.support.huaweicloud_calls import (
     MODELS,
     OBJECT,
@@ -132,8 +133,11 @@ def test_a_handler_that_adds_the_key(http: RecordingServer) -> None:
     assert_silent(http)
 
 
-def test_a_handler_that_sends_requests_of_its_own(http: RecordingServer, https: TlsRecordingServer) -> None:
+def test_a_handler_that_sends_requests_of_its_own(
+    http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only hops of the client's session are part of its call."""
+    disable_hooks(monkeypatch, "HTTP clients")
     with RecordingServer() as own:
 
         def send(request: Any, logger: Any) -> None:
@@ -196,9 +200,10 @@ class OtherClient(Client):  # type: ignore[misc]  # the SDK ships no types
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_other_services_are_left_alone(
-    asynchronous: bool, http: RecordingServer, caplog: pytest.LogCaptureFixture
+def test_other_services_are_left_to_the_hooks_on_http_clients(
+    asynchronous: bool, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    disable_hooks(monkeypatch, "HTTP clients")
     builder = ClientBuilder(OtherClient).with_http_config(HttpConfig()).with_endpoints([http.url])
     client = builder.with_credentials(BasicCredentials("AK", "SK", "project")).build()
     client.model_package = v1

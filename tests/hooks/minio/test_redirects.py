@@ -30,6 +30,7 @@ from tests.support.servers import (
     LOOPBACK,
     RecordingServer,
     TlsRecordingServer,
+    assert_no_key,
     assert_silent,
     each_redirect_status,
     leaks,
@@ -196,11 +197,12 @@ def test_the_connection_decides_and_not_the_url(http: RecordingServer) -> None:
         assert_silent(server)
 
 
-def test_raw_requests_of_the_clients_pool_are_left_alone(http: RecordingServer) -> None:
-    """They do not pass the SDK."""
+def test_raw_requests_of_the_clients_pool_are_those_of_any_client(http: RecordingServer) -> None:
     client = client_for(http)
-    client._http.request("GET", http.url + PLACE, headers=raw_headers("SSE-C"))
-    assert len(http.requests) == 1
+    with pytest.raises(SSETransportError) as caught:
+        client._http.request("GET", http.url + PLACE, headers=raw_headers("SSE-C"))
+    assert (caught.value.sdk, caught.value.rule) == ("http.client", "key-in-clear")
+    assert_no_key(http, KEY)
 
 
 def test_the_client_stays_usable(http: RecordingServer, https: TlsRecordingServer) -> None:
