@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from benchmarks.server import Server
     from obs_sse_guard._hooks.hook import Target
 
-__all__ = ["LIMIT", "compare"]
+__all__ = ["LIMIT", "compare", "rows"]
 
 LIMIT = 0.05
 _BODY = b"x" * 1024
@@ -145,14 +145,26 @@ def _measure(running: Server, seconds: float) -> Iterator[tuple[str, float, floa
                 yield f"{name}, {scheme}", *compare(call, seconds)
 
 
-def main(seconds: float = 6) -> None:
-    """Measure every client that is installed, and print a line for each."""
+def rows(seconds: float) -> list[tuple[str, float, float, float]]:
+    """Measure every client that is installed, in a process of its own.
+
+    Args:
+        seconds: how long to measure each.
+
+    Returns:
+        Of each its name and scheme; then, in microseconds, a request without hooks, what they add, and the noise.
+    """
     obs_sse_guard.install()
     gc.disable()
-    print(f"{'client':22} {'us':>8} {'added us':>9} {'added %':>8} {'noise us':>9}")
     with server.running() as running, contextlib.closing(_loop):
-        for name, base, added, noise in _measure(running, seconds):
-            print(f"{name:22} {base:8.1f} {added:9.2f} {added / base * 100:8.2f} {noise:9.2f}", flush=True)
+        return [*_measure(running, seconds)]
+
+
+def main(seconds: float = 6) -> None:
+    """Measure every client that is installed, and print a line for each."""
+    print(f"{'client':22} {'us':>8} {'added us':>9} {'added %':>8} {'noise us':>9}")
+    for name, base, added, noise in rows(seconds):
+        print(f"{name:22} {base:8.1f} {added:9.2f} {added / base * 100:8.2f} {noise:9.2f}")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ import concurrent.futures
 import datetime as dt
 import importlib.metadata
 import itertools
+import multiprocessing
 import os
 import platform
 import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import budgets, footprint, instructions, logs, sdks, server, timing
+from benchmarks import budgets, footprint, http_clients, instructions, logs, sdks, server, timing
 from obs_sse_guard._policy.settings import read_settings
 
 if TYPE_CHECKING:
@@ -98,7 +99,13 @@ def everything(plan: Plan, calls: int) -> dict[str, Any]:
         "growth": [row for package in plan.packages for row in _growth(package, plan.seconds / 2)],
         "settings_us": min(timing.batch(read_settings, 10_000) for _ in range(5)),
         "memory": footprint.over_calls(calls),
+        "http_clients": _http_clients(plan.seconds),
     }
+
+
+def _http_clients(seconds: float) -> list[tuple[str, float, float, float]]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # the hooks on the copies of SDKs are not there
+        return pool.apply(http_clients.rows, (seconds,))
 
 
 # --- instructions ----------------------------------------------------------------------------

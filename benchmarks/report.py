@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import budgets
+from benchmarks import budgets, http_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,8 +90,28 @@ copy of the SDK without hooks."""
     for reason in dict.fromkeys(one.reason for one in results if one.reason and not one.is_met):
         yield from ("", REASONS[reason].format(**known))
     yield from _calls(figures)
+    yield from _http_clients(figures)
     yield from _growth(figures)
     yield from _footprint(figures)
+
+
+_HTTP_CLIENTS_HEAD = ("client, scheme", "request µs", "added µs", "added", "noise µs")
+
+
+def _http_clients(figures: Figures) -> Iterable[str]:
+    yield from ("", "## HTTP clients", "")
+    yield f"""\
+A request of 1 KiB without encryption, over a keep-alive connection to a server on loopback. Over plain HTTP the hooks
+may add {http_clients.LIMIT:.0%}; over TLS they only look at the type of the socket."""
+    yield ""
+    measured = figures["http_clients"]
+    yield from _table(
+        _HTTP_CLIENTS_HEAD,
+        (
+            (name, f"{us:.1f}", f"{added:.2f}", f"{added / us:.1%}", f"{noise:.2f}")
+            for name, us, added, noise in measured
+        ),
+    )
 
 
 def _result_row(result: budgets.Result) -> tuple[str, ...]:
