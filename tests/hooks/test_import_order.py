@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.programs import IMPORT_SDK, MAKE_CLIENT, REFUSES, run
 
+pytestmark = pytest.mark.measured_processes
+
 _PUT_IS_REFUSED = """
 from obs import ObsClient, PutObjectHeader, SseCHeader
 client = ObsClient(access_key_id='a', secret_access_key='b', server='http://127.0.0.1:9')

@@ -21,6 +21,8 @@ from tests.support.obs_calls import drive, open_client, without_backoff
 if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
+pytestmark = pytest.mark.measured_processes
+
 POLICIES = ("documented", "strict")
 WORDS = {
     oracle.REFUSED: "refused, nothing is sent",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import argparse
 
 
+pytestmark = pytest.mark.measured_processes
+
+
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A command of the tests' own."""

@@ -25,6 +25,8 @@ from tests.support.expected_rules import ROWS, Row
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+pytestmark = pytest.mark.measured_processes
+
 DRAWING = Path(__file__).parents[3] / "docs" / "rules.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 FORMATS = ("text", "markdown", "json", "svg")
