@@ -152,6 +152,7 @@ def test_no_outcome_is_wrong_among_32_threads(
     assert not leaks((tmp_path / "audit").read_bytes(), KEY)
 
 
+@pytest.mark.full
 def test_no_outcome_is_wrong_among_1000_tasks(http: RecordingServer, https: RecordingServer) -> None:
     pytest.importorskip("aiobotocore")
     from tests.support import s3_calls

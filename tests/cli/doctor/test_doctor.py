@@ -254,7 +254,14 @@ def test_unknown_values_are_flagged() -> None:
     assert done.stdout.count("  ! OBS_SSE_GUARD") == 3
 
 
-@pytest.mark.parametrize("entry", ["0.0.0.0/0", "8.8.8.8", "::/0", "*.com", "*.co.uk", "*.myhuaweicloud.com"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "0.0.0.0/0",
+        *(pytest.param(one, marks=pytest.mark.full) for one in ("8.8.8.8", "::/0", "*.com", "*.co.uk")),
+        "*.myhuaweicloud.com",
+    ],
+)
 def test_trust_in_hosts_of_others_is_not_protected(entry: str) -> None:
     done = command("doctor", environment={settings.TRUSTED_HOSTS: f"localhost,{entry}"})
     [line] = [line for line in done.stdout.splitlines() if line.startswith("NOT PROTECTED")]

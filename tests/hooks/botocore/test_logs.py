@@ -414,7 +414,7 @@ def test_a_key_in_a_signed_url_is_masked(sdk: str, https: TlsRecordingServer, lo
     assert sdk != "boto3" or any(f"customer-key={MASK}" in line for line in log.lines if "urllib3" in line)
 
 
-@pytest.mark.thinned
+@pytest.mark.thinned(strength=1)
 @each_sdk
 @pytest.mark.parametrize("key", [f"{KEY}\nb", f"'{KEY}'\nb", f'"{KEY}\\\n/b', f"\n{KEY}"], ids=lambda _: "key")
 def test_a_value_that_an_error_quotes_without_its_name_is_masked(

@@ -233,6 +233,7 @@ def test_the_refusal_is_raised_to_the_caller(
     assert not caplog.records
 
 
+@pytest.mark.thinned(strength=1)
 @each_variant
 def test_transfers_over_https_are_as_before(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def sent(folder: str) -> list[str]:

@@ -68,6 +68,14 @@ def test_a_request_built_by_the_application_is_sent(
     assert not caplog.records
 
 
+def test_a_request_without_a_url_is_left_to_the_sdk(http: RecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    request = SimpleNamespace(method="PUT", headers={})
+    error = outcome("boto3", http, _by(OwnTransport(), lambda client: client._endpoint._send(request)))
+    assert isinstance(error, AttributeError)
+    assert "'url'" in str(error)
+    assert not caplog.records
+
+
 def test_header_names_in_bytes_are_read(http: RecordingServer) -> None:
     transport = OwnTransport()
     headers = {S3_KEY_HEADER.encode(): ENCODED.encode()}

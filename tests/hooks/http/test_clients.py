@@ -84,6 +84,7 @@ def test_kms_alone_is_logged_and_strict_refuses_it(
         assert rules(caplog) == ["kms-in-clear"]
 
 
+@pytest.mark.thinned(strength=1)
 @each_client
 @pytest.mark.parametrize(
     "headers",

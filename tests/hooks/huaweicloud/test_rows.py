@@ -120,7 +120,7 @@ _ALLOWED = [
 ]
 
 
-@pytest.mark.thinned
+@pytest.mark.thinned(strength=1)
 @each_client
 @pytest.mark.parametrize(("scheme", "row", "road"), _ALLOWED)
 def test_what_is_allowed_is_sent_as_without_the_guard(scheme: str, row: Row, road: str, kind: str) -> None:
@@ -135,7 +135,7 @@ def test_what_is_allowed_is_sent_as_without_the_guard(scheme: str, row: Row, roa
     assert len(expected[0]) == 1
 
 
-@pytest.mark.thinned
+@pytest.mark.thinned(strength=1)
 @each_client
 @each_row
 def test_without_the_guard_the_key_crosses(row: Row, road: str, kind: str, http: RecordingServer) -> None:

@@ -116,7 +116,7 @@ def test_over_https_the_same_bytes_are_sent(variant: CallVariant, row: Row, tmp_
     _same("https", "obs", variant, row, tmp_path)
 
 
-@pytest.mark.thinned(strength=1)
+@pytest.mark.full
 @pytest.mark.parametrize(("variant", "row"), _params([pair for pair in _PAIRS if not _expected(*pair)]))
 def test_an_allowed_call_over_http_sends_the_same_bytes(variant: CallVariant, row: Row, tmp_path: Path) -> None:
     _same("http", "v2", variant, row, tmp_path)

@@ -221,6 +221,7 @@ def _logged(log: _Lines, server: RecordingServer, request: pytest.FixtureRequest
     return text
 
 
+@pytest.mark.thinned(strength=1)
 @needs_https
 @each_transport
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from tests.support.obs_calls import (
     refused_at_once,
 )
 from tests.support.records import rules
-from tests.support.servers import RecordingServer, assert_silent
-from tests.support.sse import ENCODED, S3_KEY_HEADER
+from tests.support.servers import RecordingServer, assert_silent, leaks
+from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
 
 pytestmark = needs_https
 
@@ -44,6 +44,16 @@ def test_private_requests_are_checked(shape: str, http: RecordingServer) -> None
         refused_at_once(lambda: client._make_get_request(BUCKET, OBJECT, pathArgs=_SMUGGLED[shape]))
         refused_at_once(lambda: client._send_request("127.0.0.1", "PUT", "/", dict(_SMUGGLED[shape]), port=http.port))
     assert_silent(http)
+
+
+def test_a_private_request_to_a_trusted_host_is_sent(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
+    headers = {**_SMUGGLED["letter case"], "Content-Length": "0"}
+    with open_client("v2", http) as client:
+        connection = client._send_request("127.0.0.1", "PUT", "/", headers, port=http.port)
+        assert connection.getresponse().status == 200
+        connection.close()
+    assert leaks(http.wire, KEY)
 
 
 def test_a_key_in_the_query_of_a_request_is_a_key_in_its_url(
