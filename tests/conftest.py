@@ -25,12 +25,6 @@ _CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "
 
 collect_ignore_glob = not_collected()
 
-if os.name == "posix":
-    import posix
-
-    # A forked child ends at once. As coverage.py patches it, it would first write all that was measured before.
-    os._exit = posix._exit
-
 # In development mode asyncio warns about every step longer than 0.1 s. On a busy machine that is no defect.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -113,6 +114,23 @@ def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str
 def last_line(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_required_but_missing_the_guard_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: coverage.py cannot save what it measured at ``os._exit``."""
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setitem(sys.modules, "obs_sse_guard", None)
+    monkeypatch.setenv("_OBS_SSE_GUARD_REQUIRE", "1")
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(run_command.BOOTSTRAP) / "sitecustomize.py"))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("obs-sse-guard run: NOT GUARDED: ")
 
 
 # ------------------------------------------------------------------------------ guarded processes
