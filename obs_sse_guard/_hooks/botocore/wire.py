@@ -25,6 +25,7 @@ from obs_sse_guard._hooks.botocore.client import (
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
 from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.http import request as http
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
@@ -232,11 +233,20 @@ def connection_hook(_: str, function: Function) -> Function:
             is_safe = False
         if not is_safe:
             current = sending.get()
-            if isinstance(current, _Sending):
+            if isinstance(current, _Sending) and _may_leave_with_sse(connection):
                 _enforce_connection(connection, current.endpoint, current.request)
         return function(connection, *args, **kwargs)
 
     return hook
+
+
+def _may_leave_with_sse(connection: Any) -> bool:
+    """Return whether what is about to leave may carry encryption: meanwhile another client may send its own request."""
+    try:
+        lines = connection._buffer
+        return http.may_carry_sse(b"\n".join(lines)) or b"partNumber=" in lines[0]
+    except Exception:  # noqa: BLE001  # a custom connection
+        return True
 
 
 def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ssl
 from typing import Any
 
@@ -13,7 +14,7 @@ from urllib3.connection import HTTPSConnection
 from obs_sse_guard._hooks.botocore import wire
 from tests.support.guard import unguarded
 from tests.support.records import rules
-from tests.support.s3_calls import PUT, PUT_SSE_C, Call, outcome, outcomes, refused, succeeded
+from tests.support.s3_calls import PUT, PUT_SSE_C, Call, asking, outcome, outcomes, refused, succeeded
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
 from tests.support.sse import KEY
 
@@ -159,6 +160,24 @@ def test_a_proxy_that_forwards_https_reads_the_key(policy: str, caplog: pytest.L
             assert succeeded(with_key)
             assert rules(caplog) == ["unverified-tls"]
             assert "proxy_use_forwarding_for_https" in caplog.text
+
+
+@pytest.mark.parametrize("target", ["SSE-C", "SSE-KMS"])
+def test_a_request_of_another_client_meanwhile(target: str, http: RecordingServer, https: TlsRecordingServer) -> None:
+    """It names no encryption, and what the outer request names is not its own."""
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert succeeded(outcome("boto3", http, PUT))
+            return super().read(size)
+
+    assert succeeded(outcome("boto3", https, asking("PutObject", target, Body=Body(b"content"))))
+    assert http.requests
+    assert len(https.requests) == 1
+
+
+def test_a_connection_that_does_not_show_what_leaves_is_judged() -> None:
+    assert wire._may_leave_with_sse(object())
 
 
 def test_a_connection_outside_a_clients_request_is_let_through(https: TlsRecordingServer) -> None:
