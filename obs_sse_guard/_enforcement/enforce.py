@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement import reporters
 from obs_sse_guard._enforcement.callsite import called_by, caller, caller_id
@@ -29,7 +29,7 @@ _enabled = False
 
 # One call passes several hooks, and each of them finds the same: it is reported once. A context variable works for
 # threads and coroutines alike. A task that is started within a call inherits what was reported until then.
-_calls: ContextVar[tuple[enforcing | _Reported, ...]] = ContextVar("obs_sse_guard_calls", default=())
+_calls: ContextVar[tuple[enforcing | _Inherited, ...]] = ContextVar("obs_sse_guard_calls", default=())
 
 # The refusals since `refusals` was entered. No other reference is kept: a traceback holds the frames of the call.
 _watched: ContextVar[list[SSETransportError] | None] = ContextVar("obs_sse_guard_watched", default=None)
@@ -151,14 +151,15 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
         _calls.reset(self._token)
 
 
-class _Reported(NamedTuple):
+class _Inherited:
     """What is known of a call, as in `enforcing`; the call may have returned before the worker is done."""
 
-    context: RequestContext
-    host: str
-    reported: frozenset[str]
-    caller: int
-    is_over: bool
+    def __init__(self, call: enforcing | _Inherited) -> None:
+        self.context: RequestContext = call.context
+        self.host: str = call.host
+        self.reported: frozenset[str] = call.reported
+        self.caller: int = call.caller
+        self.is_over: bool = call.is_over
 
 
 def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -166,7 +167,7 @@ def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
 
     A finding there has the call site of the application, and is not reported again. Nothing but that is carried over.
     """
-    calls = tuple(_Reported(call.context, call.host, call.reported, call.caller, call.is_over) for call in _calls.get())
+    calls = tuple(map(_Inherited, _calls.get()))
     known = caller()
 
     def work(*args: Any, **kwargs: Any) -> Any:
@@ -176,6 +177,8 @@ def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
                 return function(*args, **kwargs)
         finally:
             _calls.reset(token)
+            for call in calls:  # a task that was started meanwhile has inherited them
+                call.reported, call.is_over = frozenset(), True
 
     return work
 

@@ -18,14 +18,16 @@ class Sending:
         hops: what the hooks have judged and allowed since, such as the hop of a redirect. The hooks on HTTP clients do
             not judge it again. Nor do they what `enforcing` is entered for, which does not have to be here.
         unpacks_abort: whether a hook further out turns an `Abort` into the refusal that it carries.
+        is_over: whether it has ended: a task that was started meanwhile has inherited this object.
     """
 
     hops: tuple[RequestContext, ...] = ()
     unpacks_abort = False
+    is_over = False
 
     def end(self) -> None:
-        """Forget it all: a task that was started meanwhile has inherited this object."""
-        self.hops, self.unpacks_abort = (), False
+        """Have it count for nothing any more."""
+        self.hops, self.unpacks_abort, self.is_over = (), False, True
 
 
 sending: ContextVar[Sending | None] = ContextVar("obs_sse_guard_sending", default=None)

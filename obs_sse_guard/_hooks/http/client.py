@@ -44,7 +44,9 @@ def _endheaders_hook(_: str, function: Function) -> Function:
 
 def _enforce(connection: Any) -> None:
     lines = getattr(connection, "_buffer", None)
-    if not lines or (sending.get() is not None and is_hook(getattr(type(connection), "_send_output", None))):
+    current = sending.get()
+    is_sent_by_sdk = current is not None and not current.is_over
+    if not lines or (is_sent_by_sdk and is_hook(getattr(type(connection), "_send_output", None))):
         return  # nothing was begun, or the connection is of an SDK, whose hook on it judges what the SDK sends
     try:
         enforce_hop(HTTP_CLIENT, lambda: _hop(connection, lines), lambda: _is_private(connection))

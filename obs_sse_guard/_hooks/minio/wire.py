@@ -171,7 +171,7 @@ class _Sending(Sending):
 
 def _current() -> _Sending | None:
     current = sending.get()
-    return current if isinstance(current, _Sending) else None
+    return current if isinstance(current, _Sending) and not current.is_over else None
 
 
 def pool_hook(_: str, function: Function) -> Function:

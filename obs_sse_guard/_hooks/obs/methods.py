@@ -205,9 +205,6 @@ class _Describer:
 _holds_no_sse = frozenset((*SSE_ARGUMENTS, "key")).isdisjoint
 
 
-_NOTHING: dict[str, Any] = {}
-
-
 def _context(  # noqa: PLR0913  # all that the arguments of a method say
     client: Any,
     method: Method,

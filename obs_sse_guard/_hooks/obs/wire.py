@@ -91,7 +91,7 @@ class Request(Sending):
 
 def _current() -> Request | None:
     request = sending.get()
-    return request if isinstance(request, Request) else None
+    return request if isinstance(request, Request) and not request.is_over else None
 
 
 # --- the request: before the retry loop, and before anything is logged or read -----------------
@@ -100,7 +100,7 @@ def _current() -> Request | None:
 def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
     expect_parameters(function, _REQUEST_PARAMETERS)
-    harmless = frozenset(_HARMLESS)
+    harmless = _HARMLESS
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
         client: Any,
@@ -153,7 +153,7 @@ def request_hook(_: str, function: Function) -> Function:
             raise abort.error.with_traceback(None) from None
         finally:
             sending.reset(token)
-            request.hops, request.unpacks_abort = (), False  # its end(), without a call
+            request.hops, request.unpacks_abort, request.is_over = (), False, True  # its end(), without a call
         if request.plaintext or request.parameters:
             record_response(client, request, answer)
         return answer
@@ -162,11 +162,11 @@ def request_hook(_: str, function: Function) -> Function:
 
 
 # The names that most requests have: a set is faster to check than text.
-_HARMLESS = (
+_HARMLESS = frozenset((
     "Accept-Encoding", "Authorization", "Connection", "Content-Length", "Content-MD5", "Content-Type", "Date", "Host",
     "Proxy-Connection", "Range", "User-Agent", "x-amz-date", "x-obs-date",
-)  # fmt: skip
-_are_harmless = frozenset(_HARMLESS).issuperset
+))  # fmt: skip
+_are_harmless = _HARMLESS.issuperset
 # The headers of customer keys, as the SDK itself writes them.
 _KEY_HEADERS = (
     *header_names(Encryption.SSE_C, Encryption.SSE_C, "x-obs-"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import http.client
+import io
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
-from obs_sse_guard._enforcement.enforce import enforcing, is_judged
+from obs_sse_guard._enforcement.enforce import enforcing, in_worker, is_judged
 from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._policy.request import KeyLocation, RequestContext
@@ -80,6 +82,41 @@ def test_a_task_that_outlives_a_call_inherits_no_judgement(
     assert asyncio.run(run()) == [False]
     assert not current.hops
     assert not current.unpacks_abort
+
+
+def test_what_outlives_a_worker_inherits_no_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    judged = KEY_IN_CLEAR._replace(host="127.0.0.1")
+    seen: list[bool] = []
+    inherited: list[contextvars.Context] = []
+
+    def work() -> None:
+        seen.append(is_judged(judged))
+        inherited.append(contextvars.copy_context())
+
+    with enforcing(judged):
+        worker = threading.Thread(target=in_worker(work))
+        worker.start()
+        worker.join(10)
+    [context] = inherited
+    seen.append(context.run(is_judged, judged))
+    assert seen == [True, False]
+
+
+def test_a_session_by_hand_in_what_outlives_a_call_is_judged(http: RecordingServer, https: TlsRecordingServer) -> None:
+    inherited: list[contextvars.Context] = []
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            inherited.append(contextvars.copy_context())
+            return super().read(size)
+
+    made = _botocore(https)
+    made.put_object(Bucket="bucket", Key="object", Body=Body(b"content"), ServerSideEncryption="AES256")
+    made.close()
+    with pytest.raises(SSETransportError):
+        inherited[-1].run(client("botocore's session"), http.url + PATH, SSE_C)
+    assert_no_key(http, KEY)
 
 
 # --------------------------------------------------------------------------------- ObsClient

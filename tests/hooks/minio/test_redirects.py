@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
 from typing import Any
 
@@ -195,6 +196,28 @@ def test_the_connection_decides_and_not_the_url(http: RecordingServer) -> None:
         assert (error.scheme, error.endpoint) == ("http", server.url)
         assert "http_client=" in str(error)
         assert_silent(server)
+
+
+def test_a_request_in_what_outlives_a_call_is_no_hop_of_it(
+    http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    inherited: list[contextvars.Context] = []
+
+    client = client_for(https)
+    send = client._http.urlopen
+
+    def sending(*args: Any, **kwargs: Any) -> Any:
+        answer = send(*args, **kwargs)
+        inherited.append(contextvars.copy_context())
+        return answer
+
+    monkeypatch.setattr(client._http, "urlopen", sending)
+    client.put_object(BUCKET, OBJECT, io.BytesIO(CONTENT), len(CONTENT))
+    monkeypatch.setenv("OBS_SSE_GUARD", "warn")
+    with urllib3.PoolManager() as pool:
+        inherited[-1].run(pool.request, "PUT", http.url + PLACE, headers=raw_headers("SSE-C"))
+    assert len(http.requests) == 1
+    assert rules(caplog) == ["key-in-clear"]
 
 
 def test_raw_requests_of_the_clients_pool_are_those_of_any_client(http: RecordingServer) -> None:
