@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from obs_sse_guard._policy.headers import SSEHeaders
     from obs_sse_guard._policy.request import RequestContext
 
 __all__ = ["Sending", "sending"]
@@ -17,17 +18,38 @@ class Sending:
     Attributes:
         hops: what the hooks have judged and allowed since, such as the hop of a redirect. The hooks on HTTP clients do
             not judge it again. Nor do they what `enforcing` is entered for, which does not have to be here.
-        unpacks_abort: whether a hook further out turns an `Abort` into the refusal that it carries.
         is_over: whether it has ended: a task that was started meanwhile has inherited this object.
     """
 
     hops: tuple[RequestContext, ...] = ()
-    unpacks_abort = False
     is_over = False
 
     def end(self) -> None:
         """Have it count for nothing any more."""
-        self.hops, self.unpacks_abort, self.is_over = (), False, True
+        self.hops, self.is_over = (), True
+
+    def sends(self, context: RequestContext) -> bool:
+        """Return whether a request further in is this one, as far as its encryption shows.
+
+        Meanwhile the application may send others by hand: in a handler, or while the body is read. Only for an SDK
+        where the refusal of its own request is to be raised as an `Abort`, which a hook further out unpacks.
+        """
+        sse = None if self.is_over else self.sse()
+        if sse is None or context.failure:
+            return sse is not None
+        return (sse.key_ids, sse.target) == (context.key_ids, context.target)
+
+    def is_judged_at_connection(self, host: str) -> bool:  # noqa: ARG002  # of most SDKs it is not
+        """Return whether a hook on the SDK's connections judges it, after the hooks on HTTP clients.
+
+        Args:
+            host: where it goes.
+        """
+        return False
+
+    def sse(self) -> SSEHeaders | None:
+        """Return what the headers and the query of the request name; ``None`` if no hook unpacks an `Abort`."""
+        return None
 
 
 sending: ContextVar[Sending | None] = ContextVar("obs_sse_guard_sending", default=None)

@@ -1,8 +1,8 @@
 """What header names say of encryption, for every SDK.
 
 Header names come in two dialects (``x-obs-``, ``x-amz-``), any letter case, as ``str`` or ``bytes``; one ObsClient
-switches dialect with its signature. Values are read only to distinguish encryptions and to see whether a key is there;
-no value is ever kept.
+switches dialect with its signature. Values are read only to distinguish encryptions and customer keys; of a key
+nothing is kept but a hash that holds within this process.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class SSEHeaders(NamedTuple):
         key: whether a customer key is among them.
         key_in_query: whether a customer key is among the query parameters.
         key_in_metadata: whether a customer key would be stored as user metadata.
+        key_ids: tell the customer keys from others; see `RequestContext.key_ids`.
     """
 
     target: Encryption = Encryption.NONE
@@ -39,6 +40,7 @@ class SSEHeaders(NamedTuple):
     key: bool = False
     key_in_query: bool = False
     key_in_metadata: bool = False
+    key_ids: frozenset[int] = frozenset()
 
     def key_location(self, place: KeyLocation = KeyLocation.HEADER) -> KeyLocation:
         """Return where the customer key stands.
@@ -99,7 +101,7 @@ def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tupl
     key_in_headers, parser.key = parser.key, False
     for name, value in query:
         parser.add(name, value)
-    if parser.key_id and parser.target is Encryption.NONE:  # the algorithm decides, where there is one
+    if parser.names_kms_key and parser.target is Encryption.NONE:  # the algorithm decides, where there is one
         parser.target = Encryption.SSE_KMS
     return SSEHeaders(
         parser.target,
@@ -108,6 +110,7 @@ def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tupl
         key=key_in_headers or parser.key,
         key_in_query=parser.key,
         key_in_metadata=parser.key_in_metadata,
+        key_ids=frozenset(parser.key_ids),
     )
 
 
@@ -117,7 +120,8 @@ class _Parser:
     def __init__(self) -> None:
         self.target = self.source = Encryption.NONE
         self.names: list[str] = []
-        self.key = self.key_in_metadata = self.key_id = False
+        self.key = self.key_in_metadata = self.names_kms_key = False
+        self.key_ids: list[int] = []
 
     def add(self, raw_name: object, value: object) -> None:
         name = (raw_name if isinstance(raw_name, str) else to_text(raw_name)).strip().lower()
@@ -126,23 +130,28 @@ class _Parser:
             if not _METADATA_KEY.fullmatch(unquote(name)):
                 return
             self.key_in_metadata = True
+            self.key_ids += _key_ids(value)
         elif match["customer"]:
-            self.key = self.key or (match["customer"] == "-customer-key" and _is_filled(value))
+            if match["customer"] == "-customer-key" and (key_ids := _key_ids(value)):
+                self.key = True
+                self.key_ids += key_ids
             if match["copy"]:
                 self.source = Encryption.SSE_C
             else:
                 self.target = Encryption.SSE_C
         elif match["kms"]:
-            self.key_id = True
+            self.names_kms_key = True
         elif self.target in (Encryption.NONE, Encryption.SSE_OBS):
             self.target = encryption_of(value)
         self.names.append(name)
 
 
-def _is_filled(value: object) -> bool:
-    # An SDK may hold a header's value as a list, one line each.
-    values: Iterable[Any] = value if isinstance(value, (list, tuple)) else (value,)
-    return any(item is not None and (item if isinstance(item, str) else to_text(item)).strip() for item in values)
+def _key_ids(value: object) -> list[int]:
+    if isinstance(value, (list, tuple)):  # an SDK may hold a header's value so, one line each
+        return [key_id for item in value for key_id in _key_ids(item)]
+    # Not the methods of a subclass, which may print as something else than the SDKs send.
+    key = str.strip(value if isinstance(value, str) else to_text("" if value is None else value))
+    return [hash(key)] if key else []
 
 
 def header_names(target: Encryption, source: Encryption, prefix: str) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SDK", "UNKNOWN_PROXY", "KeyLocation", "RequestContext", "in_url", "normalize_host"]
 
+_LONGEST_LABEL = 63
+"""Of a host name. The encoding of more would take more than linear time."""
+
 UNKNOWN_PROXY = "?"
 """In place of a proxy's host where the look-up failed. No setting trusts it, so plaintext through it is not trusted."""
 
@@ -55,6 +58,7 @@ class RequestContext(NamedTuple):
         target: encryption that the request names for the object.
         source: encryption that it names for a copy's source.
         key: where a customer key stands.
+        key_ids: tell the customer keys from others. Hashes by Python's salt for this process, of no use outside it.
         headers: names of the headers that name encryption.
         dropped: SSE arguments that the SDK ignores.
         kms_upload: whether the upload of this part was begun with SSE-KMS.
@@ -78,6 +82,7 @@ class RequestContext(NamedTuple):
     target: Encryption = Encryption.NONE
     source: Encryption = Encryption.NONE
     key: KeyLocation = KeyLocation.NOWHERE
+    key_ids: frozenset[int] = frozenset()
     headers: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     kms_upload: bool = False
@@ -121,7 +126,8 @@ class RequestContext(NamedTuple):
             return False
         if self.failure:
             return True
-        return self.has_key if other.has_key else self.target is other.target
+        # Meanwhile the application may send another request to the same host by hand.
+        return self.key_ids == other.key_ids if other.has_key else self.target is other.target
 
     @property
     def has_key(self) -> bool:
@@ -135,6 +141,15 @@ def in_url(host: str) -> str:
 
 
 def normalize_host(host: object) -> str:
-    """Return a host as it is compared and shown: lower case, without brackets or a trailing dot."""
+    """Return a host as it is compared and shown: lower case, punycode, without brackets or a trailing dot."""
     text = host if isinstance(host, str) else to_text(host or "")
-    return text.strip().lower().rstrip(".").strip("[]")
+    text = text.strip().lower().rstrip(".").strip("[]")
+    return text if text.isascii() else ".".join(map(_encode_label, text.split(".")))
+
+
+def _encode_label(label: str) -> str:
+    if label.isascii() or len(label) > _LONGEST_LABEL:
+        return label
+    from unicodedata import normalize  # noqa: PLC0415  # for few hosts
+
+    return f"xn--{normalize('NFKC', label).encode('punycode').decode()}"

@@ -27,6 +27,7 @@ from obs_sse_guard._cli.doctor.packages import installed_version
 from obs_sse_guard._hooks.installer import installer
 from tests.evidence import today
 from tests.evidence.row_recorder import NET_RULE, REFUSED, TESTS, Seen
+from tests.programs.table import PROGRAMS
 from tests.support.expected_rules import ROWS
 from tests.support.hook_groups import HOOK_GROUPS, hooks
 
@@ -86,6 +87,9 @@ NOT_SEEN: dict[str, str] = {
     ),
 }
 """What the hooks on a library do not see. What is built on a library shares it."""
+
+_BUILT_ON_OTHERS = frozenset(program.name for program in PROGRAMS) - REASONS.keys()
+"""Libraries that send through another, whose rows these are."""
 
 
 class Results(NamedTuple):
@@ -167,7 +171,7 @@ def page(results: Results) -> str:
     """Return the text of the page."""
     seen = _as_expected(results.seen)
     guards = {library.distribution: library.guard for library in LIBRARIES}
-    live = [name for name in guards if _rules_of(name, seen) - {NET_RULE}]
+    live = [name for name in guards if _rules_of(name, seen) - {NET_RULE} and name not in _BUILT_ON_OTHERS]
     net = [name for name in guards if NET_RULE in _rules_of(name, seen) and guards[name] is Guard.NET]
     names = [target.name for target in installer.targets]
     return _PAGE.format(
@@ -309,7 +313,7 @@ def run() -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        tests = [f"tests/hooks/{test}" for test in TESTS]
+        tests = [str(path) for test in TESTS for path in Path("tests").rglob(test)]
         subprocess.run([sys.executable, *RUN, f"--junit-xml={report}", *tests], check=True)  # our own tests
         return report.read_text("utf-8")
 

@@ -64,10 +64,11 @@ TESTS: dict[str, Callable[[pytest.Item], str]] = {
     "huaweicloud/test_rows.py": lambda _: "huaweicloudsdkobs",
     "minio/test_rows.py": lambda _: "minio",
     "obs/test_rows.py": lambda _: "esdk-obs-python",
+    "programs/test_programs.py": lambda item: str(_parameters(item)["program"].name),
     "stores/test_native_clients.py": _native,
     "stores/test_obstore.py": lambda _: "obstore",
 }
-"""The tests that see rows, in tests/hooks, and how to get the library that one of them is about."""
+"""The tests that see rows, and how to get the library that one of them is about."""
 
 
 _NET_TEST = "http/test_clients.py"

@@ -35,6 +35,7 @@ __all__ = [
     "operation_of",
     "parse_address",
     "parse_endpoint",
+    "parse_hop",
     "proxy_of",
     "tls_gap",
     "unjudged",
@@ -149,6 +150,13 @@ def parse_address(url: Any, endpoint_url: Any = "") -> Address:
     if home and host.endswith(f".{home}"):
         return Address(home, parts.port, host[: -len(home) - 1], path, query)
     return Address(host, parts.port, "", path, query)
+
+
+def parse_hop(url: Any, asked: Address, endpoint_url: Any) -> Address:
+    """Read the URL of a redirect; only the host of the bucket that was asked for counts as the endpoint's own."""
+    whole, address = parse_address(url), parse_address(url, endpoint_url)
+    is_own = whole.host == address.host or address.bucket == asked.bucket.lower()
+    return address if is_own else whole
 
 
 def operation_of(method: Any, address: Address, headers: Items) -> str:

@@ -7,6 +7,7 @@ it is: botocore re-raises an `Exception` that it does not know, once and unchang
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.decision import Outcome, decide
@@ -118,6 +119,7 @@ def call_context(sdk: SDK, client: Any, operation: str, params: Params) -> Reque
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
+        key_ids=sse.key_ids,
         headers=sse.names,
         kms_upload=kms_upload,
         tls_gap=gap,
@@ -148,8 +150,17 @@ def _parse_params(model: Any, params: Params) -> SSEHeaders:
         if isinstance(value, dict):  # Metadata: a header for each entry
             headers.extend((f"{header}{name}", entry) for name, entry in value.items())
         elif value is not None:
-            headers.append((header, value))
+            is_encoded = member.endswith("SSECustomerKey") and f"{member}MD5" not in params
+            headers.append((header, _encoded(value) if is_encoded else value))
     return parse_headers(headers)
+
+
+def _encoded(key: Any) -> Any:
+    """Return a customer key as botocore encodes it, which it does unless given the MD5."""
+    try:
+        return b64encode(key.encode() if isinstance(key, str) else key).decode()
+    except (TypeError, ValueError):  # botocore refuses it
+        return key
 
 
 def _carriers_of(model: Any) -> list[tuple[str, str]]:

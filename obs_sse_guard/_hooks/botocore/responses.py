@@ -10,6 +10,7 @@ from obs_sse_guard._hooks.botocore.client import (
     is_s3,
     operation_of,
     parse_address,
+    parse_hop,
     proxy_of,
     unjudged,
     unjudged_call,
@@ -98,7 +99,8 @@ def _unread_object(sdk: SDK, _endpoint: Any, request: Any, response: Any) -> Req
 def _read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> RequestContext | None:
     if response.status_code >= 300 or not names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
         return None
-    asked, address = (parse_address(url, endpoint.host) for url in (request.url, response.url))
+    asked = parse_address(request.url, endpoint.host)
+    address = parse_hop(response.url, asked, endpoint.host)
     if operation_of(request.method, asked, []) != Operation.GET_OBJECT.value:
         return None
     return RequestContext(

@@ -6,8 +6,9 @@ whether it is TLS, whether that verified a certificate, and whether a proxy read
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
@@ -19,23 +20,25 @@ from obs_sse_guard._hooks.botocore.client import (
     is_safe_transport,
     operation_of,
     parse_address,
+    parse_hop,
     proxy_of,
     tls_gap,
     unjudged,
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
 from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
-from obs_sse_guard._hooks.http import request as http
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
 from obs_sse_guard._util.failure import attempt
+from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
-    from obs_sse_guard._hooks.types import Function
+    from obs_sse_guard._hooks.types import Function, Items
+    from obs_sse_guard._policy.headers import SSEHeaders
     from obs_sse_guard._policy.request import SDK
 
 __all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
@@ -111,14 +114,20 @@ class _Sending(Sending):
         request: the request that it is sending. The connection knows neither.
     """
 
-    unpacks_abort = True
-
     def __init__(self, endpoint: Any, request: Any) -> None:
         self.endpoint = endpoint
         self.request = request
 
     def __enter__(self) -> None:
         self._token = sending.set(self)
+
+    def is_judged_at_connection(self, host: str) -> bool:
+        """Return whether it goes to this host."""
+        return attempt(lambda: parse_address(self.request.url).host == host, default=False)
+
+    def sse(self) -> SSEHeaders:
+        """Return what the headers and the query of the request name."""
+        return attempt(lambda: parse_headers(self.request.headers.items(), _query_of(self.request.url)), NO_SSE_HEADERS)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         sending.reset(self._token)
@@ -128,12 +137,13 @@ class _Sending(Sending):
 
 
 # The headers that most requests have, and no others: quicker to find than to search.
-_ORDINARY = frozenset((
+_are_ordinary = frozenset((
     "accept-encoding", "amz-sdk-invocation-id", "amz-sdk-request", "authorization", "content-encoding",
     "content-length", "content-md5", "content-type", "expect", "host", "range", "transfer-encoding", "user-agent",
     "x-amz-checksum-mode", "x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length",
     "x-amz-sdk-checksum-algorithm", "x-amz-security-token", "x-amz-trailer",
-))  # fmt: skip
+)).issuperset  # fmt: skip
+_lower = attrgetter("_lower")
 
 
 def may_carry_sse(request: Any) -> bool:
@@ -143,12 +153,11 @@ def may_carry_sse(request: Any) -> bool:
     """
     try:
         url, headers = request.url, request.headers
-        for name in headers._dict:  # the storage of botocore's own mapping, whose methods would take calls
-            if name._lower not in _ORDINARY:
-                names = _header_names(headers)
-                if "ncryption" in names or "%" in names:
-                    return True
-                break
+        # The storage of botocore's own mapping, whose methods would take calls.
+        if not _are_ordinary(map(_lower, headers._dict)):
+            names = _header_names(headers)
+            if "ncryption" in names or "%" in names:
+                return True
         return "?" in url and ("ncryption" in unquote(url).lower() or ("partNumber" in url and bool(kms_uploads)))
     except Exception:  # noqa: BLE001  # a custom request
         return True
@@ -167,7 +176,7 @@ def _misplaces_key(request: Any) -> bool:
 def _header_names(headers: Any) -> str:
     """Return the names of all headers, in lower case and one a line."""
     try:  # as above
-        return "\n".join([name._lower for name in headers._dict])
+        return "\n".join(map(_lower, headers._dict))
     except Exception:  # noqa: BLE001  # another mapping
         return "\n".join(headers).lower()
 
@@ -188,10 +197,10 @@ def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
     """
     items = list((hop.headers or {}).items())
     secure = is_https(hop.url) if hop.secure is None else hop.secure
-    address = parse_address(hop.url, endpoint.host)
     # A redirect is about what was asked for first, wherever it leads.
     first_url = hop.first_url or hop.url
     asked = parse_address(first_url, endpoint.host)
+    address = parse_hop(hop.url, asked, endpoint.host) if hop.first_url else asked
     sse = parse_headers(items, address.query)
     kms_upload = not secure and is_kms_part(first_url, asked.query)
     gap = tls_gap(endpoint, sse, secure=secure, verification=hop.verification)
@@ -210,6 +219,7 @@ def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
+        key_ids=sse.key_ids,
         headers=sse.names,
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
         other_host=other_host,
@@ -233,20 +243,28 @@ def connection_hook(_: str, function: Function) -> Function:
             is_safe = False
         if not is_safe:
             current = sending.get()
-            if isinstance(current, _Sending) and _may_leave_with_sse(connection):
+            if isinstance(current, _Sending) and _is_about(connection, current):
                 _enforce_connection(connection, current.endpoint, current.request)
         return function(connection, *args, **kwargs)
 
     return hook
 
 
-def _may_leave_with_sse(connection: Any) -> bool:
-    """Return whether what is about to leave may carry encryption: meanwhile another client may send its own request."""
+def _is_about(connection: Any, current: _Sending) -> bool:
+    """Return whether what is about to leave is what the SDK sends, and not a request that is sent meanwhile."""
     try:
-        lines = connection._buffer
-        return http.may_carry_sse(b"\n".join(lines)) or b"partNumber=" in lines[0]
+        first, *others = connection._buffer
+        query, own_query = _query_of(first.split()[1].decode()), _query_of(current.request.url)
+        sse, own = parse_headers([line.partition(b":")[::2] for line in others], query), current.sse()
     except Exception:  # noqa: BLE001  # a custom connection
         return True
+    if sse.key or own.key:
+        return sse.key_ids == own.key_ids
+    return sse.target is own.target and query == own_query
+
+
+def _query_of(url: Any) -> Items:
+    return parse_qsl(urlsplit(to_text(url)).query, keep_blank_values=True)
 
 
 def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:

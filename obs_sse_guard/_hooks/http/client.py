@@ -8,16 +8,12 @@ from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import Abort, Target, expect_parameters, is_hook
 from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
-from obs_sse_guard._hooks.sending import sending
 from obs_sse_guard._util.text import to_text
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function
 
 __all__ = ["TARGETS"]
-
-
-_HTTPS_PORT = 443  # not from http.client, whose import calls for the hooks here
 
 
 def _endheaders_hook(_: str, function: Function) -> Function:
@@ -44,12 +40,16 @@ def _endheaders_hook(_: str, function: Function) -> Function:
 
 def _enforce(connection: Any) -> None:
     lines = getattr(connection, "_buffer", None)
-    current = sending.get()
-    is_sent_by_sdk = current is not None and not current.is_over
-    if not lines or (is_sent_by_sdk and is_hook(getattr(type(connection), "_send_output", None))):
-        return  # nothing was begun, or the connection is of an SDK, whose hook on it judges what the SDK sends
+    if not lines:
+        return  # nothing was begun
+    is_judged_later = is_hook(getattr(type(connection), "_send_output", None))
     try:
-        enforce_hop(HTTP_CLIENT, lambda: _hop(connection, lines), lambda: _is_private(connection))
+        enforce_hop(
+            HTTP_CLIENT,
+            lambda: _hop(connection, lines),
+            lambda: _is_private(connection),
+            is_judged_later=is_judged_later,
+        )
     except BaseException as error:
         del lines[:]  # or the next request would send it
         if isinstance(error, (SSETransportError, Abort)):
@@ -73,8 +73,9 @@ def _hop(connection: Any, lines: Any) -> Hop:
 
 def _is_private(connection: Any) -> bool | None:
     if connection.sock is None:
-        if str(connection.connect.__module__).endswith(("http.client", "urllib3.connection")):
-            return bool(connection.default_port == _HTTPS_PORT)
+        connect = connection.connect
+        if str(connect.__module__).endswith(("http.client", "urllib3.connection")):
+            return "HTTPSConnection." in connect.__qualname__  # not the port, which a class may choose
         # Of another class, such as one for Unix sockets: its socket shows what it is. The next thing to be done anyway.
         if connection.auto_open:
             connection.connect()

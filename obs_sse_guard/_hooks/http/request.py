@@ -12,7 +12,7 @@ from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import Abort, judging
 from obs_sse_guard._hooks.http.advice import UNKNOWN_TRANSPORT
 from obs_sse_guard._hooks.installer import installer
-from obs_sse_guard._hooks.sending import sending
+from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.operations import request_in_words
 from obs_sse_guard._policy.request import RequestContext, normalize_host
@@ -65,16 +65,22 @@ def may_carry_sse(head: bytes) -> bool:
     return b"ncryption" in head or (b"%" in head and b"ncryption" in unquote_to_bytes(head).lower())
 
 
-def enforce_hop(client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None]) -> None:
+def enforce_hop(
+    client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None], *, is_judged_later: bool = False
+) -> None:
     """Enforce the policy on a request that may carry encryption, unless a hook further out has judged it.
 
     Args:
         client: the library that sends it.
         read: returns the request.
         look_up_privacy: returns what `is_private` does; called if that matters, and may open the connection.
+        is_judged_later: whether a hook on the connection judges what its SDK sends over it.
     """
-    current, context = sending.get(), _describe(client, read)
-    if context is None or is_judged(context, current.hops if current else ()):
+    current, context = sending.get() or Sending(), _describe(client, read)
+    if context is None or is_judged(context, current.hops):
+        return
+    is_of_sdk = current.sends(context)
+    if is_of_sdk and is_judged_later and current.is_judged_at_connection(context.host):
         return
     private = look_up_privacy()
     if (private and not _is_forwarded_in_clear(read)) or _began_without_hooks():
@@ -84,7 +90,7 @@ def enforce_hop(client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[
     try:
         enforce(context)
     except SSETransportError as error:
-        if current and current.unpacks_abort:
+        if is_of_sdk:
             raise Abort(error) from None  # the SDK around it would try again
         raise
 
@@ -131,6 +137,7 @@ def _describe(client: SDK, read: Callable[[], Hop]) -> RequestContext | None:
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
+        key_ids=sse.key_ids,
         headers=sse.names,
     )
 

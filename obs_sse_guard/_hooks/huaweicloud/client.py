@@ -112,6 +112,7 @@ def request_context(call: Call, hop: Hop) -> RequestContext | None:
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
+        key_ids=sse.key_ids,
         headers=sse.names,
         kms_upload=kms_upload,
         other_host=other_host,

@@ -92,21 +92,21 @@ def endpoint_of(client: Any) -> tuple[str, int | None]:
     return normalize_host(url.hostname), url.port
 
 
-def destination(client: Any, first_url: Any, url: Any) -> tuple[str, int | None, bool]:
+def destination(request: Request, first_url: Any, url: Any) -> tuple[str, int | None, bool]:
     """Return the host and port that a hop leads to, and whether that is another host than the client's.
 
-    The host of a bucket counts as the endpoint's own.
+    The host of the request's bucket counts as the endpoint's own.
 
     Args:
-        client: the client.
+        request: the request.
         first_url: where the request went first.
         url: where the hop leads.
     """
     from urllib3.util import parse_url  # noqa: PLC0415  # the SDK has it imported
 
-    place, home = parse_url(to_text(url)), endpoint_of(client)[0]
-    host = normalize_host(place.host)
-    is_home = host in (home, normalize_host(parse_url(to_text(first_url)).host)) or host.endswith(f".{home}")
+    place, home = parse_url(to_text(url)), endpoint_of(request.client)[0]
+    host, first = normalize_host(place.host), normalize_host(parse_url(to_text(first_url)).host)
+    is_home = host in (home, first, f"{to_text(request.bucket or '').lower()}.{home}")
     return (home if is_home else host), place.port, not is_home
 
 
@@ -235,6 +235,7 @@ def request_context(client: Any, operation: str, sse: SSEHeaders, *, secure: boo
         target=sse.target,
         source=sse.source,
         key=sse.key_location(),
+        key_ids=sse.key_ids,
         headers=sse.names,
     )
     return context._replace(**known)

@@ -57,7 +57,7 @@ def _read_response(request: Request, response: Any, plaintext: list[str]) -> Req
     operation = operation_of(request, [])
     if not plaintext or operation != Operation.GET_OBJECT.value or not _names_kms(response.headers):
         return None
-    host, port, _ = destination(request.client, plaintext[0], plaintext[-1])
+    host, port, _ = destination(request, plaintext[0], plaintext[-1])
     known = {"host": host, "port": port, "read_kms": True}
     return request_context(request.client, operation, NO_SSE_HEADERS, secure=False, **known)
 

@@ -196,7 +196,7 @@ def connection_hook(_: str, function: Function) -> Function:
         connection: Any, method: Any, url: Any, body: Any = None, headers: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         current = _current()
-        if current is not None and current.urls and not _is_harmless(connection, current, headers):
+        if current is not None and _is_own(current, url) and not _is_harmless(connection, current, headers):
             context = _hop_context(connection, current, method, headers)
             if context is not None:
                 mark_reported(current.request.client, context, enforce(context))
@@ -204,6 +204,16 @@ def connection_hook(_: str, function: Function) -> Function:
         return function(connection, method, url, body, headers, *args, **kwargs)
 
     return hook
+
+
+def _is_own(current: _Sending, target: Any) -> bool:
+    """Return whether this is the hop under way, and not another request that the application sends meanwhile."""
+    from urllib3.util import parse_url  # noqa: PLC0415  # the SDK has it imported
+
+    def path(url: Any) -> str:  # urllib3 rewrites what it is given, and through a proxy sends all of it
+        return str(parse_url(to_text(url)).request_uri)
+
+    return bool(current.urls) and attempt(lambda: path(target) == path(current.urls[-1]), default=True)
 
 
 def _is_harmless(connection: Any, current: _Sending, headers: Any) -> bool:
@@ -232,7 +242,7 @@ def _hop_context(connection: Any, current: _Sending, method: Any, headers: Any) 
     sse = parse_headers(sent, parse_qsl(url.query, keep_blank_values=True))
     kms_upload = not secure and is_kms_part(request)
     gap = unreported(client, sse, connection_gap(connection)) if secure else ""
-    host, port, other_host = destination(client, current.urls[0], current.urls[-1])
+    host, port, other_host = destination(current.request, current.urls[0], current.urls[-1])
     if not (sse.names or kms_upload) or is_safe(sse, gap, secure=secure, other_host=other_host):
         return None
     operation = operation_of(request, sent)

@@ -25,7 +25,7 @@ from obs_sse_guard._hooks.obs.client import (
 from obs_sse_guard._hooks.obs.responses import record_response
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
-from obs_sse_guard._policy.headers import header_names, names_sse, parse_headers
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.failure import attempt
@@ -34,6 +34,7 @@ from obs_sse_guard.rules import Encryption, Operation
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Args, Function
+    from obs_sse_guard._policy.headers import SSEHeaders
     from obs_sse_guard._policy.request import RequestContext
 
 __all__ = ["Request", "connection_hook", "request_hook"]
@@ -58,15 +59,12 @@ class Request(Sending):
     Attributes:
         arguments: the arguments of ``_make_request_with_retry``, in order; most other names are these.
         parameters: its ``pathArgs`` once more, for quick access: they are read after every request.
-        plaintext: the plaintext connection that it left over, with the redirect that led there or ``None``; over TLS
-            ``None``.
+        plaintext: the plaintext connection that it left over, if any, with the redirect that led there, if any.
     """
 
-    unpacks_abort = True
     arguments: Args = (None, "", *[None] * 12)
     parameters: Any = None
     plaintext: tuple[Any, Any] | None = None
-
     method = _argument("methodType")
     bucket = _argument("bucketName")
     key = _argument("objectKey")
@@ -79,6 +77,11 @@ class Request(Sending):
     def call(self) -> str:
         """The method that the application called; the HTTP method where that is unknown."""
         return attempt(lambda: to_text(self.sdk_method or self.method or "request"), "request")
+
+    def sse(self) -> SSEHeaders:
+        """Return what the headers and the parameters of the request name."""
+        given = (self.headers, self.extension_headers)
+        return attempt(lambda: parse_headers(items(*given), items(self.parameters)), NO_SSE_HEADERS)
 
     def with_headers(self, headers: Any) -> Request:
         """Return the request with the headers that it leaves with."""
@@ -153,7 +156,7 @@ def request_hook(_: str, function: Function) -> Function:
             raise abort.error.with_traceback(None) from None
         finally:
             sending.reset(token)
-            request.hops, request.unpacks_abort, request.is_over = (), False, True  # its end(), without a call
+            request.hops, request.is_over = (), True  # its end(), without a call
         if request.plaintext or request.parameters:
             record_response(client, request, answer)
         return answer
@@ -239,6 +242,7 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
         target=found.target,
         source=found.source,
         key=key,
+        key_ids=found.key_ids,
         headers=(*misplaced, *found.names),
         kms_upload=is_kms_part and operation == Operation.UPLOAD_PART.value,
         tls_gap=gap,
@@ -301,7 +305,11 @@ def _is_plaintext_without_sse(connection: Any, headers: Any) -> bool:
     return _are_harmless(headers) or not names_sse(headers)
 
 
-@judging(lambda client, connection, *_: _unjudged(client, _current() or Request(), _is_surely_tls(connection)))
+@judging(
+    lambda client, connection, *_: _unjudged(
+        client, _current() or Request(), attempt(lambda: is_tls(connection), default=False)
+    )
+)
 def _describe_hop(
     client: Any, connection: Any, headers: Any, redirect: tuple[Any, Any] | None
 ) -> RequestContext | None:
@@ -327,10 +335,6 @@ def _describe_hop(
         other_host=other_host,
         downgraded=redirect is not None and not secure and bool(client.is_secure),
     )
-
-
-def _is_surely_tls(connection: Any) -> bool:
-    return attempt(lambda: is_tls(connection) is True, default=False)
 
 
 def _enforce_hop(client: Any, context: RequestContext, connection: Any) -> None:

@@ -248,7 +248,69 @@ def test_an_applications_own_aiohttp_session_is_left_to_the_hook_on_aiohttp(
     assert http.wire == b""
 
 
+class _Meanwhile:
+    """An endpoint's HTTP session, before each request of which the application sends one of its own."""
+
+    def __init__(self, session: Any, url: str, headers: dict[str, str]) -> None:
+        self._session, self._own = session, (url, headers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def send(self, request: Any) -> Any:
+        import aiohttp
+
+        url, headers = self._own
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers):
+            return await self._session.send(request)
+
+
+def _while_sending(client: Any, server: RecordingServer, headers: dict[str, str]) -> None:
+    endpoint = client._endpoint
+    endpoint.http_session = _Meanwhile(endpoint.http_session, f"{server.url}/ingest", headers)
+
+
+def test_a_request_that_is_sent_meanwhile_is_no_hop(
+    https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    upload_id = _request(https, asking("InitiateMultipartUpload", "SSE-KMS"))["UploadId"]
+
+    def upload(client: Any) -> Any:
+        _while_sending(client, http, {})
+        return client.upload_part(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id, PartNumber=1, Body=b"text")
+
+    def put(client: Any) -> Any:
+        _while_sending(client, http, {})
+        return asking("PutObject", "SSE-C")(client)
+
+    for call in (upload, put):
+        assert succeeded(_request(https, call))
+    assert [request.path for request in http.requests] == ["/ingest"] * 2
+    assert not caplog.records
+
+
+def test_a_key_that_is_sent_meanwhile_is_refused(https: TlsRecordingServer, http: RecordingServer) -> None:
+    def put(client: Any) -> Any:
+        _while_sending(client, http, raw_headers("SSE-C"))
+        return asking("PutObject", "SSE-C")(client)
+
+    error = _request(https, put)
+    assert isinstance(error, SSETransportError), repr(error)
+    assert (error.sdk, error.rule) == ("aiohttp", "key-in-clear")
+    assert_no_key(http, KEY)
+
+
 # -------------------------------------------------------------------------- trusted hosts
+
+
+def test_trust_in_the_endpoint_covers_no_other_host_below_it(
+    https: TlsRecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRUSTED, "obs.test")
+    redirect_everything(https, 307, f"http://other.obs.test:{http.port}/{BUCKET}/{OBJECT}")
+    error = _request(https, asking("GetObject", "SSE-C"), endpoint_url=f"https://obs.test:{https.port}")
+    assert refused(error, "table-1/GetObject").endpoint == f"http://other.obs.test:{http.port}"
+    assert_silent(http)
 
 
 def test_a_redirect_goes_through_the_proxy_of_the_first_request(

@@ -177,7 +177,7 @@ def test_a_request_of_another_client_meanwhile(target: str, http: RecordingServe
 
 
 def test_a_connection_that_does_not_show_what_leaves_is_judged() -> None:
-    assert wire._may_leave_with_sse(object())
+    assert wire._is_about(object(), wire._Sending(None, None))
 
 
 def test_a_connection_outside_a_clients_request_is_let_through(https: TlsRecordingServer) -> None:

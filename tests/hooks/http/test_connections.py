@@ -111,6 +111,18 @@ def test_a_connection_that_only_looks_like_tls_is_not(http_: RecordingServer) ->
     assert_no_key(http_, KEY)
 
 
+class _PortOfTls(http.client.HTTPConnection):
+    """A plaintext connection to the port that is TLS's elsewhere."""
+
+    default_port = 443
+
+
+def test_a_port_is_not_tls(http_: RecordingServer) -> None:
+    with pytest.raises(SSETransportError):
+        _put(_PortOfTls("127.0.0.1", http_.port))
+    assert_silent(http_)
+
+
 class _Custom(http.client.HTTPConnection):
     """A connection whose socket is given."""
 

@@ -7,6 +7,7 @@ import contextvars
 import http.client
 import io
 import threading
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,17 +23,25 @@ from tests.support.guard import MODE
 from tests.support.http_calls import SSE_C, client
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
-from tests.support.sse import ENCODED, KEY, S3_KEY_HEADER
+from tests.support.sse import KEY, S3_KEY_HEADER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PATH = "/bucket/object"
 
 KEY_IN_CLEAR = RequestContext(
-    HTTP_CLIENT, "", "PUT object", False, "b.obs.test", target=Encryption.SSE_C, key=KeyLocation.HEADER
+    HTTP_CLIENT,
+    "",
+    "PUT object",
+    secure=False,
+    host="b.obs.test",
+    target=Encryption.SSE_C,
+    key=KeyLocation.HEADER,
+    key_ids=frozenset({1}),
 )
-KMS_IN_CLEAR = KEY_IN_CLEAR._replace(target=Encryption.SSE_KMS, key=KeyLocation.NOWHERE)
+KMS_IN_CLEAR = KEY_IN_CLEAR._replace(target=Encryption.SSE_KMS, key=KeyLocation.NOWHERE, key_ids=frozenset())
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,7 @@ KMS_IN_CLEAR = KEY_IN_CLEAR._replace(target=Encryption.SSE_KMS, key=KeyLocation.
         (KEY_IN_CLEAR._replace(host="bs.test"), KEY_IN_CLEAR, False),
         (KEY_IN_CLEAR._replace(host=""), KEY_IN_CLEAR, True),
         (KEY_IN_CLEAR._replace(secure=True), KEY_IN_CLEAR, False),
+        (KEY_IN_CLEAR._replace(key_ids=frozenset({2})), KEY_IN_CLEAR, False),
         (KMS_IN_CLEAR, KEY_IN_CLEAR, False),
         (KEY_IN_CLEAR, KMS_IN_CLEAR, False),
         (KMS_IN_CLEAR, KMS_IN_CLEAR, True),
@@ -60,7 +70,7 @@ def test_a_task_that_outlives_a_call_inherits_no_judgement(
     monkeypatch.setenv(MODE, "warn")
     judged = KEY_IN_CLEAR._replace(host="127.0.0.1")
     current: Any = Sending()
-    current.hops, current.unpacks_abort = (judged,), True
+    current.hops = (judged,)
 
     async def run() -> list[bool]:
         go_on = asyncio.Event()
@@ -81,7 +91,6 @@ def test_a_task_that_outlives_a_call_inherits_no_judgement(
 
     assert asyncio.run(run()) == [False]
     assert not current.hops
-    assert not current.unpacks_abort
 
 
 def test_what_outlives_a_worker_inherits_no_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,9 +229,7 @@ def test_an_endpoint_with_a_send_of_its_own(mode: str, http: RecordingServer) ->
     assert len(sent) == 1
     assert_silent(http)
     # What the hook on the operation has allowed stays allowed.
-    parts = {"Parts": [{"ETag": "e", "PartNumber": 1}]}
-    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY}
-    made.complete_multipart_upload(Bucket="bucket", Key="object", UploadId="1", MultipartUpload=parts, **key)
+    _complete(made)
     assert leaks(http.wire, KEY)
     made.close()
 
@@ -293,18 +300,103 @@ def test_a_call_that_began_before_the_hooks_is_left_alone(http: RecordingServer)
     session.close()
 
 
-def test_a_request_by_hand_within_a_call_is_judged(http: RecordingServer, https: TlsRecordingServer) -> None:
-    made = _botocore(https)
+OTHER_KEY = b64encode(bytes(range(32))).decode()
+OTHER_SSE_C = {**SSE_C, S3_KEY_HEADER: OTHER_KEY}
 
-    def by_hand(**_: Any) -> None:
-        client("http.client")(http.url + PATH, {S3_KEY_HEADER: ENCODED})
 
-    made.meta.events.register("before-send.s3.PutObject", by_hand)
-    with pytest.raises(SSETransportError) as caught:
-        made.put_object(Bucket="bucket", Key="object", SSECustomerAlgorithm="AES256", SSECustomerKey=KEY)
-    assert caught.value.rule == "key-in-clear"
-    assert_silent(http)
+def _meanwhile(act: Callable[[], object], seen: list[BaseException]) -> Any:
+    """Return a body whose first reading acts, and notes an error as an application's careful handler would."""
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if not acted:
+                acted.append(True)
+                try:
+                    act()
+                except BaseException as error:  # noqa: BLE001  # not even this may be an `Abort`
+                    seen.append(error)
+            return super().read(size)
+
+    acted: list[bool] = []
+    return Body(b"content")
+
+
+def _put_by_obs(server: RecordingServer, body: Any, sse: str) -> None:
+    obs = pytest.importorskip("obs")
+    header = obs.PutObjectHeader(sseHeader=obs.SseCHeader(encryption="AES256", key=KEY) if sse == "SSE-C" else None)
+    made = _make_obs(obs.ObsClient, server)
+    made.putContent("bucket", "object", body, headers=header)
     made.close()
+
+
+def _put_by_boto3(server: RecordingServer, body: Any, sse: str) -> None:
+    options = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY} if sse == "SSE-C" else {}
+    made = _botocore(server)
+    made.put_object(Bucket="bucket", Key="object", Body=body, **options)
+    made.close()
+
+
+@pytest.mark.parametrize("name", ["botocore's session", "http.client", "requests"])
+@pytest.mark.parametrize("sse", ["SSE-C", "none"])
+@pytest.mark.parametrize("put", [_put_by_boto3, _put_by_obs])
+def test_a_request_by_hand_within_a_call_is_judged(
+    put: Any, sse: str, name: str, http: RecordingServer, https: TlsRecordingServer
+) -> None:
+    """Whatever the call names, and whatever sends the request: that of the SDK's own HTTP session too."""
+    seen: list[BaseException] = []
+    send = client(name)
+    put(https, _meanwhile(lambda: send(http.url + PATH, OTHER_SSE_C), seen), sse)
+    assert [type(error) for error in seen] == [SSETransportError]
+    assert https.requests, "the call itself is legal"
+    assert_no_key(http, bytes(range(32)))
+
+
+@pytest.mark.parametrize("name", ["botocore's session", "http.client", "requests"])
+def test_the_same_key_by_hand_within_a_call_is_judged(
+    name: str, http: RecordingServer, https: TlsRecordingServer
+) -> None:
+    made, send = _botocore(https), client(name)
+    made.meta.events.register("before-send.s3.PutObject", lambda **_: send(http.url + PATH, SSE_C))
+    with pytest.raises(SSETransportError):
+        made.put_object(Bucket="bucket", Key="object", SSECustomerAlgorithm="AES256", SSECustomerKey=KEY)
+    assert_no_key(http, KEY)
+    made.close()
+
+
+def test_the_same_key_to_another_host_within_a_call_is_judged(http: RecordingServer) -> None:
+    """A row allows the call itself over plaintext, to its own host."""
+    made, send = _botocore(http), client("botocore's session")
+    away = http.url.replace("127.0.0.1", "localhost") + PATH
+    made.meta.events.register("before-send.s3.CompleteMultipartUpload", lambda **_: send(away, SSE_C))
+    with pytest.raises(SSETransportError) as caught:
+        _complete(made)
+    assert caught.value.endpoint == away[: -len(PATH)]
+    assert_no_key(http, KEY)
+    made.close()
+
+
+def test_what_a_row_allows_allows_no_other_request(http: RecordingServer) -> None:
+    made, seen = _botocore(http), []
+    for name in ("botocore's session", "http.client"):
+        send = client(name)
+
+        def by_hand(send: Any = send, **_: Any) -> None:
+            with pytest.raises(SSETransportError) as caught:
+                send(http.url + PATH, OTHER_SSE_C)
+            seen.append(caught.value.rule)
+
+        made.meta.events.register("before-send.s3.CompleteMultipartUpload", by_hand)
+    _complete(made)
+    assert seen == ["key-in-clear"] * 2
+    assert leaks(http.wire, KEY)
+    assert_no_key(http, bytes(range(32)))
+    made.close()
+
+
+def _complete(made: Any) -> None:
+    parts = {"Parts": [{"ETag": "e", "PartNumber": 1}]}
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY}
+    made.complete_multipart_upload(Bucket="bucket", Key="object", UploadId="1", MultipartUpload=parts, **key)
 
 
 # --------------------------------------------------------------------------------- vcrpy

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import io
+import logging
 from typing import Any
 
 import pytest
+import requests
 import urllib3
 from minio.credentials import credentials, providers
 
@@ -143,6 +145,79 @@ def test_the_host_of_a_bucket_is_no_other_host(
         redirect_everything(https, 307, f"https://{name}:{other.port}{PLACE}")
         assert _get(client) == other.object
     assert not caplog.records
+
+
+def test_trust_in_the_endpoint_covers_no_other_host_below_it(
+    https: TlsRecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "obs.test")
+    redirect_everything(https, 307, f"http://other.obs.test:{http.port}{PLACE}")
+    error = refused(outcome(client_for(https, name="obs.test"), _get), "table-1/GetObject")
+    assert error.endpoint == f"http://other.obs.test:{http.port}"
+    assert_silent(http)
+
+
+def test_another_host_below_the_endpoint_is_another_host(
+    policy: str, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TlsRecordingServer() as other:
+        redirect_everything(https, 307, f"https://other.obs.test:{other.port}{PLACE}")
+        result = outcome(client_for(https, name="obs.test"), _get)
+        if policy == "strict":
+            refused(result, "cross-host-redirect")
+            assert_no_key(other, KEY)
+        else:
+            assert rules(caplog) == ["cross-host-redirect"]
+
+
+@pytest.mark.parametrize("library", ["urllib3", "requests"])
+def test_a_request_that_is_sent_meanwhile_is_no_hop(
+    library: str, http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that ships the log records of urllib3, for instance, while a part of an SSE-KMS upload leaves."""
+
+    class Handler(logging.Handler):
+        is_busy = False
+
+        def emit(self, _: logging.LogRecord) -> None:
+            if not self.is_busy:
+                self.is_busy = True
+                send(f"{http.url}/ingest")
+                self.is_busy = False
+
+    def send(url: str) -> None:
+        if library == "requests":
+            requests.get(url, timeout=10)
+        else:
+            with urllib3.PoolManager() as pool:
+                pool.request("GET", url)
+
+    http.answer("GET", headers={"x-amz-server-side-encryption": "aws:kms"})
+    client = client_for(https)
+    upload_id = client._create_multipart_upload(BUCKET, OBJECT, raw_headers("SSE-KMS"))
+    logger, handler = logging.getLogger("urllib3.connectionpool"), Handler()
+    caplog.set_level(logging.DEBUG, logger.name)
+    logger.addHandler(handler)
+    try:
+        query = {"partNumber": "1", "uploadId": upload_id}
+        client._execute("PUT", BUCKET, OBJECT, body=CONTENT, headers={}, query_params=query)
+        client._execute("PUT", BUCKET, OBJECT, body=CONTENT, headers=raw_headers("SSE-C"))
+        client._execute("GET", BUCKET, OBJECT)
+    finally:
+        logger.removeHandler(handler)
+    assert {request.path for request in http.requests} == {"/ingest"}
+    assert "obs_sse_guard" not in {record.name for record in caplog.records}
+
+
+@pytest.mark.parametrize("key", ["a b/\u00fc~%41.txt", "a//b", "d?e&f=g"])
+def test_a_hop_is_known_however_its_url_is_spelled(key: str, http: RecordingServer, https: TlsRecordingServer) -> None:
+    redirect_everything(https, 307, http.url + PLACE)
+    client = client_for(http, name="obs.test")
+    client_ = client_for(https)
+    for made in (client, client_):
+        error = outcome(made, lambda it: it.get_object(BUCKET, key, ssec=sse_c()))
+        refused(error, "table-1/GetObject")
+    assert_silent(http)
 
 
 def test_the_style_of_the_address(https: TlsRecordingServer, http: RecordingServer) -> None:
