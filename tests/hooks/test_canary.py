@@ -22,6 +22,7 @@ LATER = f"{obs.const.OBS_SDK_VERSION}.1"
 HOOKED_UNDER_ANOTHER_NAME = {
     "botocore.endpoint.logging.Logger.makeRecord",
     "obs.ilog.logging.Logger.makeRecord",
+    "httpcore._trace.logging.Logger.makeRecord",
     "aiobotocore.httpsession.aiohttp.ClientRequest.__init__",
     "minio.api.urllib3.PoolManager.urlopen",
     "minio.api.urllib3.connection.HTTPConnection.request",

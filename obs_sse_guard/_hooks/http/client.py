@@ -8,6 +8,7 @@ from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import Abort, Target, expect_parameters, is_hook
 from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
+from obs_sse_guard._hooks.log_records import record_hook
 from obs_sse_guard._util.text import to_text
 
 if TYPE_CHECKING:
@@ -82,5 +83,9 @@ def _is_private(connection: Any) -> bool | None:
     return is_private(connection.sock)
 
 
-TARGETS: tuple[Target, ...] = (Target("http.client", "HTTPConnection.endheaders", _endheaders_hook),)
-"""Every place that is hooked in the standard library."""
+TARGETS: tuple[Target, ...] = (
+    Target("http.client", "HTTPConnection.endheaders", _endheaders_hook),
+    # urllib3 logs the URL of each request. In a process without it there is nothing to redact.
+    Target("urllib3.connectionpool", "logging.Logger.makeRecord", record_hook),
+)
+"""Every place that is hooked in the standard library, and in urllib3 above it."""

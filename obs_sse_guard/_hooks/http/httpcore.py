@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._hooks.hook import Target, expect_parameters
 from obs_sse_guard._hooks.http.advice import HTTPX
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
+from obs_sse_guard._hooks.log_records import record_hook
 from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
@@ -52,5 +53,7 @@ TARGETS: tuple[Target, ...] = (
     # Before anything is sent, for other requests share the connection. Without h2, httpcore has no such classes.
     Target("httpcore", "HTTP2Connection.handle_request", _request_hook, optional=True),
     Target("httpcore", "AsyncHTTP2Connection.handle_async_request", _request_hook, optional=True),
+    # httpcore logs headers, and httpx the URL.
+    Target("httpcore._trace", "logging.Logger.makeRecord", record_hook),
 )
 """Every place that is hooked in httpcore."""
