@@ -153,6 +153,8 @@ def _must_be_refused(variant: CallVariant, row: expected_rules.Row) -> bool:
     return REFUSED in {oracle.outcome(row, "http") for row in found if row}
 
 
+# putFile opens a file before its request is judged, and closes none whose request fails.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @each_example_cleans_up
 @given(pair=st.sampled_from(_variants_of_rows()), setting=set_ups, key=keys)
 def test_any_call_variant_under_any_configuration(
