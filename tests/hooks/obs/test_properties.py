@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import obs
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from obs.ilog import LogClient, LogConf
