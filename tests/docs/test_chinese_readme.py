@@ -1,4 +1,4 @@
-"""The Chinese README shows what the English one does, in the words of the OBS documentation."""
+"""The Chinese README and reference show what the English pages do, in the words of the OBS documentation."""
 # ruff: noqa: RUF001  # Chinese punctuation
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from obs_sse_guard._policy.findings import CATALOGUE
 from obs_sse_guard.rules import RULES, Encryption, Operation
 from tests.docs.test_pages import marked
 from tests.support import documents
-from tests.support.documents import README, README_ZH
+from tests.support.documents import CHINESE, README, README_ZH
 
 ACTIONS = {"refuse": "拒绝", "log": "记录", "allow": "允许"}
 OPERATIONS = {
@@ -40,7 +40,7 @@ def test_the_chinese_tables_of_the_rules_match_the_rules() -> None:
         name = f"{OPERATIONS[rule.operation]}（{rule.operation}）"
         label = f"{ENCRYPTIONS[rule.source]} → {ENCRYPTIONS[rule.target]}" if rule.is_copy else name
         tables.setdefault(label, []).append("**HTTP 或 HTTPS**" if "http" in rule.transports else "HTTPS")
-    shown = re.findall(r"^\| (.*) \| (.*) \| (.*) \|$", marked(README_ZH, "rules"), re.MULTILINE)
+    shown = re.findall(r"^\| (.*) \| (.*) \| (.*) \|$", marked(CHINESE, "rules"), re.MULTILINE)
     heads = [
         ("接口", "表 1：SSE-C", "表 2：SSE-KMS"),
         ("源对象 → 目标对象（段）", "表 3：复制对象（CopyObject）", "表 4：拷贝段（UploadPartCopy）"),
@@ -63,7 +63,7 @@ def _tables(page: Path) -> list[tuple[int, int]]:
 
 
 def test_the_chinese_table_of_findings_matches_the_catalogue() -> None:
-    lines = documents.read(README_ZH).splitlines()
+    lines = documents.read(CHINESE).splitlines()
     for name, kind in CATALOGUE.items():
         [line] = [line for line in lines if line.startswith(f"| `{name}`")]
         assert line.endswith(f"| {ACTIONS[kind.documented.value]} | {ACTIONS[kind.strict.value]} |")

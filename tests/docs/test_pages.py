@@ -16,15 +16,15 @@ import pytest
 
 import obs_sse_guard
 from obs_sse_guard._cli import main as command_line
+from obs_sse_guard._cli import rules as rules_command
 from obs_sse_guard._policy import findings, settings
 from obs_sse_guard._policy.findings import CATALOGUE, Action, FindingType, evaluate
 from obs_sse_guard._policy.request import SDK, KeyLocation, RequestContext
 from obs_sse_guard.rules import RULES, SSE_OBS_RULES, Encryption, Rule
 from tests.support import documents
-from tests.support.documents import PAGES, README, README_ZH, ROOT, Block, Command, ExampleServers
+from tests.support.documents import CHINESE, DOCS, PAGES, README, README_ZH, ROOT, Block, Command, ExampleServers
 from tests.support.servers import authority
 
-DOCS = ROOT / "docs"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 SETTINGS = [value for name, value in vars(settings).items() if name.isupper() and str(value).startswith("OBS_SSE_")]
 TRUSTED_HOST = findings.TRUSTED_HOST.id
@@ -179,8 +179,8 @@ def test_every_command_line_is_valid(page: Path, line: str) -> None:
 
 @pytest.mark.parametrize("command", [command.name for command in command_line.COMMANDS])
 def test_every_command_is_documented(command: str) -> None:
-    for pages in (PAGES, (README,), (README_ZH,)):
-        assert any(f"obs-sse-guard {command}" in documents.read(page) for page in pages), pages
+    for page in (DOCS / "commands.md", CHINESE):
+        assert f"| `obs-sse-guard {command}" in documents.read(page), page.name
 
 
 @every_page
@@ -240,6 +240,11 @@ def marked(page: Path, name: str) -> str:
     return match[1].strip()
 
 
+def test_the_tables_of_the_rules_match_the_rules() -> None:
+    printed = rules_command._FORMATS["markdown"]()
+    assert marked(DOCS / "rules.md", "rules") == printed
+
+
 def test_the_tables_of_the_rows_match_the_rules() -> None:
     page = DOCS / "findings.md"
     assert marked(page, "rows") == rows_table()
@@ -286,7 +291,7 @@ def test_every_setting_is_documented(variable: str) -> None:
     text = documents.prose(DOCS / "settings.md")
     assert f"\n## {variable}\n" in text
     assert f"| [`{variable}`](#{variable.lower()}) |" in text
-    assert f"| `{variable}` |" in documents.read(README_ZH)
+    assert f"| `{variable}` |" in documents.read(CHINESE)
 
 
 @every_page
@@ -341,9 +346,10 @@ def test_every_link_has_a_target(page: Path) -> None:
         assert not anchor or anchor in _anchors(target), link
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    for page in PAGES:
-        assert f"](docs/{page.name})" in documents.read(README_ZH), page.name
+def test_every_page_is_in_the_navigation_once() -> None:
+    navigation = documents.read(ROOT / "mkdocs.yml").partition("\nnav:\n")[2].partition("\n\n")[0]
+    listed = [name for name in re.findall(r"([\w-]+\.md)$", navigation, re.MULTILINE) if (DOCS / name).exists()]
+    assert sorted(listed) == [page.name for page in PAGES], "add the page to nav in mkdocs.yml"
 
 
 if __name__ == "__main__":

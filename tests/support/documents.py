@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
+DOCS = ROOT / "docs"
+PAGES = tuple(sorted(DOCS.glob("*.md")))
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
+CHINESE = DOCS / "zh-CN-reference.md"
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _EXPECTED = re.compile(r"# (refused|logged): (\S+)")

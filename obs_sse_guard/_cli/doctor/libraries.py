@@ -112,11 +112,11 @@ LIBRARIES: tuple[Library, ...] = (
         remedy="keep USE_SSL true, or register a filesystem of s3fs: connection.register_filesystem(...)",
     ),
 )
-"""The libraries, in the order of the README."""
+"""The libraries, in the order of docs/libraries.md."""
 
 
 def markdown() -> str:
-    """Return the table of the README: libraries with the same guard share a row."""
+    """Return the table of docs/libraries.md: libraries with the same guard share a row."""
     shared: dict[tuple[str, str], list[str]] = {}
     for library in LIBRARIES:
         what = "; ".join(filter(None, (library.note, library.remedy)))

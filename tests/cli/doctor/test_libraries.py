@@ -13,7 +13,7 @@ from obs_sse_guard._hooks.installer import SDK_TARGETS
 from tests.cli.doctor.test_doctor import examined, shown
 from tests.docs.test_pages import marked
 from tests.support.commands import command
-from tests.support.documents import README, README_ZH
+from tests.support.documents import CHINESE, DOCS
 
 ROWS = (
     Library("guarded", Guard.HOOKS, ("obs",), "a note"),
@@ -102,10 +102,10 @@ def test_every_library_that_is_not_guarded_says_why_and_what_to_do() -> None:
         assert bool(library.remedy) is (library.guard in (Guard.NOT_NEEDED, Guard.NONE))
 
 
-def test_the_table_of_the_readme() -> None:
+def test_the_tables_of_the_documentation() -> None:
     table = libraries.markdown()
-    assert marked(README, "libraries") == table
-    chinese = marked(README_ZH, "libraries").splitlines()
+    assert marked(DOCS / "libraries.md", "libraries") == table
+    chinese = marked(CHINESE, "libraries").splitlines()
     columns = [[row.split(" | ")[0] for row in rows[2:]] for rows in (table.splitlines(), chinese)]
     assert columns[0] == columns[1]
     assert all(f"{library.distribution}" in table for library in LIBRARIES)

@@ -291,7 +291,7 @@ def test_bad_input_stays_the_clients_own_error(name: str, options: Any, call: An
 def test_a_redirect_to_plaintext_is_followed_unless_polars_is_told(
     options: dict[str, str], followed: bool, http: RecordingServer, https: TlsRecordingServer, monkeypatch: Any
 ) -> None:
-    """As the README and the doctor state: the guard cannot see it."""
+    """As docs/libraries.md and the doctor state: the guard cannot see it."""
     pytest.importorskip("polars")
     monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
     redirect_everything(https, 307, f"{http.url}/bucket/object")

@@ -191,7 +191,7 @@ def test_bad_input_stays_the_clients_own_error(options: dict[str, Any], http: Re
 def test_a_redirect_to_plaintext_is_followed_if_allowed(
     allow: bool, http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the README and the doctor state: the guard cannot see it."""
+    """As docs/libraries.md and the doctor state: the guard cannot see it."""
     monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
     redirect_everything(https, 307, f"{http.url}/bucket/object")
     options = {**PLAIN, **CUSTOMER, "endpoint": https.url, "client_options": {"allow_http": allow}}

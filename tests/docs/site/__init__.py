@@ -1,0 +1,1 @@
+"""Tests of the built site. `tox -e docs` builds it and runs them."""
