@@ -43,6 +43,12 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     return _LINK.sub(lambda link: _linked(folder, link[1], link[2], link[3] or ""), markdown)
 
 
+def on_post_page(output: str, page: Page, **_: object) -> str:
+    """State the language of the Chinese pages, by which a browser chooses its fonts and a screen reader its voice."""
+    is_chinese = page.file.src_uri.startswith("zh-CN")
+    return output.replace('<html lang="en"', '<html lang="zh-CN"', 1) if is_chinese else output
+
+
 def _linked(folder: str, text: str, path: str, anchor: str) -> str:
     """Return a link of a file in a folder of the repository, or its text alone if the site has no such target."""
     target = posixpath.normpath(posixpath.join(folder, path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from html.parser import HTMLParser
@@ -91,6 +92,18 @@ def test_the_search_works_without_a_server_and_knows_every_finding() -> None:
     assert all(f'"findings.html#{name}"' in index for name in findings.CATALOGUE)
     for path in _pages():
         assert any(address.endswith("assets/iframe-worker.js") for address in _page(path).loaded), path.name
+
+
+def test_the_search_splits_chinese_into_words() -> None:
+    index = json.loads((SITE / "search" / "search_index.json").read_text(encoding="utf-8"))
+    [limitations] = [doc for doc in index["docs"] if unquote(doc["location"]) == "zh-CN-reference.html#局限性"]
+    assert "脱敏" in re.split(index["config"]["separator"], limitations["text"].replace("<", " "))
+
+
+@pytest.mark.parametrize("path", _pages(), ids=lambda path: path.stem)
+def test_a_page_states_its_language(path: Path) -> None:
+    language = "zh-CN" if path.stem.startswith("zh-CN") else "en"
+    assert f'<html lang="{language}"' in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("module", [obs_sse_guard, rules], ids=lambda module: module.__name__)
