@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from obs_sse_guard import __version__
 from tests.support import documents
 from tests.support.documents import ROOT
 
@@ -19,11 +20,12 @@ manager = pytest.importorskip("hatchling.plugin.manager")
 
 def _metadata(folder: Path, address: str) -> tuple[str, dict[str, str]]:
     """Return the README and the project URLs of a package that is built with this address."""
-    for name in ("README.md", "LICENSE", "hatch_build.py"):
-        shutil.copy(ROOT / name, folder)
+    (folder / "obs_sse_guard").mkdir()
+    for name in ("README.md", "LICENSE", "hatch_build.py", "obs_sse_guard/_version.py"):
+        shutil.copy(ROOT / name, folder / name)
     project = documents.read(ROOT / "pyproject.toml")
-    assert project.count('\nrepository = ""\n') == 1
-    project = project.replace('\nrepository = ""\n', f'\nrepository = "{address}"\n')
+    project, replaced = re.subn(r'^repository = ".*"$', f'repository = "{address}"', project, flags=re.MULTILINE)
+    assert replaced == 1
     (folder / "pyproject.toml").write_text(project, encoding="utf-8")
     metadata = core.ProjectMetadata(str(folder), manager.PluginManager()).core
     assert metadata.readme_content_type == "text/markdown"
@@ -40,9 +42,9 @@ def test_with_an_address_every_link_leads_to_the_repository(tmp_path: Path, addr
     links = [link for link in re.findall(r"\]\((.*?)\)", readme) if not link.startswith("#")]
     assert links
     assert all(link.startswith("https://") for link in links)
-    version = re.search(r'^version = "(.*)"', documents.read(ROOT / "pyproject.toml"), re.MULTILINE)
-    assert version
-    for kind, path in re.findall(rf"\({ADDRESS}/(\w+)/v{re.escape(version[1])}/([^)#]*)", readme):
+    targets = re.findall(rf"\({ADDRESS}/(\w+)/v{re.escape(__version__)}/([^)#]*)", readme)
+    assert len(targets) == len([link for link in links if link.startswith(ADDRESS)])
+    for kind, path in targets:
         assert (ROOT / path).exists(), path
         assert kind == ("raw" if path.endswith(".svg") else "blob")
     assert all(f"{link}/".startswith(f"{ADDRESS}/") for link in urls.values())
