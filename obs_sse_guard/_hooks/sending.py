@@ -26,7 +26,7 @@ class Sending:
 
     def end(self) -> None:
         """Have it count for nothing any more."""
-        self.hops, self.is_over = (), True
+        self.is_over = True
 
     def sends(self, context: RequestContext) -> bool:
         """Return whether a request further in is this one, as far as its encryption shows.

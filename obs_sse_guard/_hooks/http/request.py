@@ -77,7 +77,7 @@ def enforce_hop(
         is_judged_later: whether a hook on the connection judges what its SDK sends over it.
     """
     current, context = sending.get() or Sending(), _describe(client, read)
-    if context is None or is_judged(context, current.hops):
+    if context is None or is_judged(context, () if current.is_over else current.hops):
         return
     is_of_sdk = current.sends(context)
     if is_of_sdk and is_judged_later and current.is_judged_at_connection(context.host):

@@ -58,16 +58,16 @@ class Request(Sending):
 
     Attributes:
         arguments: the arguments of ``_make_request_with_retry``, in order; most other names are these.
-        parameters: its ``pathArgs`` once more, for quick access: they are read after every request.
         plaintext: the plaintext connection that it left over, if any, with the redirect that led there, if any.
     """
 
     arguments: Args = (None, "", *[None] * 12)
-    parameters: Any = None
     plaintext: tuple[Any, Any] | None = None
+
     method = _argument("methodType")
     bucket = _argument("bucketName")
     key = _argument("objectKey")
+    parameters = _argument("pathArgs")
     headers = _argument("headers")
     body = _argument("entity")
     sdk_method = _argument("methodName")
@@ -88,7 +88,6 @@ class Request(Sending):
         arguments = dict(zip(_REQUEST_PARAMETERS.split(), self.arguments))
         request = Request()
         request.arguments = tuple({**arguments, "headers": headers, "extensionHeaders": None}.values())
-        request.parameters = self.parameters
         return request
 
 
@@ -127,7 +126,6 @@ def request_hook(_: str, function: Function) -> Function:
             client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName, readable,
             parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
         )  # fmt: skip
-        request.parameters = pathArgs
         send = functools.partial(function, **more) if more else function  # parameters of a later release
         context = None
         secure = False
@@ -156,8 +154,8 @@ def request_hook(_: str, function: Function) -> Function:
             raise abort.error.with_traceback(None) from None
         finally:
             sending.reset(token)
-            request.hops, request.is_over = (), True  # its end(), without a call
-        if request.plaintext or request.parameters:
+            request.is_over = True  # its end(), without a call
+        if request.plaintext or pathArgs:
             record_response(client, request, answer)
         return answer
 

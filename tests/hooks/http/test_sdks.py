@@ -90,7 +90,7 @@ def test_a_task_that_outlives_a_call_inherits_no_judgement(
         return [await task]
 
     assert asyncio.run(run()) == [False]
-    assert not current.hops
+    assert current.is_over
 
 
 def test_what_outlives_a_worker_inherits_no_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
