@@ -197,7 +197,7 @@ def test_results_of_mutmut_become_rows(tmp_path: Path, monkeypatch: pytest.Monke
     codes = {"a.x_f__mutmut_1": 1, "a.x_f__mutmut_2": 0, "a.x_f__mutmut_3": 36, "a.x_f__mutmut_4": 33}
     (tmp_path / "a.py.meta").write_text(json.dumps({"exit_code_by_key": codes}))
     (tmp_path / "_b").mkdir()
-    (tmp_path / "_b/c.py.meta").write_text(json.dumps({"exit_code_by_key": {"_b.c.xǁTǁm__mutmut_1": 1}}))
+    (tmp_path / "_b/c.py.meta").write_text(json.dumps({"exit_code_by_key": {"_b.c.xǁTǁm__mutmut_1": 1}}), "utf-8")
     found = mutation.outcomes()
     alive = [
         mutation.Mutant("obs_sse_guard.a.x_f__mutmut_2", "x = 1", "x = 2"),
@@ -392,8 +392,11 @@ def test_the_committed_pages_have_the_words_of_their_templates(module: ModuleTyp
 
 
 def test_the_committed_matrix_has_every_environment_of_its_label() -> None:
-    environments = int(re.findall(r"In each of the (\d+) environments", Path("docs/matrix.md").read_text("utf-8"))[0])
-    assert environments == len(_expanded(Path("tox.ini").read_text("utf-8")))
+    text = Path("docs/matrix.md").read_text("utf-8")
+    environments = int(re.findall(r"In each of the (\d+) environments", text)[0])
+    pythons = {f"py3{minor}-" for minor in re.findall(r"^\| 3\.(\d+)\.", text, re.MULTILINE)}  # those that were there
+    names = _expanded(Path("tox.ini").read_text("utf-8"))
+    assert environments == sum(name.startswith(tuple(pythons)) for name in names)
 
 
 def _expanded(tox_ini: str) -> list[str]:

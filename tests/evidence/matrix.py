@@ -4,7 +4,7 @@
     python -m tests.evidence.matrix                            run the matrix and write the page
     python -m tests.evidence.matrix --read .tox/matrix.json    write the page from the results of the last run
 
-This needs tox in the same environment, and the Pythons of the matrix on the PATH.
+This needs tox in the same environment, and the Pythons of the matrix on the PATH. The page lists those that were there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RUN = (
     "-m",
     "matrix",
     "--skip-missing-interpreters",
-    "false",
+    "true",
 )
 
 _SHOWN = ("esdk-obs-python", "boto3", "botocore", "aiobotocore", "s3fs", "wrapt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -103,6 +104,8 @@ def _both(play: Callable[[], tuple[str, int]]) -> tuple[tuple[str, int], tuple[s
 def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
     from tests.support.servers import TlsRecordingServer
 
+    if (sdk, fault) == ("botocore", "circles") and sys.version_info >= (3, 14):
+        pytest.skip("the stack overflows elsewhere, where botocore handles the error in another way")
     case = next(case for case in SDKS[sdk][0] if case.secure)
 
     def play() -> tuple[str, int]:
