@@ -28,8 +28,9 @@ fcntl: Any = None
 with contextlib.suppress(ImportError):  # Windows has none
     fcntl = importlib.import_module("fcntl")
 
-# Non-blocking, except on Windows: a pipe that nobody reads must not hold up a call.
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+# Non-blocking, except on Windows: a pipe that nobody reads must not hold up a call. Binary, on Windows alone: it would
+# write "\r\n" for "\n".
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 LONGEST_LINE = 1 << 20
 """Bytes; longer than any line, for names are cut and their number is limited."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import re
+import runpy
 import signal
 import stat
 import sys
@@ -16,6 +16,7 @@ import warnings
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import obs
@@ -32,6 +33,12 @@ from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_ss
 from tests.support.records import audited, rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
 from tests.support.sse import KEY
+
+fcntl: Any = audit_module.fcntl
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+needs_flock = pytest.mark.skipif(fcntl is None, reason="Windows has no such locks")
+posix = pytest.mark.skipif(os.name == "nt", reason="permissions and named pipes as POSIX has them")
 
 
 def test_a_refusal_is_written_before_it_is_raised(http: RecordingServer, audit: Path) -> None:
@@ -178,6 +185,7 @@ def test_the_arguments_that_the_sdk_drops_are_written(audit: Path) -> None:
     assert line["dropped"] == [f"{number} {'n' * 5000}"[:1000] for number in range(50)]
 
 
+@posix
 def test_the_permissions_of_the_file_are_those_that_the_umask_leaves(tmp_path: Path) -> None:
     umask = os.umask(0o022)
     try:
@@ -206,9 +214,6 @@ def test_a_path_that_cannot_be_written_warns_once_and_breaks_nothing(
             put_sse_c(client)
 
 
-needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-
-
 @needs_full
 def test_a_full_disk_warns_once_and_breaks_nothing(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(AUDIT, "/dev/full")
@@ -219,6 +224,7 @@ def test_a_full_disk_warns_once_and_breaks_nothing(http: RecordingServer, monkey
             put_sse_c(client)
 
 
+@posix
 def test_a_pipe_without_a_reader_blocks_no_call(
     http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +246,7 @@ def test_a_pipe_without_a_reader_blocks_no_call(
     rescue.join()
 
 
+@needs_flock
 def test_a_partial_write_loses_no_other_line(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +266,7 @@ def test_a_partial_write_loses_no_other_line(
     assert [json.loads(line)["verdict"] for line in whole] == ["refused"] * 2
 
 
+@needs_flock
 @pytest.mark.parametrize(
     ("before", "after"),
     [(b"", b"line\n"), (b"\n", b"\nline\n"), (b"x", b"x\nline\n"), (b"one\ntwo", b"one\ntwo\nline\n")],
@@ -269,6 +277,7 @@ def test_a_torn_line_is_ended(before: bytes, after: bytes, tmp_path: Path) -> No
     assert (tmp_path / "audit").read_bytes() == after
 
 
+@needs_flock
 def test_a_lock_held_by_another_process_blocks_nobody(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +292,7 @@ def test_a_lock_held_by_another_process_blocks_nobody(
     assert len(audited(audit)) == 2
 
 
+@needs_flock
 def test_a_line_being_written_is_not_mistaken_for_a_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_module, "_LOCK_ATTEMPTS", 10_000)
     path = tmp_path / "audit"
@@ -313,6 +323,7 @@ def test_lines_are_written_where_locks_are_unsupported(
     assert (tmp_path / "audit").read_bytes() == b"a line that another process writesline\nline\n"
 
 
+@needs_flock
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_lock_is_released_although_a_child_has_the_file_open(tmp_path: Path) -> None:
     write, forked = os.write, []
@@ -332,6 +343,12 @@ def test_the_lock_is_released_although_a_child_has_the_file_open(tmp_path: Path)
     for child in forked:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_on_windows_a_line_ends_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = 1 << 30
+    monkeypatch.setattr(os, "O_BINARY", binary, raising=False)
+    assert runpy.run_path(audit_module.__file__)["_FLAGS"] & binary
 
 
 def test_a_file_without_read_permission_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

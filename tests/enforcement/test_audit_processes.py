@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -74,7 +73,7 @@ def test_a_killed_process_tears_only_its_own_line(worker: Path, audit: Path) -> 
     deadline = time.monotonic() + 60
     while not (audit.exists() and audit.stat().st_size > 50_000) and time.monotonic() < deadline:
         time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.communicate(timeout=60)
     survivor = _start(worker, "http://127.0.0.1:9", 1, 5)
     survivor.communicate(timeout=60)

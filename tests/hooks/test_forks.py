@@ -142,6 +142,7 @@ def test_a_child_forked_beside_busy_threads_is_guarded(work: Callable[[], None])
     assert done.stdout == "done\n", done.stderr[-2_000:]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_guarded() -> None:
     code = f"""
     import os, obs_sse_guard
