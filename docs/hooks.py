@@ -21,6 +21,7 @@ PAGES = {
     "README.zh-CN.md": "zh-CN.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
 }
 """Files in the root of the repository that are pages of the site."""
 
