@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.decision import Outcome
+from obs_sse_guard._policy.findings import Action
 from obs_sse_guard._policy.request import UNKNOWN_PROXY
 from obs_sse_guard._policy.settings import MODE, POLICY, TRUSTED_HOSTS, Policy, ip_address
 from obs_sse_guard._util.failure import attempt
@@ -16,14 +17,26 @@ if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["REPORT_FAILURE", "VERBS", "error_text", "headline", "log_text", "to_ascii"]
+__all__ = ["REDIRECT_TO_HTTPS", "REMARK", "REPORT_FAILURE", "VERBS", "error_text", "headline", "log_text", "to_ascii"]
 
 VERBS = {Outcome.REFUSED: "refused", Outcome.WOULD_REFUSE: "would refuse", Outcome.NOTICED: "noticed"}
 """What became of a request, for the outcomes that are reported."""
 
 
+REMARK = "   "
+"""What separates, in a fix, what to write from a remark about it."""
+
 REPORT_FAILURE = "report this to the maintainers of obs-sse-guard, with the version of the SDK"
 """How to fix a failure of the guard itself."""
+
+REDIRECT_TO_HTTPS = (
+    "make the service redirect to {url}   it answers with http://, as does a load balancer or proxy that does not know "
+    "it is reached over https"
+)
+"""How to fix a redirect to plaintext, whatever the SDK: its endpoint is https already."""
+
+# What a redirect to plaintext may be found as, besides a row.
+_PLAINTEXT = ("inferred-kms", "key-in-clear", "kms-in-clear", "read-in-clear")
 
 
 def headline(decision: Decision) -> str:
@@ -41,7 +54,7 @@ def error_text(decision: Decision) -> str:
         "call": _call(decision.fields()),
         "why": _why(decision),
         "fix": _fix(decision),
-        "off": _off(decision.context),
+        "off": _off(decision),
         "more": f"obs-sse-guard explain {decision.finding.id}",
     }
     return "\n".join([headline(decision), *(f"  {f'{name}:':5} {to_ascii(text)}" for name, text in lines.items())])
@@ -52,7 +65,9 @@ def log_text(decision: Decision) -> str:
     label = "failure" if decision.context.failure else "names"
     names = f"; {label}: {_names(decision.context)}" if decision.finding.type.names_matter else ""
     call = _call(decision.fields())
-    return to_ascii(f"obs_sse_guard {headline(decision)}{names}; call: {call}; fix: {_fix(decision)}")
+    fix, _, remark = _fix(decision).partition(REMARK)
+    remark = f" ({remark})" if remark else ""
+    return to_ascii(f"obs_sse_guard {headline(decision)}{names}; call: {call}; fix: {fix}{remark}")
 
 
 def to_ascii(text: str) -> str:
@@ -73,8 +88,20 @@ def _call(fields: Mapping[str, Any]) -> str:
 def _why(decision: Decision) -> str:
     finding, context = decision.finding, decision.context
     names = f": {_names(context)}" if finding.type.names_matter else ""
-    strict = f"; refused under {POLICY}=strict" if decision.settings.policy is Policy.STRICT else ""
-    return f"{finding.why}{names}{_unknown_proxy(decision)}{strict}"
+    redirect = "; a redirect from https leads there" if _topic(decision) != finding.id else ""
+    strict = f"; {POLICY}=strict refuses it" if _only_strict_refuses(decision) else ""
+    return f"{finding.why}{names}{redirect}{_unknown_proxy(decision)}{strict}"
+
+
+def _only_strict_refuses(decision: Decision) -> bool:
+    return decision.settings.policy is Policy.STRICT and decision.finding.type.documented is not Action.REFUSE
+
+
+def _topic(decision: Decision) -> str:
+    """Return the id to look up the fix of: after a redirect to plaintext, the client's endpoint is not what to fix."""
+    finding = decision.finding
+    redirected = decision.context.downgraded and (finding.row or finding.id in _PLAINTEXT)
+    return "downgraded-redirect" if redirected else finding.id
 
 
 def _unknown_proxy(decision: Decision) -> str:
@@ -90,14 +117,17 @@ def _names(context: RequestContext) -> str:
 
 def _fix(decision: Decision) -> str:
     # The advice looks at the SDK's version and configuration, which may fail.
-    return attempt(lambda: decision.context.sdk.advise(decision.context, decision.finding.id), "use https")
+    return attempt(lambda: decision.context.sdk.advise(decision.context, _topic(decision)), "use https")
 
 
-def _off(context: RequestContext) -> str:
-    hops, trust = context.hops, ""
+def _off(decision: Decision) -> str:
+    context, switches = decision.context, [f"{MODE}=warn logs instead of refusing"]
+    if _only_strict_refuses(decision):
+        switches.append(f"{POLICY}=documented {decision.finding.type.documented.value}s it")
+    hops = context.hops
     if not context.secure and UNKNOWN_PROXY not in hops and all(map(_is_plausibly_trusted, hops)):
-        trust = f"; {TRUSTED_HOSTS}={','.join(hops)} trusts plaintext to this host"
-    return f"{MODE}=warn logs instead of refusing{trust}"
+        switches.append(f"{TRUSTED_HOSTS}={','.join(hops)} trusts plaintext to this host")
+    return "; ".join(switches)
 
 
 def _is_plausibly_trusted(host: str) -> bool:

@@ -52,12 +52,8 @@ class FindingType(NamedTuple):
 
 ROW_PROTECTS_KEY = FindingType(Action.REFUSE, Action.REFUSE, "the customer key would cross the network in plaintext")
 ROW_DEMANDS_HTTPS = FindingType(Action.REFUSE, Action.REFUSE, "")
-ROW_ALLOWS_KEY = FindingType(Action.LOG, Action.REFUSE, "the customer key crosses the network in plaintext")
-ROW_ALLOWS = FindingType(
-    Action.ALLOW,
-    Action.REFUSE,
-    "the strict policy requires HTTPS wherever encryption is named",
-)
+ROW_ALLOWS_KEY = ROW_PROTECTS_KEY._replace(documented=Action.LOG)
+ROW_ALLOWS = FindingType(Action.ALLOW, Action.REFUSE, "")
 SSE_OBS_ROW = FindingType(Action.ALLOW, Action.REFUSE, "")
 ROW_TYPES = (ROW_PROTECTS_KEY, ROW_DEMANDS_HTTPS, ROW_ALLOWS_KEY, ROW_ALLOWS, SSE_OBS_ROW)
 """What a row can find."""
@@ -81,8 +77,8 @@ CATALOGUE: dict[str, FindingType] = {
     "key-misplaced": FindingType(
         Action.REFUSE,
         Action.REFUSE,
-        "the SDK would send the customer key as text where it does not belong, such as in user metadata, which is "
-        "readable by everyone who may read the object, and would not encrypt with it",
+        "the SDK would not encrypt with the customer key, but send it as text where it does not belong, such as in "
+        "user metadata, which everyone who may read the object can read",
         names_matter=True,
     ),
     "kms-in-clear": FindingType(
@@ -118,8 +114,7 @@ CATALOGUE: dict[str, FindingType] = {
     "cannot-judge": FindingType(
         Action.LOG,
         Action.REFUSE,
-        "the guard failed to judge the request, or cannot determine its transport; the strict policy refuses it unless "
-        "it surely uses TLS",
+        "the guard failed to judge the request, or cannot determine its transport",
         names_matter=True,
     ),
     "read-in-clear": FindingType(

@@ -8,8 +8,8 @@ import pytest
 
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._enforcement.enforce import enforce
-from obs_sse_guard._enforcement.message import to_ascii
-from obs_sse_guard._policy.request import SDK, UNKNOWN_PROXY
+from obs_sse_guard._enforcement.message import REMARK, to_ascii
+from obs_sse_guard._policy.request import SDK, UNKNOWN_PROXY, KeyLocation
 from obs_sse_guard.rules import Encryption
 from tests.support.contexts import put_with_key, request
 from tests.support.guard import MODE, POLICY, TRUSTED
@@ -30,7 +30,7 @@ def test_the_names_concerned_are_listed(monkeypatch: pytest.MonkeyPatch, caplog:
         enforce(context)
     assert str(refused.value).splitlines()[2] == (
         "  why:  the SDK silently ignores this SSE argument, so an object that is written would be stored unencrypted: "
-        "sseHeader, metadata; refused under OBS_SSE_GUARD_POLICY=strict"
+        "sseHeader, metadata; OBS_SSE_GUARD_POLICY=strict refuses it"
     )
 
 
@@ -75,6 +75,55 @@ def test_the_fix_is_about_the_finding() -> None:
     assert "  fix:  mend table-1/PutObject of obs.test\n" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("context", "strict_only", "switch"),
+    [
+        (put_with_key(), False, ""),
+        (
+            request(operation="HeadObject", target=Encryption.SSE_KMS),
+            True,
+            "; OBS_SSE_GUARD_POLICY=documented allows it",
+        ),
+        (put_with_key(secure=True, other_host=True), True, "; OBS_SSE_GUARD_POLICY=documented logs it"),
+    ],
+)
+def test_what_only_the_strict_policy_refuses_names_the_other(
+    context: RequestContext, strict_only: bool, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    with pytest.raises(SSETransportError) as refused:
+        enforce(context)
+    lines = str(refused.value).splitlines()
+    assert lines[2].endswith("; OBS_SSE_GUARD_POLICY=strict refuses it") is strict_only
+    assert lines[4] == f"  off:  OBS_SSE_GUARD=warn logs instead of refusing{switch}"
+
+
+@pytest.mark.parametrize(
+    ("context", "mended"),
+    [
+        (put_with_key(), "table-1/PutObject"),
+        (put_with_key(downgraded=True), "downgraded-redirect"),
+        (put_with_key(operation="DeleteObject", downgraded=True), "downgraded-redirect"),
+        (request(target=Encryption.SSE_C, key=KeyLocation.METADATA, downgraded=True), "downgraded-redirect"),
+        (request(secure=True, key=KeyLocation.METADATA), "key-misplaced"),
+    ],
+)
+def test_the_fix_of_a_redirect_is_not_about_the_client(context: RequestContext, mended: str) -> None:
+    with pytest.raises(SSETransportError) as refused:
+        enforce(context._replace(sdk=SDK("an SDK", lambda _, finding: f"mend {finding}")))
+    text = str(refused.value)
+    assert f"  fix:  mend {mended}\n" in text
+    assert ("; a redirect from https leads there\n" in text) is context.downgraded
+
+
+def test_the_remark_of_a_fix_stands_in_parentheses_in_a_log_record(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    enforce(put_with_key(sdk=SDK("an SDK", lambda *_: f"Client(tls=True){REMARK}the default")))
+    assert caplog.messages[0].endswith("; fix: Client(tls=True) (the default)")
+
+
 def test_other_characters_than_printable_ascii_are_escaped() -> None:
     assert to_ascii("C:\\a 'b' \"~\" caf\u00e9\n\u5317\0\x7f") == "C:\\a 'b' \"~\" caf\\xe9\\n\\u5317\\x00\\x7f"
 
@@ -100,8 +149,7 @@ def test_a_proxy_that_could_not_be_determined_is_named(monkeypatch: pytest.Monke
     monkeypatch.setenv(POLICY, "strict")
     monkeypatch.setenv(TRUSTED, "obs.test")
     assert _why(put_with_key(proxy=UNKNOWN_PROXY)).endswith(
-        "; the host is trusted, but not the proxy, which could not be determined; "
-        "refused under OBS_SSE_GUARD_POLICY=strict"
+        "; the host is trusted, but not the proxy, which could not be determined"
     )
     for context in (
         put_with_key(host="other.test", proxy=UNKNOWN_PROXY),

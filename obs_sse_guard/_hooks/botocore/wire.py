@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.botocore.advice import BOTOCORE
+from obs_sse_guard._hooks.botocore.advice import BOTOCORE, REWRITTEN
 from obs_sse_guard._hooks.botocore.client import (
     can_have_findings,
     is_https,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Hop", "connection_hook", "hop_of", "may_carry_sse", "request_context", "send_hook"]
 
 _HTTPS_PORT = 443  # not from http.client: its own hook could not be placed while the hooks here are half imported
-_REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
 
 
 class Hop(NamedTuple):
@@ -225,7 +224,7 @@ def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
         other_host=other_host,
         downgraded=not secure and is_https(hop.first_url),
         tls_gap=gap,
-        origin=_REWRITTEN if not secure and is_https(endpoint.host) else "",
+        origin=REWRITTEN if not secure and is_https(endpoint.host) else "",
     )
 
 

@@ -17,8 +17,9 @@ __all__ = ["AIOHTTP", "HTTPX", "HTTP_CLIENT", "UNKNOWN_TRANSPORT"]
 UNKNOWN_TRANSPORT = "the connection has a socket of its own kind, so that its transport is unknown"
 
 _FIXES = {
-    "key-misplaced": "keep the names of encryption headers out of the names of metadata headers",
-    "key-in-url": "send the key as a header, over https",
+    "key-misplaced": "x-obs-server-side-encryption-customer-key   as a header of its own, not below x-obs-meta- or "
+    "x-amz-meta-",
+    "key-in-url": "send the key as a header, not in the query, over https",
     "cannot-judge": REPORT_FAILURE,
 }
 _USE_HTTPS = {

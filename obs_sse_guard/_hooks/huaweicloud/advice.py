@@ -5,29 +5,31 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._enforcement.message import REPORT_FAILURE
+from obs_sse_guard._enforcement.message import REDIRECT_TO_HTTPS, REMARK, REPORT_FAILURE
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.request import SDK
 
 if TYPE_CHECKING:
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["HUAWEICLOUD", "advise"]
+__all__ = ["HUAWEICLOUD", "REWRITTEN", "advise"]
 
-_REDIRECT = 'with_endpoint("{url}")   the endpoint that the service redirects to; HttpConfig(allow_redirects=False) is '
+_USE_HTTPS = 'ObsClient.new_builder().with_endpoint("{url}")'
 _FIXES = {
     "key-misplaced": "PutObjectRequest(x_obs_server_side_encryption_customer_key=...)   keep the names of encryption "
     "headers out of x-obs-meta- headers",
     "key-in-url": 'invoker.add_header("x-obs-...", ...)   sends the key as a header; keep it out of query_params=',
-    "downgraded-redirect": f"{_REDIRECT}the default",
-    "cross-host-redirect": f"{_REDIRECT}the default",
+    "downgraded-redirect": f"{REDIRECT_TO_HTTPS}; HttpConfig(allow_redirects=False) follows none",
+    "cross-host-redirect": f"{_USE_HTTPS}   if that host may have the key: the service redirects there; "
+    "HttpConfig(allow_redirects=False) follows none",
     "unverified-tls": 'HttpConfig(ssl_ca_cert="/path/to/ca.pem")   without ignore_ssl_verification=True',
-    "unverified-host": "mount no adapter with assert_hostname=False on the session of the client",
+    "unverified-host": "session.mount(...)   no adapter with assert_hostname=False on the session of the client",
     "cannot-judge": REPORT_FAILURE,
-    "sse-dropped": "set only attributes that the request has in its attribute_map; a header that it does not have is "
-    "sent with client.put_object_invoker(request).add_header(...)",
+    "sse-dropped": "client.put_object_invoker(request).add_header(...)   sends a header that the request model lacks: "
+    "of its attributes, only those in attribute_map are sent",
 }
-_USE_HTTPS = 'with_endpoint("{url}")   the http '
+REWRITTEN = "was written into the URL by a handler or a redirect; the endpoint of the client is https"
+"""In place of where the http of a client comes from, whose endpoint is https."""
 _REGIONS = "HUAWEICLOUD_SDK_REGION_OBS_"
 
 
@@ -38,16 +40,23 @@ def advise(context: RequestContext, finding: str) -> str:
         context: the request.
         finding: id of the finding.
     """
-    fix = _FIXES.get(finding) or _USE_HTTPS + (context.origin or _origin(context))
-    return fix.format(url=context.https_url)
+    return (_FIXES.get(finding) or _use_https(context)).format(url=context.https_url)
 
 
-def _origin(context: RequestContext) -> str:
-    """Return where a client got its plaintext endpoint from: the environment may name that of a region."""
+def _use_https(context: RequestContext) -> str:
+    if context.origin:
+        return f'request.schema = "https"{REMARK}the http {context.origin}'
+    variable = _variable(context)
+    fix = f"{variable}={{url}}" if variable else _USE_HTTPS
+    return f"{fix}{REMARK}the http comes from {variable or 'with_endpoint'}"
+
+
+def _variable(context: RequestContext) -> str:
+    """Return the environment variable that names the plaintext endpoint of a region, if one does."""
     for variable, endpoints in os.environ.items():
         if variable.startswith(_REGIONS) and context.host and f"http://{context.host}" in endpoints.lower():
-            return f"comes from {variable}"
-    return "comes from with_endpoint"
+            return variable
+    return ""
 
 
 HUAWEICLOUD = SDK("huaweicloudsdkobs", advise, installer.report_removed_hooks)

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from obs_sse_guard._hooks.huaweicloud.advice import HUAWEICLOUD
+from obs_sse_guard._hooks.huaweicloud.advice import HUAWEICLOUD, REWRITTEN
 from obs_sse_guard._hooks.tls_gaps import unreported_gap
 from obs_sse_guard._policy.headers import names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "Hop", "current_call", "is_obs", "may_have_findings", "operation_of", "request_context", "unjudged"]
 
-_REWRITTEN = "was written into the URL by a handler or a redirect; the endpoint of the client is https"
 _PACKAGE = "huaweicloudsdkobs."
 
 
@@ -118,7 +117,7 @@ def request_context(call: Call, hop: Hop) -> RequestContext | None:
         other_host=other_host,
         downgraded=not secure and asked.scheme.lower() == "https",
         tls_gap=gap,
-        origin=_REWRITTEN if not secure and call.url.startswith("https:") else "",
+        origin=REWRITTEN if not secure and call.url.startswith("https:") else "",
     )
 
 

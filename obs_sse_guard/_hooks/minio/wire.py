@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.minio.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.minio.client import (
     Request,
     connection_gap,
@@ -256,13 +257,6 @@ def _hop_context(connection: Any, current: _Sending, method: Any, headers: Any) 
         kms_upload=kms_upload and operation == Operation.UPLOAD_PART.value,
         other_host=other_host,
         downgraded=not secure and len(current.urls) > 1 and first.scheme.lower() == "https",
-        origin=_origin(client, current) if not secure else "",
+        origin=HTTP_CLIENT if not secure and is_https(client) else "",
         tls_gap=gap,
     )
-
-
-def _origin(client: Any, current: _Sending) -> str:
-    if not is_https(client):
-        return ""
-    cause = "a redirect" if len(current.urls) > 1 else "http_client="
-    return f"comes from {cause}; the client's endpoint is https"

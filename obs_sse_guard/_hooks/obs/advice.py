@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._enforcement.message import REPORT_FAILURE
+from obs_sse_guard._enforcement.message import REDIRECT_TO_HTTPS, REPORT_FAILURE
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy.request import SDK
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["ESDK", "advise"]
 
 _FIXES = {
-    "key-misplaced": "pass SSE objects only as sseHeader=, destSseHeader= and sourceSseHeader=, of the method or its "
-    "header object, and never as text; modifyFile and renameFile take none: write with putContent or appendObject; "
-    "keep the names of encryption headers out of metadata=",
-    "key-in-url": "createSignedUrl(headers=...)   signs the key as a header, to be sent with the request; "
-    "keep it out of queryParams= and formParams=",
-    "downgraded-redirect": 'ObsClient(server="{url}")   the endpoint that the service redirects to',
-    "cross-host-redirect": 'ObsClient(server="{url}")   the endpoint that the service redirects to',
+    "key-misplaced": "PutObjectHeader(sseHeader=...)   or sseHeader=, destSseHeader= and sourceSseHeader= of the "
+    "method; no SSE object elsewhere or as text, no name of an encryption header in metadata=; modifyFile and "
+    "renameFile take none: write with putContent or appendObject",
+    "key-in-url": "createSignedUrl(headers=...)   signs the key as a header, to be sent with the request; keep it out "
+    "of queryParams= and formParams=",
+    "downgraded-redirect": REDIRECT_TO_HTTPS,
+    "cross-host-redirect": 'ObsClient(server="{url}")   if that host may have the key: the service redirects there',
     "unverified-tls": 'ObsClient(ssl_verify="/path/to/ca.pem")   the SDK\'s default is False',
     "unverified-host": "ObsClient(use_http_conns=True)   checks the host name too; needs esdk-obs-python>=3.25.3",
     "cannot-judge": REPORT_FAILURE,
-    "sse-dropped": "pass an SseCHeader or SseKmsHeader object in the argument that this method reads: sseHeader, or "
-    "destSseHeader and sourceSseHeader for a copy",
+    "sse-dropped": "sseHeader=SseCHeader.getInstance(key)   or an SseKmsHeader, in the argument that the method or its "
+    "header object reads: sseHeader=, or destSseHeader= and sourceSseHeader= for a copy",
 }
 _USE_HTTPS = 'ObsClient(server="{url}")   a scheme in server= overrides is_secure='
 

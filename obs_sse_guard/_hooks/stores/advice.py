@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard._enforcement.message import REPORT_FAILURE
 from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.stores.options import CONFIGURED
 from obs_sse_guard._policy.request import SDK
 from obs_sse_guard._util.failure import attempt
 
@@ -19,11 +21,11 @@ __all__ = ["DELTALAKE", "LANCE", "OBSTORE", "POLARS", "Client"]
 
 _FIXES = {
     "sse-dropped": '{type}   a customer key needs "sse-c", a KMS key id "aws:kms"',
-    "unverified-tls": "no allow_invalid_certificates   add your CA to the system's trust store, or name it in "
-    "SSL_CERT_FILE",
+    "unverified-tls": "{verify}   add your CA to the system's trust store, or name it in SSL_CERT_FILE",
     "cannot-judge": REPORT_FAILURE,
 }
 _USE_HTTPS = "{endpoint}   the http comes from {origin}"
+_VERIFY = {"obstore": 'S3Store(..., client_options={"allow_invalid_certificates": False})'}
 _S3 = "endpoint_url_s3"
 
 
@@ -33,15 +35,28 @@ def _option(distribution: str, name: str, value: str) -> str:
     return f'storage_options={{"aws_{name}": "{value}"}}'
 
 
+def _endpoint(context: RequestContext, name: str) -> str:
+    if context.origin in os.environ:
+        return f"{context.origin}={context.https_url}"
+    if context.origin == CONFIGURED:
+        return f"endpoint_url = {context.https_url}"
+    return _option(context.sdk.name, name, context.https_url)
+
+
 def _advise(context: RequestContext, finding: str) -> str:
     distribution = context.sdk.name
     # The option that takes precedence is the one to correct.
     name = _S3 if context.origin.lower().endswith(_S3) else "endpoint"
     return _FIXES.get(finding, _USE_HTTPS).format(
-        endpoint=_option(distribution, name, context.https_url),
+        endpoint=_endpoint(context, name),
+        verify=_VERIFY.get(distribution, 'storage_options={"allow_invalid_certificates": "false"}'),
         origin=context.origin,
-        type=_option(distribution, "server_side_encryption", "sse-c"),
+        type=_option(distribution, "server_side_encryption", _encryption(context)),
     )
+
+
+def _encryption(context: RequestContext) -> str:
+    return "sse-c" if any("customer_key" in name.lower() for name in context.dropped) else "aws:kms"
 
 
 class Client(NamedTuple):

@@ -163,7 +163,7 @@ def test_a_refusal_in_a_worker_is_raised_to_the_caller(
     )
     assert (error.scheme, error.endpoint) == ("http", http.url)
     assert "test_multipart.py" in error.call_site
-    assert "comes from a redirect" in str(error)
+    assert "a redirect from https leads there" in str(error)
     assert_silent(http)
     assert _threads() == 0
 

@@ -89,7 +89,7 @@ def test_a_downgrade_is_not_followed_where_the_row_allows_http(
             pytest.skip("this release of the SDK passes no raw headers")
         error = refused_at_once(call, client, redirects=1)
     assert (error.rule, error.scheme) == ("downgraded-redirect", "http")
-    assert 'server="https://' in str(error)
+    assert "  fix:  make the service redirect to https://" in str(error)
     assert_silent(http)
 
 
