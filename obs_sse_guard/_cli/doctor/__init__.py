@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.document(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))
     else:
-        output.text(text(report))
+        output.text(text(report, verbose=arguments.verbose))
     return 0 if report.protected else 1

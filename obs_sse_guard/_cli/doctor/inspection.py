@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import obs_sse_guard
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
@@ -121,12 +121,23 @@ class ReachingLibrary:
     remedy: str
 
 
+class Reason(NamedTuple):
+    """Why an environment is not protected, and what to do about it; empty if the reason says so itself."""
+
+    what: str
+    remedy: str = ""
+
+
 @dataclass(frozen=True)
 class Report:
-    """Everything the doctor found. The field names are those of ``--json`` and must not change."""
+    """Everything the doctor found. The field names are those of ``--json`` and must not change.
+
+    ``remedies`` has one entry for each of the ``reasons``, in the same order.
+    """
 
     protected: bool
     reasons: list[str]
+    remedies: list[str]
     guard: str
     python: Python
     packages: list[Package]
@@ -153,7 +164,8 @@ def inspect_environment(*, strict: bool = False) -> Report:
     python = platform.python_version()
     return Report(
         protected=not reasons,
-        reasons=reasons,
+        reasons=[reason.what for reason in reasons],
+        remedies=[reason.remedy for reason in reasons],
         guard=obs_sse_guard.__version__,
         python=Python(platform.python_implementation(), python, sys.executable, platform.platform()),
         packages=packages,
@@ -276,10 +288,12 @@ def _library(row: Library, version: str, guard: Guard) -> ReachingLibrary:
     return ReachingLibrary(row.distribution, version, guard.value, note, row.remedy if is_hooked else "")
 
 
-def _unguarded(libraries: Sequence[ReachingLibrary]) -> Iterator[str]:
-    names = [library.name for library in libraries if library.guard == Guard.NONE.value]
-    if names:
-        yield f"sends around the hooks, which --strict does not allow: {', '.join(names)}"
+def _unguarded(libraries: Sequence[ReachingLibrary]) -> Iterator[Reason]:
+    around = [library for library in libraries if library.guard == Guard.NONE.value]
+    if around:
+        names = ", ".join(library.name for library in around)
+        remedies = [f"{library.name}: {library.remedy}" for library in around if library.remedy]
+        yield Reason(f"sends around the hooks, which --strict does not allow: {names}", "; ".join(remedies))
 
 
 _NOT_ENFORCED = {
@@ -294,21 +308,28 @@ def _reasons(
     packages: Sequence[Package],
     modules: Sequence[Module],
     hooks: Sequence[Hook],
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     if settings.mode in _NOT_ENFORCED:
-        yield f"{MODE}={settings.mode.value} {_NOT_ENFORCED[settings.mode]}"
-    yield from (problem.message for problem in problems if problem.exposes)
+        what = f"{MODE}={settings.mode.value} {_NOT_ENFORCED[settings.mode]}"
+        yield Reason(what, f"unset {MODE}, or set it to {Mode.ENFORCE.value}")
+    yield from (Reason(problem.message) for problem in problems if problem.exposes)
     failed = [module.name for module in modules if module.state == FAILED]
     if _imported(modules).isdisjoint(package.module for package in PACKAGES if package.is_sdk):
         yield _no_sdk([package.name for package in packages if package.is_sdk and package.state in (FAILED, UNUSABLE)])
     elif failed:
-        yield f"cannot be imported, so whether its calls are guarded is unknown: {', '.join(failed)}"
-    gaps = [hook.name for hook in hooks if hook.gap]
+        what = f"cannot be imported, so whether its calls are guarded is unknown: {', '.join(failed)}"
+        yield Reason(what, "repair what fails below, or uninstall it")
+    gaps = [hook for hook in hooks if hook.gap]
     if gaps and settings.mode is not Mode.OFF:
-        yield f"not hooked, so calls pass unguarded: {', '.join(gaps)}"
+        what = f"not hooked, so calls pass unguarded: {', '.join(hook.name for hook in gaps)}"
+        yield Reason(what, "; ".join(dict.fromkeys(_GAPS.get(hook.state, _NO_SUCH_HOOK) for hook in gaps)))
 
 
-def _no_sdk(failed: Sequence[str]) -> str:
+_GAPS = {"off": "call obs_sse_guard.install() after what removed the hooks"}
+_NO_SUCH_HOOK = "install a release of the SDK that the guard supports"
+
+
+def _no_sdk(failed: Sequence[str]) -> Reason:
     if failed:
-        return f"{', '.join(failed)} cannot be imported, and there is no other SDK"
-    return "no supported SDK is installed: pip install 'obs-sse-guard[obs]'"
+        return Reason(f"{', '.join(failed)} cannot be imported, and there is no other SDK", "repair what fails below")
+    return Reason("no supported SDK is installed", "pip install 'obs-sse-guard[obs]'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -76,9 +77,9 @@ def examined(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     return status, json.loads(capsys.readouterr().out)
 
 
-def shown(capsys: pytest.CaptureFixture[str]) -> str:
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """Return the report for people, from this process."""
-    main(["doctor"])
+    main(["doctor", *words])
     return capsys.readouterr().out
 
 
@@ -87,12 +88,12 @@ def shown(capsys: pytest.CaptureFixture[str]) -> str:
 
 @needs_obs
 def test_an_environment_with_the_sdk_is_protected() -> None:
-    done = command("doctor")
+    done = command("doctor", "--verbose")
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == PROTECTED
+    assert done.stdout.splitlines()[0] == PROTECTED
     assert f"{SDK}  " in done.stdout
     assert metadata.version(SDK) in done.stdout
-    assert sys.executable in done.stdout.splitlines()[0]
+    assert f", {sys.executable}\n" in done.stdout
     assert "\x1b" not in done.stdout
     assert done.stdout.isascii()
     for hook in obs_sse_guard.status():
@@ -114,11 +115,11 @@ KEYS = {
 def test_the_json_keys_are_stable() -> None:
     done = command("doctor", "--json")
     report = json.loads(done.stdout)
-    assert list(report) == ["protected", "reasons", "guard", *KEYS]
+    assert list(report) == ["protected", "reasons", "remedies", "guard", *KEYS]
     for section, keys in KEYS.items():
         rows = report[section] if isinstance(report[section], list) else [report[section]]
         assert all(set(row) == keys for row in rows)
-    assert (done.returncode, report["protected"], report["reasons"]) == (0, True, [])
+    assert (done.returncode, report["protected"], report["reasons"], report["remedies"]) == (0, True, [], [])
     assert report["guard"] == obs_sse_guard.__version__
 
 
@@ -165,11 +166,37 @@ def test_a_removed_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert (status, report["protected"]) == (1, False)
     assert [row["name"] for row in report["hooks"] if row["gap"]] == ["obs.client.ObsClient.putContent"]
     assert "obs.client.ObsClient.putContent" in report["reasons"][0]
+    monkeypatch.setenv("COLUMNS", "100")
     lines = shown(capsys).splitlines()
-    assert [line.split() for line in lines if "<-" in line] == [
-        ["off", "obs.client.ObsClient.putContent", "<-", "not", "guarded"]
+    assert lines[0] == "NOT PROTECTED: not hooked, so calls pass unguarded: obs.client.ObsClient.putContent"
+    assert lines[1] == "  Remedy: call obs_sse_guard.install() after what removed the hooks"
+    folded = next(line for line in lines[lines.index("Hooks") :] if line.startswith(f"  {SDK} "))
+    assert re.fullmatch(rf"{SDK} +1 not guarded, \d+ active", folded.strip())
+    gap = ["off", "obs.client.ObsClient.putContent", "<-", "not", "guarded"]
+    for words in ((), ("--verbose",)):
+        assert gap in [line.split() for line in shown(capsys, *words).splitlines()]
+
+
+def test_the_hooks_are_folded_to_one_line_for_each_sdk(
+    inspect: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inspect(
+        Target("sdk_sound", "Client.put", _pass_through),
+        Target("sdk_sound", "Client.get", _pass_through),
+        Target("sdk_sound", "Client.head", _pass_through, optional=True),
+        Target("sdk_absent", "Client.put", _pass_through),
+        Target("http.client", "HTTPConnection.endheaders", _pass_through),
+        Target("colorsys", "rgb_to_hls", _pass_through),
+    )
+    lines = shown(capsys).splitlines()
+    start = lines.index("Hooks") + 1
+    assert [line.strip() for line in lines[start : start + 4]] == [
+        "sdk-sound    2 active, 1 not present in this release",
+        "http.client  1 active",
+        "colorsys     1 active",
+        "",
     ]
-    assert lines[-1].startswith("NOT PROTECTED: not hooked")
+    assert "  active       sdk_sound.Client.put" in shown(capsys, "--verbose")
 
 
 # --------------------------------------------------------------------------------------- settings
@@ -179,8 +206,9 @@ def test_a_removed_hook_is_a_gap(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_without_enforcement_nothing_is_protected(mode: str) -> None:
     done = command("doctor", environment={"OBS_SSE_GUARD": mode})
     assert done.returncode == 1
-    [why] = [line for line in done.stdout.splitlines() if line.startswith("NOT PROTECTED")]
-    assert f"OBS_SSE_GUARD={mode} " in why
+    why, remedy, *_ = done.stdout.splitlines()
+    assert why.startswith(f"NOT PROTECTED: OBS_SSE_GUARD={mode} ")
+    assert remedy == "  Remedy: unset OBS_SSE_GUARD, or set it to enforce"
     assert PROTECTED not in done.stdout.splitlines()
 
 
@@ -265,7 +293,8 @@ def test_unknown_values_are_flagged() -> None:
 )
 def test_trust_in_hosts_of_others_is_not_protected(entry: str) -> None:
     done = command("doctor", environment={settings.TRUSTED_HOSTS: f"localhost,{entry}"})
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("NOT PROTECTED")]
+    line = " ".join(done.stdout.partition("\n\n")[0].split())
+    assert line.count("NOT PROTECTED") == 1
     assert done.returncode == 1
     assert f"{settings.TRUSTED_HOSTS}: {entry!r} covers " in line
     assert "List only the hosts of your own" in line
@@ -287,7 +316,8 @@ def test_each_host_of_others_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys
 def test_without_an_sdk_nothing_is_protected(site: Site) -> None:
     status, report = site.doctor()
     assert (status, report["protected"]) == (1, False)
-    assert report["reasons"] == ["no supported SDK is installed: pip install 'obs-sse-guard[obs]'"]
+    assert report["reasons"] == ["no supported SDK is installed"]
+    assert report["remedies"] == ["pip install 'obs-sse-guard[obs]'"]
     states = {hook["name"]: hook["state"] for hook in report["hooks"]}
     assert states.pop("http.client.HTTPConnection.endheaders") == "active"
     assert set(states.values()) == {"pending"}
@@ -341,6 +371,7 @@ def test_a_changed_sdk_is_a_gap(site: Site) -> None:
     assert states["obs.client.ObsClient.modifyFile"] == ("unsupported", False)  # optional
     assert states["obs.transfer.uploadOperation._upload_part"] == ("pending", True)  # a module that is gone
     assert "obs.client.ObsClient.getObject" in report["reasons"][0]
+    assert report["remedies"] == ["install a release of the SDK that the guard supports"]
 
 
 def test_other_patchers_are_shown(site: Site) -> None:
@@ -419,9 +450,10 @@ def test_a_broken_sdk_beside_a_guarded_one(inspect: Callable[..., None], capsys:
         ["sdk-lacking", "version", "unknown", "SDK,", "cannot", "be", "used:", "a", "dependency", "is", "missing"],
         ["sdk_lacking:", "a_module_that_nobody_has", "is", "not", "installed"],
         ["sdk-unknown", "1.0", "SDK,", "not", "hooked", "by", "the", "guard"],
-        ["unsupported", "sdk_sound.Client.head", "not", "present", "in", "this", "release"],
-        ["pending", "sdk_broken.Client.put"],
+        ["sdk-sound", "1", "active,", "1", "not", "present", "in", "this", "release"],
+        ["sdk-broken", "1", "pending"],
         ["not", "installed:", "sdk-absent"],
+        ["Remedy:", "repair", "what", "fails", "below,", "or", "uninstall", "it"],
     ):
         assert words in [line.split() for line in out.splitlines()]
 
@@ -480,7 +512,7 @@ def test_an_optional_target_that_is_present_and_cannot_be_hooked_is_a_gap(
 def test_warn_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
     assert main(["doctor"]) == 1
-    assert capsys.readouterr().out.endswith("\nNOT PROTECTED: OBS_SSE_GUARD=warn only logs what would be refused\n")
+    assert capsys.readouterr().out.startswith("NOT PROTECTED: OBS_SSE_GUARD=warn only logs what would be refused\n")
 
 
 @pytest.mark.parametrize(
@@ -494,7 +526,8 @@ def test_warn_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_an_sdk_that_cannot_be_used_is_a_reason(state: str, reason: str) -> None:
     sdk = inspection.Package("sdk", None, is_sdk=True, state=state)
     [why] = inspection._reasons(settings.Settings(), [], [sdk], [], [])
-    assert why.startswith(reason)
+    assert why.what.startswith(reason)
+    assert why.remedy
 
 
 def test_every_mode_but_enforce_has_its_reason() -> None:
@@ -584,18 +617,32 @@ def test_the_hazards_of_the_installed_releases_are_shown(capsys: pytest.CaptureF
     _, report = examined(capsys)
     found = {row["name"]: row["version"] for row in report["packages"] if row["version"]}
     assert {hazard["id"] for hazard in report["hazards"]} == ids(found, report["python"]["version"])
-    out = " ".join(shown(capsys).split())
+    out, short = (" ".join(shown(capsys, *words).split()) for words in (["--verbose"], []))
     for hazard in report["hazards"]:
-        assert f"{hazard['id']}: {hazard['what']}. Remedy: {hazard['remedy']}." in out
+        line = f"{hazard['id']}: {hazard['what']}. Remedy: {hazard['remedy']}."
+        assert line in out
+        assert (line in short) is not hazard["remedy"].startswith("none needed")
+        assert hazard["id"] in short
 
 
-def test_lines_fit_a_terminal(site: Site) -> None:
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("80", 80), ("200", 100), ("20", 40)])
+def test_lines_fit_the_terminal(
+    columns: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "*.com")
+    for words in ((), ("--verbose",)):
+        too_long = [line for line in shown(capsys, *words).splitlines() if len(line) > width]
+        assert all(len(line.split()) == 1 or sys.executable in line for line in too_long), "only what cannot be broken"
+
+
+def test_the_hazards_and_patchers_of_another_environment(site: Site) -> None:
     site.distribution("moto", "5.0")
     site.distribution(SDK, "3.20.9.1")
     done = command("doctor", python=("-S", "-m", "obs_sse_guard"), environment={"PYTHONPATH": str(site.folder)})
     assert "moto 5.0, not loaded here: " in done.stdout
     assert "esdk-too-old: " in done.stdout
-    assert max(map(len, done.stdout.splitlines()[2:])) <= 120
+    assert done.stdout.index("esdk-too-old: ") < done.stdout.index("\nHooks\n"), "what is wrong comes first"
 
 
 @pytest.mark.parametrize("words", [["doctor", "--jsn"], ["doctor", "now"]])

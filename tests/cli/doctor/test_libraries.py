@@ -68,6 +68,7 @@ def test_every_installed_library_is_named(rows: None, capsys: pytest.CaptureFixt
 def test_strict(rows: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     report = inspection.inspect_environment(strict=True)
     assert report.reasons == ["sends around the hooks, which --strict does not allow: around, ahead"]
+    assert report.remedies == ["around: use another"]
     monkeypatch.setattr(inspection, "LIBRARIES", ROWS[:3])
     assert inspection.inspect_environment(strict=True).protected
 
