@@ -13,9 +13,22 @@ if TYPE_CHECKING:
 
     from obs_sse_guard.rules import Rule
 
-__all__ = ["Cell", "Check", "Column", "Excerpt", "Item", "Row", "RuleCheck", "Table"]
+__all__ = [
+    "IN_PLAINTEXT",
+    "KEY_IN_PLAINTEXT",
+    "Cell",
+    "Check",
+    "Column",
+    "Excerpt",
+    "Item",
+    "Row",
+    "RuleCheck",
+    "Table",
+]
 
-KEY_IN_PLAINTEXT = "key in plaintext"
+IN_PLAINTEXT = "in plaintext"
+"""A customer key was recorded on the wire."""
+KEY_IN_PLAINTEXT = f"key {IN_PLAINTEXT}"
 
 
 @dataclass(frozen=True)
@@ -155,10 +168,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text to show in a frame."""
+    """A text to show in a frame, and whether it shows a leak or a refusal."""
 
     title: str
     text: str
+    outcome: str
 
 
 Item = Union[Table, Excerpt]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 import obs_sse_guard
 from obs_sse_guard._cli.demo.fixtures import CONTENT
 from obs_sse_guard._cli.demo.observation import FAILURE, REFUSED, SENT
-from obs_sse_guard._cli.demo.results import Check, Column, Excerpt, Row, RuleCheck, Table
+from obs_sse_guard._cli.demo.results import IN_PLAINTEXT, Check, Column, Excerpt, Row, RuleCheck, Table
 from obs_sse_guard.rules import RULES
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SCENARIOS", "Scenario"]
 
-IN_PLAINTEXT = "in plaintext"
 NOT_FOUND = "not found"
 NOTHING = "nothing"
 _SHOWN_HEADERS = "x-amz-server-side-encryption-"
@@ -47,7 +46,7 @@ def without_guard(testbed: Testbed) -> Iterator[Item]:
         _key_on_the_wire(testbed, IN_PLAINTEXT, uploads),
     )
     first = testbed.drivers[0].name
-    yield Excerpt(f"Recorded from {first}; values masked here", _masked(testbed.key, uploads[0].recorded))
+    yield Excerpt(f"Recorded from {first}; values masked here", _masked(testbed.key, uploads[0].recorded), IN_PLAINTEXT)
 
 
 def with_guard(testbed: Testbed) -> Iterator[Item]:
@@ -60,7 +59,9 @@ def with_guard(testbed: Testbed) -> Iterator[Item]:
         Row("recorded by the proxy", tuple(Check(NOTHING, _traffic(upload)) for upload in uploads)),
         _row("an upload without encryption", SENT, _uploads(testbed, "http", None)),
     )
-    yield Excerpt(f"The SSETransportError of {testbed.drivers[0].name}", str(uploads[0].error or "was not raised"))
+    yield Excerpt(
+        f"The SSETransportError of {testbed.drivers[0].name}", str(uploads[0].error or "was not raised"), REFUSED
+    )
 
 
 def over_https(testbed: Testbed) -> Iterator[Item]:

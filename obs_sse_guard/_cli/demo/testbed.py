@@ -37,6 +37,7 @@ class Testbed:
         logged: rule and finding ids that the guard has logged; it grows.
         key: the customer key that is searched for on the wire.
         other_key: a key that nothing is encrypted with.
+        count_call: called before each call.
     """
 
     servers: Servers
@@ -44,9 +45,11 @@ class Testbed:
     logged: list[str]
     key: CustomerKey
     other_key: CustomerKey
+    count_call: Callable[[], None]
 
     def observe(self, call: Callable[[], int]) -> Observation:
         """Make one call and return what was seen of it."""
+        self.count_call()
         proxies = self.servers.proxies.values()
         before = [(proxy.connections, len(proxy.recorded)) for proxy in proxies]
         requests, logged = len(self.servers.requests), len(self.logged)
@@ -75,8 +78,11 @@ def _attempt(call: Callable[[], int]) -> tuple[int, Exception | None]:
 
 
 @contextmanager
-def set_up() -> Iterator[Testbed]:
+def set_up(count_call: Callable[[], None] = lambda: None) -> Iterator[Testbed]:
     """Build the testbed, and remove every trace of it afterwards.
+
+    Args:
+        count_call: called before each call that a scenario observes.
 
     Raises:
         SetupError: the server did not accept what the demo builds on.
@@ -95,7 +101,7 @@ def set_up() -> Iterator[Testbed]:
         boto3 = stack.enter_context(closing(Boto3Driver(servers, key)))
         s3fs = stack.enter_context(closing(S3fsDriver(servers, key, loop)))
         others = [stack.enter_context(closing(make(servers, key))) for make in _other_drivers()]
-        yield Testbed(servers, (obs, boto3, s3fs, *others), logged, key, CustomerKey())
+        yield Testbed(servers, (obs, boto3, s3fs, *others), logged, key, CustomerKey(), count_call)
 
 
 _OTHERS = {"huaweicloudsdkobs": ("huaweicloud", "HuaweiCloudDriver"), "minio": ("minio", "MinioDriver")}
