@@ -8,13 +8,10 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._cli import output, sample
+from obs_sse_guard._cli import examples, output, sample
+from obs_sse_guard._cli.sdks import MAIN_SDKS, SDKS
 from obs_sse_guard._enforcement.decision import Decision
 from obs_sse_guard._enforcement.message import error_text, log_text
-from obs_sse_guard._hooks.botocore.advice import BOTOCORE
-from obs_sse_guard._hooks.huaweicloud.advice import HUAWEICLOUD
-from obs_sse_guard._hooks.minio.advice import MINIO
-from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._policy.findings import CATALOGUE, TRUSTED_HOST, Action, Finding, FindingType, evaluate
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._policy.settings import Policy, Settings
@@ -39,10 +36,12 @@ _OUTCOMES = {
     Action.REFUSE: "refused, nothing is sent",
 }
 _ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
-# Where the http of each SDK comes from; empty if it has only one origin.
-_ORIGINS = {ESDK: "", BOTOCORE: "comes from endpoint_url= or use_ssl=False", HUAWEICLOUD: "", MINIO: ""}
 # The others ignore no SSE argument, and botocore checks the host name whenever it verifies the certificate.
-_FOUND_IN = {"sse-dropped": (ESDK, HUAWEICLOUD), "unverified-host": (ESDK, HUAWEICLOUD, MINIO)}
+_FOUND_IN = {
+    "sse-dropped": ("esdk-obs-python", "huaweicloudsdkobs"),
+    "unverified-host": ("esdk-obs-python", "huaweicloudsdkobs", "minio"),
+}
+_WITH_EXAMPLES = ("esdk-obs-python", "boto3")
 
 
 class UsageError(Exception):
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         _check(arguments)
         _import_sdk()
-        text = _explain_id(arguments.id) if arguments.id else _explain_request(_request(arguments))
+        text = _explain_id(arguments.id, arguments.sdk) if arguments.id else _explain_request(_request(arguments))
     except UsageError as error:
         sys.stderr.write(f"obs-sse-guard explain: error: {error}\n")
         return 2
@@ -100,34 +99,46 @@ def _columns(rows: Iterable[tuple[str, str]], width: int) -> str:
 # --- an id ----------------------------------------------------------------------------------
 
 
-def _explain_id(name: str) -> str:
-    """Return what an id means, what each policy does, how to fix it, and where it is documented."""
+def _explain_id(name: str, sdk: str | None) -> str:
+    """Return the cause of a finding, what each policy does, an example, the remedy, and where it is documented.
+
+    Args:
+        name: its id.
+        sdk: the SDK in whose words; the main ones by default.
+    """
     known = _known(name)
     rule = _RULES.get(known)
-    rows = _rule_rows(rule) if rule else _finding_rows(_FINDINGS[known])
+    rows = _rule_rows(rule, sdk) if rule else _finding_rows(_FINDINGS[known], sdk)
     return _columns([("id", known), *rows, ("docs", f"docs/findings.md#{known}")], 10)
 
 
-def _rule_rows(rule: Rule) -> Iterator[tuple[str, str]]:
+def _rule_rows(rule: Rule, sdk: str | None) -> Iterator[tuple[str, str]]:
     context = sample.request(rule.operation, "http", rule.target, rule.source)
     finding = next(iter(evaluate(context)), Finding(rule.id, _ALWAYS_ALLOWED, rule))
     # For SSE-OBS, which only later rules know, the guard may go by another rule or by a finding.
     is_own = finding.row is rule
-    yield "meaning", finding.why if is_own else rule.text
+    yield "cause", finding.why if is_own else rule.text
     for policy in Policy:
         action = finding.type.action(policy)
         other = "" if is_own or action is Action.ALLOW else f" [{finding.id}]"
         yield policy.value, f"over http: {_OUTCOMES[action]}{other}"
-    yield from _fixes(context, finding)
+    for name in [sdk] if sdk else _WITH_EXAMPLES:
+        if name == "esdk-obs-python" or SDKS[name].is_s3:
+            example = examples.row_example(rule, is_s3=SDKS[name].is_s3)
+            yield "example", f"{name}: {example or 'it has no parameter for this encryption'}"
+    yield from _remedies(context, finding, sdk)
     yield "page", _page(rule)
 
 
-def _finding_rows(finding: Finding) -> Iterator[tuple[str, str]]:
-    yield "meaning", finding.why
+def _finding_rows(finding: Finding, sdk: str | None) -> Iterator[tuple[str, str]]:
+    yield "cause", finding.why
     for policy in Policy:
         action = finding.type.action(policy)
         yield policy.value, _OUTCOMES[action] if finding is not TRUSTED_HOST else "sent, and logged once per host"
-    yield from _fixes(sample.request(Operation.PUT_OBJECT, "http", Encryption.SSE_C), finding)
+    for name, example in zip(_WITH_EXAMPLES, examples.FINDINGS.get(finding.id, ())):
+        if example and sdk in (None, name):
+            yield "example", f"{name}: {example}"
+    yield from _remedies(sample.request(Operation.PUT_OBJECT, "http", Encryption.SSE_C), finding, sdk)
 
 
 def _known(name: str) -> str:
@@ -141,12 +152,13 @@ def _known(name: str) -> str:
     raise UsageError(message)
 
 
-def _fixes(context: RequestContext, finding: Finding) -> Iterator[tuple[str, str]]:
+def _remedies(context: RequestContext, finding: Finding, sdk: str | None) -> Iterator[tuple[str, str]]:
     if all(finding.type.action(policy) is Action.ALLOW for policy in Policy):
         return
-    for sdk in _FOUND_IN.get(finding.id, _ORIGINS):
-        fix = sdk.advise(context._replace(sdk=sdk, origin=_ORIGINS[sdk]), finding.id)
-        yield "fix", f"{sdk.name}: {fix}"
+    for name in [sdk] if sdk else _FOUND_IN.get(finding.id, MAIN_SDKS):
+        known = SDKS[name]
+        remedy = known.sdk.advise(context._replace(sdk=known.sdk, origin=known.origin), finding.id)
+        yield "remedy", f"{name}: {remedy}"
 
 
 # --- a request ------------------------------------------------------------------------------
@@ -157,7 +169,7 @@ def _request(arguments: argparse.Namespace) -> RequestContext:
     if source is not Encryption.NONE and operation not in _COPIES:
         message = f"argument --source: {operation} copies nothing; operations with a source are {', '.join(_COPIES)}"
         raise UsageError(message)
-    return sample.request(operation, arguments.scheme, Encryption(arguments.target), source)
+    return sample.request(operation, arguments.scheme, Encryption(arguments.target), source, arguments.sdk)
 
 
 def _explain_request(context: RequestContext) -> str:

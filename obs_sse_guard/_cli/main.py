@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import importlib
 import itertools
@@ -53,7 +54,27 @@ def _one_of(words: Iterable[str], **options: Any) -> Mapping[str, Any]:
     """Return the options of an argument that takes one of these words, in any letter case."""
     choices = [str(word) for word in words]
     by_lower = {word.lower(): word for word in choices}
-    return {"choices": choices, "type": lambda word: by_lower.get(word.lower(), word), **options}
+
+    def chosen(word: str) -> str:
+        if word.lower() in by_lower:
+            return by_lower[word.lower()]
+        message = f"unknown word {word!a}; {_did_you_mean(word, by_lower)}choose from {', '.join(choices)}"
+        raise argparse.ArgumentTypeError(message)
+
+    return {"choices": choices, "type": chosen, **options}
+
+
+def _did_you_mean(word: str, by_lower: Mapping[str, str]) -> str:
+    """Return a question with the words that are nearest to a wrong one; empty if none is near."""
+    nearest = [by_lower[near] for near in difflib.get_close_matches(word.lower(), by_lower)]
+    return f"did you mean {' or '.join(nearest)}? " if nearest else ""
+
+
+_SDKS = (
+    *("esdk-obs-python", "boto3", "botocore", "aiobotocore", "awscrt", "huaweicloudsdkobs", "minio"),
+    *("http.client", "requests", "urllib3", "httpx", "aiohttp", "obstore", "polars", "deltalake", "pylance"),
+)
+"""What ``--sdk`` takes. Not looked up where the SDKs are, so that no command is imported before it runs."""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -123,6 +144,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
             ("--scheme", _one_of(("http", "https"), help="the transport")),
             ("--source", _one_of(Encryption, metavar="ENCRYPTION", help="of the source of a copy, none by default")),
+            ("--sdk", _one_of(_SDKS, metavar="NAME", help=f"in whose words: {', '.join(_SDKS)}")),
         ),
     ),
     Command(
@@ -130,6 +152,7 @@ COMMANDS: tuple[Command, ...] = (
         "check whether the guard protects this environment: SDKs, hooks, settings, known hazards, other patchers",
         (
             ("--json", {"action": "store_true", "help": "print JSON"}),
+            ("--verbose", {"action": "store_true", "help": "list every hook, and every hazard with its remedy"}),
             (
                 "--strict",
                 {"action": "store_true", "help": "exit with 1 also if an installed library sends around the hooks"},
@@ -153,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: the words are invalid (status 2), or ask for help or the version (0).
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _passed_on(words) or _parser().parse_args(words)
+    arguments = _passed_on(words) or _parsed(words)
     try:
         status = int(importlib.import_module(arguments.module).run(arguments))
         sys.stdout.flush()
@@ -185,6 +208,14 @@ def _passed_on(words: Sequence[str]) -> argparse.Namespace | None:
         options = {flag.lstrip("-"): flag in given for flag in flags}
         return argparse.Namespace(module=command.module, words=rest, **options)
     return None
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    parser, names = _parser(), {command.name: command.name for command in COMMANDS}
+    hint = _did_you_mean(words[0], names) if words and words[0] not in names else ""
+    if hint:
+        parser.error(f"unknown command {words[0]!a}; {hint}commands are {', '.join(names)}")
+    return parser.parse_args(words)
 
 
 def _parser() -> argparse.ArgumentParser:

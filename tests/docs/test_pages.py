@@ -11,10 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import obs_sse_guard
+from obs_sse_guard._cli import examples
 from obs_sse_guard._cli import main as command_line
 from obs_sse_guard._cli import rules as rules_command
 from obs_sse_guard._policy import findings, settings
@@ -85,6 +87,23 @@ def test_the_python_examples_do_what_their_comments_state(
 ) -> None:
     _needs(documents.blocks(page, "python"))
     documents.run(page, caplog)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # the example of unverified TLS
+def test_the_examples_of_explain_lead_to_their_finding(
+    servers: ExampleServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    preamble = documents.blocks(DOCS / "findings.md", "python")[0]
+    _needs([preamble])
+    names: dict[str, Any] = {}
+    exec(preamble.text, names)  # noqa: S102  # the project's own page
+    upload = {"Bucket": "bucket", "Key": "object", "ServerSideEncryption": "aws:kms"}
+    names["upload"] = names["s3_https"].create_multipart_upload(**upload)["UploadId"]
+    for finding, statements in examples.FINDINGS.items():
+        for statement in filter(None, statements):
+            found = documents.outcome(compile(statement, statement, "exec"), names, caplog)
+            assert [name for _, name in found] == [finding], statement
+    assert {*examples.FINDINGS} == {*CATALOGUE} - {"cannot-judge"}
 
 
 def test_a_statement_that_does_something_else_fails(

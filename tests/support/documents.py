@@ -101,10 +101,11 @@ def _run_block(block: Block, namespace: dict[str, Any], caplog: pytest.LogCaptur
         shown = " ".join(lines[statement.lineno - 1 : statement.end_lineno])
         ast.increment_lineno(statement, block.line)
         code = compile(ast.Module([statement], []), str(block.page), "exec")
-        assert _outcome(code, namespace, caplog) == _EXPECTED.findall(shown), f"{block.page.name}:{statement.lineno}"
+        assert outcome(code, namespace, caplog) == _EXPECTED.findall(shown), f"{block.page.name}:{statement.lineno}"
 
 
-def _outcome(code: Any, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+def outcome(code: Any, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return whether each finding of a statement was logged or refused, and its id."""
     caplog.clear()
     refused = []
     try:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obs_sse_guard import SSETransportError
+from obs_sse_guard._cli import examples, explain, sdks
+from obs_sse_guard._cli import main as command_line
 from obs_sse_guard._cli.main import main
 from obs_sse_guard._policy.findings import CATALOGUE
+from obs_sse_guard.rules import RULES, SSE_OBS_RULES, Rule
 from tests.support import oracle
 from tests.support.commands import command
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
 from tests.support.obs_calls import drive, open_client
+from tests.support.sse import KEY
 
 if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
@@ -36,12 +40,12 @@ FINDINGS = {
     "read-in-clear": (LOGGED, LOGGED),
     "trusted-host": 2 * ("sent, and logged once per host",),
 }
-SDKS = ["esdk-obs-python", "botocore", "huaweicloudsdkobs", "minio"]
+SDKS = ["esdk-obs-python", "boto3", "huaweicloudsdkobs", "minio"]
 
 
-def explained(capsys: pytest.CaptureFixture[str], name: str) -> dict[str, list[str]]:
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, list[str]]:
     """Return what is printed about an id, by the first word of the line."""
-    assert main(["explain", name]) == 0
+    assert main(["explain", *words]) == 0
     out, err = capsys.readouterr()
     assert (out.isascii(), err) == (True, "")
     rows: dict[str, list[str]] = {}
@@ -56,12 +60,12 @@ def test_a_rule_is_explained(row: Row, capsys: pytest.CaptureFixture[str]) -> No
     rows = explained(capsys, row.id)
     outcomes = [OUTCOMES[oracle.outcome(row, "http", policy)] for policy in ("documented", "strict")]
     assert [rows["documented"], rows["strict"]] == [[f"over http: {outcome}"] for outcome in outcomes]
-    [meaning] = rows["meaning"]
+    [cause] = rows["cause"]
     demand = "allows HTTP or HTTPS" if "http" in row.allowed else "requires HTTPS"
-    assert f"OBS {demand} for {row.operation}" in meaning
-    assert meaning.endswith(f"(obs_04_0108, table {row.table})")
-    assert ("the customer key" in meaning) is oracle.carries_key(row)
-    assert [fix.partition(": ")[0] for fix in rows.get("fix", [])] == (SDKS if REFUSED in outcomes else [])
+    assert f"OBS {demand} for {row.operation}" in cause
+    assert cause.endswith(f"(obs_04_0108, table {row.table})")
+    assert ("the customer key" in cause) is oracle.carries_key(row)
+    assert [remedy.partition(": ")[0] for remedy in rows.get("remedy", [])] == (SDKS if REFUSED in outcomes else [])
     assert rows["page"] == ['obs_04_0108 "API Operations Related to Server-Side Encryption"']
     assert (rows["id"], rows["docs"]) == ([row.id], [f"docs/findings.md#{row.id}"])
 
@@ -70,7 +74,7 @@ def test_a_rule_is_explained(row: Row, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_later_rule_is_explained(row: Row, capsys: pytest.CaptureFixture[str]) -> None:
     rows = explained(capsys, row.id)
     assert rows["page"][0].endswith(", edition 2025-04")
-    assert f"{row.operation} from {row.source} to {row.target}" in rows["meaning"][0]
+    assert f"{row.operation} from {row.source} to {row.target}" in rows["cause"][0]
     sse = oracle.RequestSSE(row.operation, row.source, row.target, "header" if oracle.carries_key(row) else "")
     for policy in ("documented", "strict"):
         [(name, outcome)] = oracle.evaluate(sse, secure=False, policy=policy).items() or [(row.id, oracle.SILENT)]
@@ -83,12 +87,71 @@ def test_a_finding_is_explained(name: str, capsys: pytest.CaptureFixture[str]) -
     rows = explained(capsys, name)
     assert [*rows["documented"], *rows["strict"]] == [*FINDINGS[name]]
     if name in CATALOGUE:
-        assert rows["meaning"] == [CATALOGUE[name].why]
+        assert rows["cause"] == [CATALOGUE[name].why]
     dropping = ["esdk-obs-python", "huaweicloudsdkobs"]
     fixed_in = {"sse-dropped": dropping, "unverified-host": [*dropping, "minio"], "trusted-host": []}
-    assert [fix.partition(": ")[0] for fix in rows.get("fix", [])] == fixed_in.get(name, SDKS)
+    assert [remedy.partition(": ")[0] for remedy in rows.get("remedy", [])] == fixed_in.get(name, SDKS)
     assert "page" not in rows
     assert (rows["id"], rows["docs"]) == ([name], [f"docs/findings.md#{name}"])
+
+
+@pytest.mark.parametrize("name", ["esdk-obs-python", "boto3", "aiobotocore", "minio", "polars", "http.client"])
+@pytest.mark.parametrize("identifier", ["table-1/PutObject", "table-2/HeadObject", "unverified-tls"])
+def test_one_sdk_is_explained_in_its_words(name: str, identifier: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = explained(capsys, identifier, "--sdk", name.upper())
+    [remedy] = rows["remedy"]
+    assert remedy.startswith(f"{name}: ")
+    assert "obs.example.com" in remedy or identifier == "unverified-tls"
+    examples = rows.get("example", [])
+    assert all(example.startswith(f"{name}: ") for example in examples)
+    has_examples = {"unverified-tls": ("esdk-obs-python", "boto3")}
+    assert bool(examples) is (name in has_examples.get(identifier, ("esdk-obs-python", "boto3", "aiobotocore")))
+    assert (examples == [f"{name}: it has no parameter for this encryption"]) is (
+        identifier == "table-2/HeadObject" and "boto" in name
+    )
+
+
+def test_the_sdks_of_the_command_line_are_those_that_are_explained() -> None:
+    assert tuple(sdks.SDKS) == command_line._SDKS
+    assert {*sdks.MAIN_SDKS, *sum(explain._FOUND_IN.values(), ()), *explain._WITH_EXAMPLES} <= {*sdks.SDKS}
+
+
+_S3_WITHOUT_PARAMETER = {
+    *("table-2/HeadObject", "table-2/GetObject", "table-2/UploadPart", "table-2/CompleteMultipartUpload"),
+    *(row.id for row in ROWS if row.source == "SSE-KMS" or (row.table == 4 and row.target == "SSE-KMS")),
+}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.id.endswith("none-to-none")], ids=str)
+@pytest.mark.parametrize("is_s3", [False, True], ids=["obs", "s3"])
+def test_the_example_of_a_rule_is_found_as_that_rule(is_s3: bool, rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = examples.row_example(rule, is_s3=is_s3)
+    assert (not statement) is (is_s3 and rule.id in _S3_WITHOUT_PARAMETER)
+    if not statement:
+        return
+    boto3, obs = (pytest.importorskip(name) for name in ("boto3", "obs"))
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(variable, "us-east-1")
+    names = {
+        **vars(obs),
+        "obs_http": obs.ObsClient("access key", "secret key", server="http://obs.example.com"),
+        "s3_http": boto3.client("s3", endpoint_url="http://obs.example.com"),
+        "key": KEY,
+        "sse_c": obs.SseCHeader.getInstance(KEY),
+        "sse_kms": obs.SseKmsHeader.getInstance(),
+        "parts": obs.CompleteMultipartUploadRequest([]),
+    }
+    with pytest.raises(SSETransportError) as refused:
+        exec(statement, names)  # noqa: S102  # our own example
+    assert refused.value.rule == rule.id
+
+
+@pytest.mark.parametrize("rule", SSE_OBS_RULES, ids=str)
+def test_only_a_copy_in_s3_has_a_parameter_for_sse_obs(rule: Rule) -> None:
+    assert examples.row_example(rule, is_s3=False) == ""
+    is_expressed = rule.table == 3 and rule.target == "SSE-OBS" and rule.source in ("none", "SSE-C")
+    assert ('ServerSideEncryption="AES256"' in examples.row_example(rule, is_s3=True)) is is_expressed
 
 
 def test_no_finding_of_the_catalogue_is_missing() -> None:

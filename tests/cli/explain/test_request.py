@@ -120,6 +120,23 @@ def _as_explained(message: str, url: str) -> str:
     return re.sub(r"(call: [\w.]+), [^;\n]+:\d+ in [\w.<>]+", r"\1", elsewhere)
 
 
+@pytest.mark.parametrize(
+    ("sdk", "call", "fix"),
+    [
+        ("boto3", "S3.put_object", 'boto3.client("s3", endpoint_url="https://obs.example.com")'),
+        ("aiobotocore", "S3.put_object", 'session.create_client("s3", endpoint_url="https://obs.example.com")'),
+        ("minio", "a call of minio", 'Minio("obs.example.com", secure=True)'),
+        ("esdk-obs-python", "ObsClient.putContent", 'ObsClient(server="https://obs.example.com")'),
+    ],
+)
+def test_the_message_is_that_of_the_sdk(sdk: str, call: str, fix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--operation", "PutObject", "--target", "SSE-C", "--scheme", "http", "--sdk", sdk)
+    _, verdicts = explained(capsys, *words)
+    for lines in verdicts.values():
+        assert f"  call: {call}" in lines
+        assert any(line.startswith(f"  fix:  {fix}   ") for line in lines)
+
+
 # ----------------------------------------------------------------------------------- as a process
 
 
@@ -164,6 +181,7 @@ def test_a_wrong_word_lists_the_right_ones(option: str) -> None:
     complaint = done.stderr.splitlines()[-1]
     assert option in complaint
     assert word in complaint
+    assert ("did you mean PutObject or PostObject or GetObject? " in complaint) is (option == "--operation")
     assert all(re.search(rf"\b{name}\b", complaint) for name in right)
 
 

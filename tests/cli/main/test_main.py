@@ -42,6 +42,20 @@ def test_invalid_words_exit_with_2(words: list[str], capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.startswith("usage: obs-sse-guard")
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"), [("docter", "did you mean doctor? "), ("EXPLAIN", "did you mean explain? "), ("nonsense", "")]
+)
+def test_a_wrong_command_gets_the_nearest_right_ones(word: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([word])
+    assert stopped.value.code == 2
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert word in complaint
+    assert ("did you mean" in complaint) is bool(hint)
+    assert hint in complaint
+    assert all(command.name in complaint for command in cli.COMMANDS)
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(["--help"])
