@@ -96,13 +96,14 @@ def _state(hook: Hook) -> str:
 
 
 def _hooks(hooks: Sequence[Hook]) -> Iterator[str]:
-    return _aligned([(hook.state, hook.name, _remark(hook)) for hook in hooks])
+    # Some names are as long as the terminal is wide: a column of remarks would leave no line whole.
+    return _aligned([(hook.state, f"{hook.name}{_remark(hook)}") for hook in hooks])
 
 
 def _remark(hook: Hook) -> str:
     if hook.gap:
-        return f"<- {_GAP}"
-    return _state(hook) if _state(hook) != hook.state else ""
+        return f"  <- {_GAP}"
+    return f"  {_state(hook)}" if _state(hook) != hook.state else ""
 
 
 def _settings(report: Report) -> Iterator[str]:
