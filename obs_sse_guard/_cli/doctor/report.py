@@ -116,8 +116,7 @@ def _packages(report: Report) -> Iterator[str]:
     here = [package for package in report.packages if package.version or package.state not in ("", "absent")]
     yield from _aligned([(package.name, package.version or "version unknown", _role(package)) for package in here])
     missing = [package.name for package in report.packages if package not in here]
-    if missing:
-        yield f"not installed: {', '.join(missing)}"
+    yield from [f"not installed: {', '.join(missing)}"] if missing else []
 
 
 def _role(package: Package) -> str:
