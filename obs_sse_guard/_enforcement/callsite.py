@@ -1,8 +1,9 @@
 """Where in the application a call was made. Looked up only when something is reported.
 
-The stack is walked outwards from the hook, past the guard, the SDKs, other libraries that wrap them, and the standard
-library. These are recognized by the folders they were imported from, for an application may have the name of one of
-them, or be installed in site-packages itself.
+The stack is walked outwards from the hook, past the guard, the SDKs, other libraries that wrap them, what runs or
+stores with these, and the standard library. All are recognized by the folders they were imported from, for an
+application may have the name of one of them, or be installed in site-packages itself. Where nothing else is on the
+stack, the application is in the thread that waits for this one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import sys
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
+
+from obs_sse_guard._enforcement.waiting import is_waiting, waiting_frames
+from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +33,11 @@ _PACKAGES = (
     # native clients
     "deltalake", "lance", "obstore", "polars",
     # programs that store with these
-    "airflow", "awswrangler", "cloudpathlib", "dask", "django", "dvc", "dvc_data", "dvc_objects", "dvc_s3", "mlflow",
-    "pandas", "pyarrow", "s3path", "smart_open", "storages", "xarray", "zarr",
+    "airflow", "awswrangler", "cloudpathlib", "dask", "datasets", "distributed", "django", "dvc", "dvc_data",
+    "dvc_objects", "dvc_s3", "fastparquet", "geopandas", "h5netcdf", "h5py", "kerchunk", "mlflow", "numpy", "pandas",
+    "pyarrow", "pyiceberg", "s3path", "smart_open", "storages", "torch", "upath", "xarray", "zarr",
+    # what runs applications, and works for them
+    "billiard", "celery", "eventlet", "gevent", "gunicorn", "joblib", "pyspark", "ray", "rq", "uvicorn",
     # libraries that wrap calls
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip
@@ -70,21 +77,34 @@ _told: ContextVar[Caller | None] = ContextVar("obs_sse_guard_caller", default=No
 
 
 def call_site() -> CallSite | None:
-    """Return the innermost frame of the application on this thread's stack.
+    """Return the innermost frame of the application on this thread's stack, or on that of the thread that waits for it.
 
     Returns:
-        ``None`` if there is none: in a worker thread of an SDK, unless `called_by` knows, and in a task whose outermost
-        coroutine is an SDK's.
+        ``None`` if there is none: in a worker thread that nobody waits for, unless `called_by` knows, and in a task
+        whose outermost coroutine is an SDK's.
     """
-    return caller().site
+    return caller().site or attempt(_waiting_site, None)
 
 
 def caller() -> Caller:
     """Return the application's call that is under way in this thread."""
-    frame = _application_frame()
+    frame = _application_frame(sys._getframe())  # noqa: SLF001  # the only way to walk the stack
     if frame is None:
         return _told.get() or Caller(id(None), None)
-    return Caller(id(frame), CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code)))
+    return Caller(id(frame), _site(frame))
+
+
+def _waiting_site() -> CallSite | None:
+    for thread, waiting in waiting_frames():
+        frame = _application_frame(waiting)
+        if frame is not None:
+            site = _site(frame)
+            return site if is_waiting(thread, waiting) else None  # it may have gone on meanwhile, to another line
+    return None
+
+
+def _site(frame: FrameType) -> CallSite:
+    return CallSite(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code))
 
 
 @contextlib.contextmanager
@@ -103,14 +123,13 @@ def caller_id() -> int:
     One call passes several hooks, and each finds the same frame of the application. A call made within it, for example
     by a body while it is read, comes from another frame, even at the same line.
     """
-    frame = _application_frame()  # a frame stays where it is while its call is under way
+    frame = _application_frame(sys._getframe())  # noqa: SLF001  # it stays where it is while its call is under way
     return id(frame) if frame is not None else caller().id
 
 
-def _application_frame() -> FrameType | None:
+def _application_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame of the application, from this one outwards."""
     packages = _folders()
-    # Not inspect.stack(), which reads the source of every frame.
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the only way to walk it
     while frame is not None:
         file = frame.f_code.co_filename
         if file in _EVENT_LOOP:
@@ -122,7 +141,7 @@ def _application_frame() -> FrameType | None:
 
 
 def _folders() -> tuple[str, ...]:
-    folders: list[str] = []
+    folders = ["<frozen "]  # of the standard library: what runs a module
     for name in _PACKAGES:
         with contextlib.suppress(Exception):  # a lazy module may fail to be imported now
             # A namespace package, such as OpenTelemetry's, has several folders.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +17,7 @@ import obs
 import pytest
 
 from obs_sse_guard import SSETransportError
+from obs_sse_guard._enforcement import callsite, waiting
 from obs_sse_guard._enforcement.callsite import call_site
 from tests.support import obs_calls, s3_calls
 from tests.support.expected_rules import ROWS
@@ -113,7 +118,7 @@ def test_the_call_site_in_a_worker_thread_of_the_application(http: RecordingServ
     assert audited(audit)[-1]["thread"] == "worker 7"
 
 
-def test_a_worker_thread_of_the_sdk_has_no_call_site(
+def test_a_worker_thread_of_the_sdk_has_the_call_site_of_the_thread_that_waits(
     http: RecordingServer, audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MODE, "warn")
@@ -127,7 +132,8 @@ def test_a_worker_thread_of_the_sdk_has_no_call_site(
     assert lines[0]["site"]["file"] == __file__
     parts = [line for line in lines if line["operation"] == "UploadPart"]
     assert len(parts) == 3
-    assert {(line["rule"], line["site"]) for line in parts} == {("table-1/UploadPart", None)}
+    assert {line["rule"] for line in parts} == {"table-1/UploadPart"}
+    assert [line["site"] for line in parts] == [lines[0]["site"]] * 3
 
 
 @pytest.mark.parametrize("sdk", s3_calls.SDKS)
@@ -167,3 +173,107 @@ def test_a_lazy_module_that_cannot_be_imported_does_not_matter(
     with obs_calls.open_client("v2", http) as client:
         error = obs_calls.refusal(client)
     assert error.call_site.endswith("in put_sse_c")
+
+
+# ------------------------------------------------------- where the SDK works in threads of its own
+
+THREADS = 8
+
+
+def _application(number: int, call: Callable[[], object], folder: Path) -> Callable[[], Any]:
+    """Return a function with a file and a line of its own, which returns the call site of what was refused."""
+    lines = "\n" * number + "def application():\n    return call()\n"
+    names: dict[str, Any] = {"call": call}
+    exec(compile(lines, str(folder / f"application_{number}.py"), "exec"), names)  # noqa: S102  # the lines above
+
+    def site() -> str:
+        with pytest.raises(SSETransportError) as caught:
+            names["application"]()
+        return caught.value.call_site
+
+    return site
+
+
+def _assert_sites(calls: Callable[[], object], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the same call in many threads at once: each refusal must name the line of its own thread."""
+    monkeypatch.setattr(waiting, "_PATIENCE", 5000)  # on a busy machine
+    # What makes the call in these tests is the application otherwise.
+    library = ModuleType("upath")
+    library.__path__ = [str(Path(__file__).parent)]
+    monkeypatch.setitem(sys.modules, "upath", library)
+    meet = threading.Barrier(THREADS, timeout=30)
+
+    def repeat(number: int) -> list[str]:
+        site = _application(number, calls, folder)
+        meet.wait()
+        return [site() for _ in range(5)]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = [*pool.map(repeat, range(THREADS))]
+    expected = [f"{folder / f'application_{number}.py'}:{number + 2} in application" for number in range(THREADS)]
+    assert found == [[site] * 5 for site in expected]
+
+
+@pytest.mark.parametrize("method", ["upload_fileobj", "download_fileobj", "upload_file", "copy"])
+def test_the_call_site_of_a_transfer_of_boto3(
+    method: str, http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    calls: dict[str, Callable[[Any], object]] = {
+        "upload_fileobj": lambda s3: s3.upload_fileobj(io.BytesIO(b"x"), BUCKET, OBJECT, ExtraArgs=s3_calls.customer()),
+        "download_fileobj": lambda s3: s3.download_fileobj(BUCKET, OBJECT, io.BytesIO(), ExtraArgs=s3_calls.customer()),
+        "upload_file": lambda s3: s3.upload_file(str(tmp_path / "file"), BUCKET, OBJECT, ExtraArgs=s3_calls.customer()),
+        "copy": lambda s3: s3.copy({"Bucket": BUCKET, "Key": OBJECT}, BUCKET, "o", ExtraArgs=s3_calls.customer()),
+    }
+    with s3_calls.boto3_client(http) as client:
+        _assert_sites(lambda: calls[method](client), tmp_path, monkeypatch)
+
+
+def test_the_call_site_in_a_pool_of_a_library(
+    http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(_: object) -> None:
+        with open_client("v2", http) as client:
+            put_sse_c(client)
+
+    def in_a_pool() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            assert [*pool.map(put, range(2))]
+
+    library = ModuleType("xarray")
+    library.__path__ = [str(Path(obs_calls.__file__).parent)]
+    monkeypatch.setitem(sys.modules, "xarray", library)
+    _assert_sites(in_a_pool, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("objects", [1, 3], ids=["one", "many"])
+def test_the_call_site_in_the_event_loop_of_s3fs(
+    objects: int, http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed here")
+    options = {"key": s3_calls.ACCESS_KEY, "secret": s3_calls.SECRET_KEY, "client_kwargs": {"region_name": "r"}}
+    system = s3fs.S3FileSystem(
+        endpoint_url=http.url, s3_additional_kwargs=s3_calls.customer(), skip_instance_cache=True, **options
+    )
+    content = {f"{BUCKET}/{number}": b"x" for number in range(objects)}
+    _assert_sites(lambda: system.pipe(content), tmp_path, monkeypatch)
+    import fsspec.asyn
+
+    fsspec.asyn.sync(system.loop, system._s3.close)
+
+
+def test_a_worker_that_nobody_waits_for_has_no_call_site() -> None:
+    sites: list[Any] = []
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: sites.append(callsite._waiting_site()))
+        while not sites:
+            time.sleep(0.001)
+    assert sites == [None]
+
+
+def test_a_caller_that_has_gone_on_is_not_the_call_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(0, sys._getframe())]))
+    assert callsite._waiting_site() is None
+    here = threading.get_ident()
+    monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(here, sys._getframe(1))]))
+    assert callsite._waiting_site() is not None

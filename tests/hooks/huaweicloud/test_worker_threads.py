@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from obs_sse_guard import SSETransportError
+from obs_sse_guard._enforcement import waiting
 from obs_sse_guard._hooks.huaweicloud import workers
 from obs_sse_guard._hooks.huaweicloud.client import current_call
 from tests.support.guard import AUDIT, TRUSTED
@@ -64,10 +65,12 @@ def test_a_line_that_only_the_worker_reports(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without the hook on the call, the hop is the first to be judged."""
+    monkeypatch.setattr(waiting, "_PATIENCE", 5000)
     disable_hooks(monkeypatch, "huaweicloudsdkobs: calls")
     with obs_client("async", http) as client:
         error = refused(outcome(_follow, client), "table-1/PutObject")
-    assert (error.call, error.call_site) == ("HttpClient.do_request_async", "")
+    assert error.call == "HttpClient.do_request_async"
+    assert __file__ in error.call_site, "the thread that waits for the response"
     assert_silent(http)
     assert not caplog.records
 
