@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING
 
 from obs_sse_guard import rules
 from obs_sse_guard._errors import SSEGuardError, SSEGuardWarning, SSETransportError
-from obs_sse_guard._policy.settings import Mode, read_settings
+from obs_sse_guard._policy.overrides import override_process
+from obs_sse_guard._policy.settings import Mode, override_texts, read_settings
 from obs_sse_guard._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
     from obs_sse_guard._hooks.installer import HookInstaller
 
 __all__ = [
     "SSEGuardError",
     "SSEGuardWarning",
     "SSETransportError",
+    "configure",
     "install",
     "rules",
     "status",
@@ -63,6 +68,33 @@ def status() -> dict[str, str]:
         the import of the SDK would not be noticed, because another library removed the import finder.
     """
     return _installer().status()
+
+
+def configure(
+    *,
+    mode: str | None = None,
+    policy: str | None = None,
+    trusted_hosts: str | Iterable[str] | None = None,
+    audit: str | os.PathLike[str] | None = None,
+) -> None:
+    """Override the settings in the environment for this process; each one that is ``None`` returns to it.
+
+    Holds at once, in all threads, until the next call. A mode other than ``off`` also installs the hooks: with
+    ``OBS_SSE_GUARD=off`` in the environment the import has not.
+
+    Args:
+        mode: ``enforce``, ``warn`` or ``off``.
+        policy: ``documented`` or ``strict``.
+        trusted_hosts: hosts to which plaintext is a trusted hop: a comma list, or any iterable of entries. An empty one
+            trusts none.
+        audit: path of the audit file. An empty one writes none.
+
+    Raises:
+        ValueError: a value is not valid. The message lists the valid ones, and nothing has changed.
+    """
+    override_process(override_texts(mode=mode, policy=policy, trusted_hosts=trusted_hosts, audit=audit))
+    if read_settings().mode is not Mode.OFF and mode is not None:
+        install()
 
 
 if read_settings().mode is not Mode.OFF:

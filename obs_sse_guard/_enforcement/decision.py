@@ -6,11 +6,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.callsite import CallSite, call_site
+from obs_sse_guard._enforcement.waiting import waiting_frames
 from obs_sse_guard._policy.findings import TRUSTED_HOST, Action, cannot_judge, evaluate
+from obs_sse_guard._policy.overrides import by_thread, in_force, overriding
 from obs_sse_guard._policy.settings import Mode, read_settings
-from obs_sse_guard._util.failure import describe_failure
+from obs_sse_guard._util.failure import attempt, describe_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from obs_sse_guard._policy.findings import Finding
     from obs_sse_guard._policy.request import RequestContext
     from obs_sse_guard._policy.settings import Settings
@@ -84,19 +88,32 @@ def decide(context: RequestContext) -> list[Decision]:
         return _decide(context)
     except Exception:  # noqa: BLE001  # a bug of ours must break neither a legal call nor a refusal
         failed = context._replace(failure=describe_failure())
-        return [Decision(failed, cannot_judge(failed), read_settings())]
+        return [Decision(failed, cannot_judge(failed), _read_settings())]
 
 
 def _decide(context: RequestContext) -> list[Decision]:
     findings = evaluate(context)
     if not findings:
         return []
-    settings = read_settings()
+    settings = _read_settings()
     if settings.mode is Mode.OFF:
         return []
     if _is_trusted(context, settings):
         findings = [TRUSTED_HOST, *evaluate(context, trusted=True)]
     return [Decision(context, finding, settings) for finding in findings]
+
+
+def _read_settings() -> Settings:
+    """Read the settings; in a worker thread, as a test has overridden them in the thread that waits for it."""
+    if not by_thread or in_force():
+        return read_settings()
+    with overriding(attempt(_override_of_waiting_thread, {})):
+        return read_settings()
+
+
+def _override_of_waiting_thread() -> Mapping[str, str]:
+    known = (by_thread.get(thread) for thread, _ in waiting_frames())
+    return next(filter(None, known), {})
 
 
 def _is_trusted(context: RequestContext, settings: Settings) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement import reporters
 from obs_sse_guard._enforcement.callsite import called_by, caller, caller_id
+from obs_sse_guard._enforcement.collector import tested
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
@@ -165,10 +166,11 @@ class _Inherited:
 def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that runs in a worker thread, as part of the call that is under way in this thread.
 
-    A finding there has the call site of the application, and is not reported again. Nothing but that is carried over.
+    A finding there has the call site of the application, and is not reported again. Nothing but that is carried over,
+    and what `obs_sse_guard.testing` has set here.
     """
     calls = tuple(map(_Inherited, _calls.get()))
-    known = caller()
+    known, function = caller(), tested(function)
 
     def work(*args: Any, **kwargs: Any) -> Any:
         token = _calls.set(calls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from obs_sse_guard._enforcement import audit, log, telemetry
+from obs_sse_guard._enforcement import audit, collector, log, telemetry
 from obs_sse_guard._enforcement.decision import Outcome
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Reporter(NamedTuple):
 
 # A refusal is raised instead, and an allowed request is not worth a record.
 _LOGGED = frozenset((Outcome.WOULD_REFUSE, Outcome.NOTICED, Outcome.TRUSTED))
+_FOUND = frozenset((Outcome.REFUSED, Outcome.WOULD_REFUSE, Outcome.NOTICED))
 
 REPORTERS = (
     Reporter("log", lambda decision: decision.outcome in _LOGGED, log.report),
@@ -40,6 +41,11 @@ REPORTERS = (
         "telemetry",
         lambda decision: decision.outcome is not Outcome.ALLOWED and "opentelemetry" in sys.modules,
         telemetry.report,
+    ),
+    Reporter(
+        "collector",
+        lambda decision: collector.is_collecting() and decision.outcome in _FOUND,
+        collector.report,
     ),
 )
 

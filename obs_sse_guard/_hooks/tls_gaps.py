@@ -6,10 +6,10 @@ Otherwise every request of a client would report it again.
 from __future__ import annotations
 
 import contextlib
-import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._policy.overrides import setting
 from obs_sse_guard._policy.settings import POLICY, Policy, read_settings
 from obs_sse_guard._util.weak import WeakNotes
 
@@ -56,7 +56,7 @@ def unreported_gap(client: Any, gap: str) -> str:
         gap: id of the finding.
     """
     noted = _reported.get(client)
-    # For "unverified-host" the note is the gap itself, and the environment is not read: this is on the hot path.
+    # For "unverified-host" the note is the gap itself, and no setting is read: this is on the hot path.
     return "" if noted is not None and (noted == gap or noted == _note(gap)) else gap
 
 
@@ -75,4 +75,4 @@ def mark_reported(client: Any, context: RequestContext, reported: frozenset[str]
 
 def _note(gap: str) -> str:
     # No policy refuses a host name that is not checked, and the environment is expensive to read at every call.
-    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={os.environ.get(POLICY)}"
+    return gap if gap == "unverified-host" else f"{gap}, {POLICY}={setting(POLICY)}"

@@ -1,4 +1,4 @@
-"""The settings: environment variables, read when a call is about to be reported."""
+"""The settings: environment variables, or what overrides them. Read when a call is about to be reported."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from obs_sse_guard._policy.overrides import setting
 from obs_sse_guard._policy.public_hosts import public_name, public_network, public_suffix
 from obs_sse_guard._policy.request import normalize_host
 from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Settings",
     "TrustedHosts",
     "ip_address",
+    "override_texts",
     "parse_settings",
     "read_settings",
 ]
@@ -112,7 +114,7 @@ class Problem(NamedTuple):
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment as it is now.
+    """Read the settings as they are now.
 
     An unknown value warns once and leaves the default: a typo never disables the guard. A trusted host that is not the
     user's own warns once as well, but works.
@@ -124,8 +126,49 @@ def read_settings() -> Settings:
 
 
 def parse_settings() -> tuple[Settings, tuple[Problem, ...]]:
-    """Return the settings in the environment as it is now, and the problems with them."""
-    return _cached(*(os.environ.get(variable, "") for variable in (MODE, POLICY, TRUSTED_HOSTS, AUDIT)))
+    """Return the settings as they are now, and the problems with them."""
+    return _cached(*map(setting, (MODE, POLICY, TRUSTED_HOSTS, AUDIT)))
+
+
+def override_texts(
+    *,
+    mode: str | None = None,
+    policy: str | None = None,
+    trusted_hosts: str | Iterable[str] | None = None,
+    audit: str | os.PathLike[str] | None = None,
+) -> dict[str, str]:
+    """Return what overrides the environment, by variable.
+
+    Raises:
+        ValueError: a value is not valid. The message lists the valid ones.
+    """
+    texts = {}
+    if mode is not None:
+        texts[MODE] = _checked("mode", mode, _MODE_WORDS)
+    if policy is not None:
+        texts[POLICY] = _checked("policy", policy, _POLICY_WORDS)
+    if trusted_hosts is not None:
+        texts[TRUSTED_HOSTS] = _checked_hosts(trusted_hosts)
+    if audit is not None:
+        texts[AUDIT] = os.fspath(audit)
+    return texts
+
+
+def _checked(argument: str, value: str, words: Iterable[str]) -> str:
+    word = str(value).strip().lower()
+    if word not in words:
+        message = f"{argument}: unknown value {value!a}. Valid values: {', '.join(words)}."
+        raise ValueError(message)
+    return word
+
+
+def _checked_hosts(hosts: str | Iterable[str]) -> str:
+    text = hosts if isinstance(hosts, str) else ",".join(map(str, hosts))
+    # An entry that is not the user's own works, and warns when the settings are read.
+    wrong = [problem for problem in _parse_trusted_hosts(text)[1] if not problem.exposes]
+    if wrong:
+        raise ValueError(wrong[0].message.replace(TRUSTED_HOSTS, "trusted_hosts"))
+    return text
 
 
 def _parse(mode: str, policy: str, trusted: str, audit: str) -> tuple[Settings, tuple[Problem, ...]]:

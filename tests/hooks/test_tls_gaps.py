@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from obs_sse_guard._hooks.tls_gaps import context_gap, mark_reported, unreported_context_gap, unreported_gap
+from obs_sse_guard.testing import override
 from tests.support.contexts import put_with_key
 from tests.support.guard import MODE, POLICY
 
@@ -79,6 +80,14 @@ def test_a_change_of_the_policy_counts_only_where_it_matters(monkeypatch: pytest
         "unverified-tls": "unverified-tls",
         "unverified-host": "",
     }
+
+
+def test_a_gap_is_reported_again_under_another_policy_of_a_test() -> None:
+    client = _Client()
+    _report(client, "unverified-tls")
+    with override(policy="strict"):
+        assert unreported_gap(client, "unverified-tls") == "unverified-tls"
+    assert unreported_gap(client, "unverified-tls") == ""
 
 
 def test_a_gap_that_the_policy_refuses_is_reported_every_time(monkeypatch: pytest.MonkeyPatch) -> None:

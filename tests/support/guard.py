@@ -24,6 +24,7 @@ AUDIT = "OBS_SSE_GUARD_AUDIT"
 
 def reset() -> None:
     """Clear everything the guard remembers: reports, warnings, uploads, settings."""
+    obs_sse_guard.configure()
     kms_uploads.clear()
     for once in (log.failures, log.first_use_of_trust, log.throttle, warn.first_warning):
         once.forget()

@@ -1,0 +1,105 @@
+"""Collect what is reported, for `obs_sse_guard.testing`."""
+
+from __future__ import annotations
+
+import contextlib
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from obs_sse_guard._enforcement.message import headline
+from obs_sse_guard._policy.overrides import in_force, overriding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from obs_sse_guard._enforcement.decision import Decision
+
+__all__ = ["ReportedFinding", "collecting", "is_collecting", "report", "tested"]
+
+
+class ReportedFinding(NamedTuple):
+    """A finding that was refused, would have been refused, or was logged.
+
+    Attributes:
+        rule: id of the row or finding, such as ``table-1/PutObject``.
+        outcome: ``refused``, ``would-refuse`` or ``noticed``.
+        sdk: the distribution whose call it is about.
+        operation: the operation by the OBS API's name.
+        scheme: the transport, ``http`` or ``https``.
+        endpoint: where the request would have gone, ``http://host:port``.
+        target: encryption of the object that is written or read.
+        source: encryption of the source of a copy.
+        headers: names of the headers that name encryption.
+        call: the SDK's method that was called.
+        call_site: where the application called it, ``file:line in function``; empty where that is unknown.
+        text: all of this in one line.
+    """
+
+    rule: str
+    outcome: str
+    sdk: str
+    operation: str
+    scheme: str
+    endpoint: str
+    target: str
+    source: str
+    headers: tuple[str, ...]
+    call: str
+    call_site: str
+    text: str
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.text, self.call, self.call_site)))
+
+
+_collector: ContextVar[list[ReportedFinding] | None] = ContextVar("obs_sse_guard_collector", default=None)
+_open: list[list[ReportedFinding]] = []
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[list[ReportedFinding]]:
+    """Collect what is reported in this thread or task, and in threads of which nobody knows for whom they work."""
+    found: list[ReportedFinding] = []
+    token = _collector.set(found)
+    _open.append(found)
+    try:
+        yield found
+    finally:
+        _open[:] = [other for other in _open if other is not found]
+        with contextlib.suppress(ValueError):  # an asynchronous fixture ends in another task than it began in
+            _collector.reset(token)
+
+
+def is_collecting() -> bool:
+    """Return whether anybody collects."""
+    return bool(_open)
+
+
+def report(decision: Decision) -> None:
+    """Add a finding to what the innermost collector here has; without one here, to what all of them have."""
+    here = _collector.get()
+    fields = decision.fields()
+    found = ReportedFinding(
+        outcome=decision.outcome.value,
+        text=headline(decision),
+        **{name: fields[name] for name in ReportedFinding._fields if name in fields},
+    )
+    for findings in _open.copy() if here is None else (here,):
+        findings.append(found)
+
+
+def tested(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs in a worker thread under what a test has set here: nothing, in production."""
+    texts, found = in_force(), _collector.get()
+    if not texts and found is None:
+        return function
+
+    def work(*args: Any, **kwargs: Any) -> Any:
+        token = _collector.set(found)
+        try:
+            with overriding(texts):
+                return function(*args, **kwargs)
+        finally:
+            _collector.reset(token)
+
+    return work
