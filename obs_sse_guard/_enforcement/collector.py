@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from obs_sse_guard._enforcement.decision import Decision
 
-__all__ = ["ReportedFinding", "collecting", "is_collecting", "report", "tested"]
+__all__ = ["ReportedFinding", "collecting", "open_collectors", "report", "tested"]
 
 
 class ReportedFinding(NamedTuple):
@@ -53,7 +53,8 @@ class ReportedFinding(NamedTuple):
 
 
 _collector: ContextVar[list[ReportedFinding] | None] = ContextVar("obs_sse_guard_collector", default=None)
-_open: list[list[ReportedFinding]] = []
+open_collectors: list[list[ReportedFinding]] = []
+"""What is being collected; empty if nobody collects."""
 
 
 @contextlib.contextmanager
@@ -61,18 +62,13 @@ def collecting() -> Iterator[list[ReportedFinding]]:
     """Collect what is reported in this thread or task, and in threads of which nobody knows for whom they work."""
     found: list[ReportedFinding] = []
     token = _collector.set(found)
-    _open.append(found)
+    open_collectors.append(found)
     try:
         yield found
     finally:
-        _open[:] = [other for other in _open if other is not found]
+        open_collectors[:] = [other for other in open_collectors if other is not found]
         with contextlib.suppress(ValueError):  # an asynchronous fixture ends in another task than it began in
             _collector.reset(token)
-
-
-def is_collecting() -> bool:
-    """Return whether anybody collects."""
-    return bool(_open)
 
 
 def report(decision: Decision) -> None:
@@ -84,7 +80,7 @@ def report(decision: Decision) -> None:
         text=headline(decision),
         **{name: fields[name] for name in ReportedFinding._fields if name in fields},
     )
-    for findings in _open.copy() if here is None else (here,):
+    for findings in open_collectors.copy() if here is None else (here,):
         findings.append(found)
 
 

@@ -44,7 +44,7 @@ REPORTERS = (
     ),
     Reporter(
         "collector",
-        lambda decision: collector.is_collecting() and decision.outcome in _FOUND,
+        lambda decision: bool(collector.open_collectors) and decision.outcome in _FOUND,
         collector.report,
     ),
 )

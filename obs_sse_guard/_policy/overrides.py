@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Texts = Mapping[str, str]
 
-__all__ = ["by_thread", "in_force", "override_process", "overriding", "setting"]
+__all__ = ["by_thread", "in_force", "override_process", "overriding", "setting", "settings"]
 
 _process: Texts = MappingProxyType({})
 _here: ContextVar[Texts] = ContextVar("obs_sse_guard_override", default=MappingProxyType({}))
@@ -33,6 +33,11 @@ def setting(variable: str) -> str:
     if variable in here:
         return here[variable]
     return _process[variable] if variable in _process else os.environ.get(variable, "")
+
+
+def settings(*variables: str) -> tuple[str, ...]:
+    """Return the texts of several settings."""
+    return tuple([setting(variable) for variable in variables])
 
 
 def override_process(texts: Texts) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.hook import Abort, judging, with_later_parameters
 from obs_sse_guard._hooks.obs.arguments import is_ordinary, items, keys_as_values, may_hold_sse
 from obs_sse_guard._hooks.obs.client import (
     destination,
@@ -101,9 +100,10 @@ def _current() -> Request | None:
 
 def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
-    expect_parameters(function, _REQUEST_PARAMETERS)
-    harmless = _HARMLESS
+    return with_later_parameters(_request_hook, function, _REQUEST_PARAMETERS)
 
+
+def _request_hook(function: Function) -> Function:
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
         client: Any,
         methodType: Any,  # noqa: N803
@@ -119,23 +119,20 @@ def request_hook(_: str, function: Function) -> Function:
         redirectLocation: Any = None,  # noqa: N803
         skipAuthentication: Any = False,  # noqa: FBT002, N803
         extensionHeaders: Any = None,  # noqa: N803
-        **more: Any,
     ) -> Any:
         request = Request()
         request.arguments = (
             client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName, readable,
             parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
         )  # fmt: skip
-        send = functools.partial(function, **more) if more else function  # parameters of a later release
-        context = None
-        secure = False
+        context, secure = None, False
         try:  # inline, to save a call: most requests have only harmless headers
             secure = client.is_secure
             is_harmless = type(objectKey) is str and objectKey != FETCH_JOB and "ncryption" not in objectKey
             is_harmless = is_harmless and not (pathArgs or extensionHeaders)
             if is_harmless and headers:
                 for name in headers:
-                    if name not in harmless or "ncryption" in headers[name]:
+                    if name not in _HARMLESS or "ncryption" in headers[name]:
                         is_harmless = False
         except Exception:  # noqa: BLE001  # custom headers or a custom client
             is_harmless = False
@@ -144,11 +141,14 @@ def request_hook(_: str, function: Function) -> Function:
         token = sending.set(request)
         try:
             if context is None:
-                answer = send(*request.arguments)
+                answer = function(
+                    client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName,
+                    readable, parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
+                )  # fmt: skip  # spelled out again, which is faster
             else:
                 with enforcing(context) as reported:
                     mark_reported(client, context, reported)
-                    answer = send(*request.arguments)
+                    answer = function(*request.arguments)
         except Abort as abort:
             # Without the frames of the SDK, which do not help to find the call.
             raise abort.error.with_traceback(None) from None
@@ -270,13 +270,14 @@ def _is_kms_part(client: Any, request: Request) -> bool:
 
 def connection_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_parse_request_connection``: the headers are final, and nothing is sent yet."""
-    expect_parameters(function, _CONNECTION_PARAMETERS)
+    return with_later_parameters(_connection_hook, function, _CONNECTION_PARAMETERS)
 
+
+def _connection_hook(function: Function) -> Function:
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters, spelled out as above
-        client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any, **more: Any
+        client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any
     ) -> Any:
-        choose = functools.partial(function, **more) if more else function  # parameters of a later release
-        chosen = choose(client, server, port, scheme, connection_key, redirect, header)
+        chosen = function(client, server, port, scheme, connection_key, redirect, header)
         connection = chosen[0]
         kind = type(connection)
         if not redirect:

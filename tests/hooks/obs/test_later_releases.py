@@ -28,7 +28,9 @@ def _later(name: str, answer: Any) -> Any:
     def method(*_: Any, **arguments: Any) -> Any:
         return answer(arguments.get("new", "old"))
 
-    method.__signature__ = inspect.signature(getattr(obs.client._BasicClient, name))  # type: ignore[attr-defined]
+    signature = inspect.signature(getattr(obs.client._BasicClient, name))
+    new = inspect.Parameter("new", inspect.Parameter.KEYWORD_ONLY, default="old")
+    method.__signature__ = signature.replace(parameters=[*signature.parameters.values(), new])  # type: ignore[attr-defined]
     return method
 
 
