@@ -17,7 +17,7 @@ from obs_sse_guard._util.failure import attempt
 if TYPE_CHECKING:
     from obs_sse_guard._policy.request import RequestContext
 
-__all__ = ["DELTALAKE", "LANCE", "OBSTORE", "POLARS", "Client"]
+__all__ = ["DELTALAKE", "HTTP_STORE", "LANCE", "OBSTORE", "POLARS", "Client"]
 
 _FIXES = {
     "sse-dropped": '{type}   a customer key needs "sse-c", a KMS key id "aws:kms"',
@@ -59,6 +59,10 @@ def _encryption(context: RequestContext) -> str:
     return "sse-c" if any("customer_key" in name.lower() for name in context.dropped) else "aws:kms"
 
 
+def _advise_http_store(context: RequestContext, finding: str) -> str:
+    return _FIXES.get(finding, f'HTTPStore("{context.https_url}/...")')
+
+
 class Client(NamedTuple):
     """A native client.
 
@@ -66,11 +70,15 @@ class Client(NamedTuple):
         sdk: its distribution.
         s3_endpoint_since: the first release that reads ``endpoint_url_s3``, which earlier ones ignore.
         any_case: whether it reads environment variables whose names are in lower case.
+        headers: whether its options may hold headers by name.
+        environment: whether it reads environment variables at all.
     """
 
     sdk: SDK
     s3_endpoint_since: tuple[int, ...]
     any_case: bool = False
+    headers: bool = False
+    environment: bool = True
 
     @property
     def knows_s3_endpoint(self) -> bool:
@@ -83,7 +91,10 @@ def _release(distribution: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", metadata.version(distribution))[:3]))
 
 
-OBSTORE = Client(SDK("obstore", _advise, installer.report_removed_hooks), (0, 11))
+OBSTORE = Client(SDK("obstore", _advise, installer.report_removed_hooks), (0, 11), headers=True)
+HTTP_STORE = Client(
+    SDK("obstore", _advise_http_store, installer.report_removed_hooks), (0, 3), headers=True, environment=False
+)
 POLARS = Client(SDK("polars", _advise, installer.report_removed_hooks), (1, 41))
 DELTALAKE = Client(SDK("deltalake", _advise, installer.report_removed_hooks), (1, 5, 1), any_case=True)
-LANCE = Client(SDK("pylance", _advise, installer.report_removed_hooks), (7,), any_case=True)
+LANCE = Client(SDK("pylance", _advise, installer.report_removed_hooks), (7,), any_case=True, headers=True)

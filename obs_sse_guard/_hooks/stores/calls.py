@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforcing
 from obs_sse_guard._hooks.hook import expect_parameters, judging
-from obs_sse_guard._hooks.stores.advice import LANCE, OBSTORE, POLARS
-from obs_sse_guard._hooks.stores.options import gives_endpoint, read_options
-from obs_sse_guard._policy.headers import header_names
-from obs_sse_guard._policy.request import UNKNOWN_PROXY, KeyLocation, RequestContext, normalize_host
+from obs_sse_guard._hooks.stores.advice import HTTP_STORE, LANCE, OBSTORE, POLARS
+from obs_sse_guard._hooks.stores.options import HEADER, gives_endpoint, read_options
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
 from obs_sse_guard._util.failure import attempt
-from obs_sse_guard.rules import Encryption, Operation
+from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.stores.options import StoreOptions
     from obs_sse_guard._hooks.types import Args, Function, Items, Kwargs, MakeHook
 
-__all__ = ["hands_over", "polars_hook", "store_hook", "takes_options", "write_dataset_hook"]
+__all__ = ["hands_over", "http_store_hook", "polars_hook", "store_hook", "takes_options", "write_dataset_hook"]
 
 _OPTIONS = ("storage_options", "options")
 _PLACES = ("table_uri", "uri", "base_uri", "dataset_uri", "target_uri", "dest", "path")
@@ -39,6 +38,9 @@ _ADDRESSES = ("uri", "table_uri", "base_path")
 """The attributes in which datasets, tables and partitions keep theirs."""
 _BASE_OPTION = re.compile(r"(base_\d+)\.(.+)", re.DOTALL)
 _WRITE_DATASET_PARAMETERS = 3  # what is written, where to, and all arguments of lance.write_dataset()
+_SCHEME = re.compile(r"\A(https?:)/*", re.IGNORECASE)
+_IN_URLS = str.maketrans("\\", "/", "\t\r\n")
+_AROUND_URLS = "".join(map(chr, range(ord(" ") + 1)))
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -114,9 +116,30 @@ def store_hook(_: str, function: Function) -> Function:
 
     def read(_: Args, kwargs: Kwargs) -> _HandOver:
         sources = (kwargs.get("config"), kwargs.get("client_options"), kwargs)
-        return _HandOver(_ANYWHERE, [[pair for source in sources for pair in _pairs(source)]])
+        options = [pair for source in sources for pair in _pairs(source)]
+        return _HandOver(_ANYWHERE, [[*options, *_default_headers(kwargs)]])
 
     return _hook(_Call(OBSTORE, "obstore.store.S3Store"), read, function)
+
+
+def http_store_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``HTTPStore.__new__``, whose default headers may name encryption as well."""
+
+    def read(args: Args, kwargs: Kwargs) -> _HandOver:
+        endpoint = ("endpoint", _spelled_out(kwargs.get("url", args[1] if args[1:] else "")))
+        return _HandOver(_ANYWHERE, [[endpoint, *_pairs(kwargs.get("client_options")), *_default_headers(kwargs)]])
+
+    return _hook(_Call(HTTP_STORE, "obstore.store.HTTPStore"), read, function)
+
+
+def _spelled_out(url: Any) -> str:
+    r"""Return a URL as the client's parser understands it: ``"\n http:\host"`` is ``http://host``."""
+    return _SCHEME.sub(r"\1//", str(url).translate(_IN_URLS).strip(_AROUND_URLS))
+
+
+def _default_headers(kwargs: Kwargs) -> Items:
+    headers = dict(_pairs(kwargs.get("client_options"))).get("default_headers")
+    return [(f"{HEADER}{name}", value) for name, value in _pairs(headers)]
 
 
 def write_dataset_hook(_: str, function: Function) -> Function:
@@ -189,12 +212,20 @@ def _describe(call: _Call, read: Callable[[Args, Kwargs], _HandOver], args: Args
 def _context(call: _Call, hand_over: _HandOver, given: Items) -> RequestContext | None:
     """Return what requests of a store are like; ``None`` if there is nothing to find about them."""
     client = call.client
-    read = functools.partial(read_options, given, os.environ, any_case=client.any_case)
-    options = read(s3_endpoint=client.knows_s3_endpoint)
-    if options.target is not Encryption.NONE:
-        options = read(s3_endpoint=client.knows_s3_endpoint, configured=hand_over.configured())
-    gap = "unverified-tls" if options.secure and options.key and options.unverified else ""
-    if not gap and not options.dropped and (options.secure or options.target is Encryption.NONE):
+    read = functools.partial(
+        read_options,
+        given if client.headers else [(name, value) for name, value in given if not str(name).startswith(HEADER)],
+        os.environ if client.environment else {},
+        any_case=client.any_case,
+        s3_endpoint=client.knows_s3_endpoint,
+    )
+    options = read()
+    if options.headers.names:
+        options = read(configured=hand_over.configured())
+    sse = options.headers
+    gap = "unverified-tls" if options.secure and sse.key and options.unverified else ""
+    in_clear = sse.names and not options.secure
+    if not in_clear and not gap and not options.dropped and not sse.key_in_metadata:
         return None
     address = attempt(lambda: _Address.parse(options.endpoint), _Address())
     return RequestContext(
@@ -205,9 +236,10 @@ def _context(call: _Call, hand_over: _HandOver, given: Items) -> RequestContext 
         host=address.host,
         port=address.port,
         proxy="" if options.secure else attempt(lambda: _proxy(options, address.host), UNKNOWN_PROXY),
-        target=options.target,
-        key=KeyLocation.HEADER if options.key else KeyLocation.NOWHERE,
-        headers=header_names(options.target, Encryption.NONE, "x-amz-"),
+        target=sse.target,
+        source=sse.source,
+        key=sse.key_location(),
+        headers=sse.names,
         dropped=options.dropped,
         tls_gap=gap,
         origin=options.origin,

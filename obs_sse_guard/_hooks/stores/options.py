@@ -1,22 +1,26 @@
 """What the options of a store say of its endpoint and encryption, read as Rust's ``object_store`` reads them.
 
 Names have any letter case, and an optional prefix ``aws_``. Environment variables with the prefix stand in for options
-that are not given. ``endpoint_url_s3`` takes precedence over ``endpoint``, wherever each of them is given.
+that are not given. ``endpoint_url_s3`` takes precedence over ``endpoint``, wherever each of them is given. Headers that
+are given by name are sent with every request.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, parse_headers
 from obs_sse_guard.rules import Encryption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["CONFIGURED", "StoreOptions", "gives_endpoint", "read_options"]
 
 _S3_ENDPOINT, _ENDPOINT, _ENCRYPTION, _KEY = "endpoint_url_s3", "endpoint", "server_side_encryption", "customer key"
 _KMS_KEY_ID, _PROXY, _UNVERIFIED = "sse_kms_key_id", "proxy_url", "allow_invalid_certificates"
+HEADER = "headers."
+"""What the name of an option begins with that is a header, in exactly this spelling."""
 _FIELDS = {
     "endpoint_url_s3": _S3_ENDPOINT,
     "endpoint": _ENDPOINT,
@@ -47,8 +51,7 @@ class StoreOptions(NamedTuple):
     Attributes:
         endpoint: the endpoint; empty for the service's own, which has HTTPS.
         origin: the name of the option or variable that sets it.
-        target: the encryption that requests name.
-        key: whether they carry a customer key.
+        headers: what the headers of the requests say of encryption.
         dropped: names of encryption options that are ignored without the right ``server_side_encryption``.
         proxy: the proxy that the options name.
         unverified: whether certificates are not verified.
@@ -56,8 +59,7 @@ class StoreOptions(NamedTuple):
 
     endpoint: str = ""
     origin: str = ""
-    target: Encryption = Encryption.NONE
-    key: bool = False
+    headers: SSEHeaders = NO_SSE_HEADERS
     dropped: tuple[str, ...] = ()
     proxy: str = ""
     unverified: bool = False
@@ -94,6 +96,7 @@ def read_options(
         configured: the endpoint that the client finds in the AWS configuration file.
     """
     found = _settings(given)
+    named = [(str(name)[len(HEADER) :], value) for name, value in given if str(name).startswith(HEADER)]
     if configured and _ENDPOINT not in found:
         found[_ENDPOINT] = [_Setting(CONFIGURED, configured)]
     for field, settings in _settings(environment.items(), any_case=any_case, required=True).items():
@@ -104,8 +107,7 @@ def read_options(
     return StoreOptions(
         endpoint=endpoint.value,
         origin=endpoint.name,
-        target=_target(found),
-        key=_target(found) is Encryption.SSE_C,
+        headers=parse_headers([*_sent(found), *named]),
         dropped=_dropped(found),
         proxy=_value(found, _PROXY),
         unverified=_value(found, _UNVERIFIED).lower() in _TRUE,
@@ -151,6 +153,12 @@ def _target(found: _Settings) -> Encryption:
     target = _ENCRYPTIONS.get(_value(found, _ENCRYPTION), Encryption.NONE)
     # Without the key the client raises an error of its own.
     return Encryption.NONE if target is Encryption.SSE_C and _KEY not in found else target
+
+
+def _sent(found: _Settings) -> Iterator[tuple[str, str]]:
+    """Yield the headers that the client sends for the options. No value but that of the algorithm is copied."""
+    for name in header_names(_target(found), Encryption.NONE, "x-amz-"):
+        yield name, _value(found, _ENCRYPTION)
 
 
 def _dropped(found: _Settings) -> tuple[str, ...]:

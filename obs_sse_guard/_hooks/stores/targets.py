@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from obs_sse_guard._hooks.hook import Target
 from obs_sse_guard._hooks.stores.advice import DELTALAKE, LANCE
-from obs_sse_guard._hooks.stores.calls import hands_over, polars_hook, store_hook, takes_options, write_dataset_hook
+from obs_sse_guard._hooks.stores.calls import (
+    hands_over,
+    http_store_hook,
+    polars_hook,
+    store_hook,
+    takes_options,
+    write_dataset_hook,
+)
 from obs_sse_guard.rules import Operation
 
 __all__ = ["TARGETS"]
@@ -47,6 +54,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("lance.file", "LanceFileSession.__init__", hands_over(LANCE, "lance.file.LanceFileSession"), optional=True),
     Target("lance.file", "LanceFileWriter.__init__", hands_over(LANCE, "lance.file.LanceFileWriter")),
+    Target("obstore.store", "HTTPStore.__new__", http_store_hook, inherited=True),
     Target("obstore.store", "S3Store.__new__", store_hook, inherited=True),
     Target("polars.io.cloud.credential_provider._builder", _BUILDER, polars_hook),
     # Required, though it is only another name: that module is in every release, so that one without the function shows.

@@ -276,6 +276,20 @@ def test_the_options_of_each_base(parameters: dict[str, Any]) -> None:
     assert hook(None, "/folder/data", parameters) is RESULT
 
 
+@pytest.mark.parametrize("prefix", ["", "base_1."])
+def test_a_header_among_the_options_of_lance(prefix: str) -> None:
+    """A header of the requests, which has the name of an option."""
+    hook = calls.write_dataset_hook("", write_dataset)
+    name = "x-amz-server-side-encryption-customer-key"
+    options = {"aws_endpoint": HTTP, f"{prefix}headers.{name}": ENCODED}
+    error = refusal(hook, None, "s3://bucket/data", {"storage_options": options})
+    assert (error.rule, error.headers) == ("table-1/PutObject", (name,))
+    assert hook(None, "s3://bucket/data", {"storage_options": {**options, "aws_endpoint": HTTPS}}) is RESULT
+    other = {"aws_endpoint": HTTP, f"{prefix}Headers.{name}": ENCODED, name: ENCODED, 7: "no name"}
+    assert hook(None, "s3://bucket/data", {"storage_options": other}) is RESULT
+    assert hooked()(None, "s3://bucket/table", storage_options=options) is RESULT, "not of deltalake"
+
+
 def test_a_base_with_its_own_endpoint() -> None:
     options = {**PLAIN, "base_1.aws_endpoint": HTTPS}
     hook = calls.write_dataset_hook("", write_dataset)

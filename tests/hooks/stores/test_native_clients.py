@@ -192,6 +192,25 @@ def test_plaintext_is_refused(name: str, encryption: str, call: Any, http: Recor
     assert_silent(http)
 
 
+HEADER = "x-amz-server-side-encryption-customer-key"
+
+
+@each_writer
+@pytest.mark.parametrize("option", [f"headers.{HEADER}", f"headers.{HEADER.upper()}", f"Headers.{HEADER}", HEADER])
+def test_a_header_among_the_options(name: str, option: str, call: Any, http: RecordingServer) -> None:
+    """Only lance sends it as one, and only with this prefix."""
+    options = {**CREDENTIALS, **ALLOW, option: ENCODED}
+    with unguarded():
+        outcome(call, {**options, "aws_endpoint": http.url})
+    is_sent = bool(leaks(http.wire, KEY))
+    assert is_sent is (name == "write_dataset" and option.startswith("headers."))
+    with RecordingServer() as server:
+        found = outcome(call, {**options, "aws_endpoint": server.url})
+        assert isinstance(found, SSETransportError) is is_sent
+        assert bool(server.requests) is not is_sent
+        assert not leaks(server.wire, KEY)
+
+
 @each_writer
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "aws_endpoint"])
 def test_the_environment(

@@ -32,7 +32,17 @@ PLAIN = {"access_key_id": "access", "secret_access_key": "secret", "region": "he
 CUSTOMER = {"server_side_encryption": "sse-c", "sse_customer_key_base64": ENCODED}
 KMS = {"server_side_encryption": "aws:kms", "sse_kms_key_id": "an id"}
 ALLOW: dict[str, Any] = {"client_options": {"allow_http": True}}
+HEADER = "x-amz-server-side-encryption"
+HEADERS: dict[str, dict[str, Any]] = {
+    "SSE-C": {f"{HEADER}-customer-algorithm": "AES256", f"{HEADER}-customer-key": ENCODED},
+    "in capitals": {f"{HEADER}-customer-key".upper(): ENCODED},
+    "as bytes": {f"{HEADER}-customer-key": ENCODED.encode()},
+    "SSE-KMS": {HEADER: "aws:kms"},
+    "SSE-OBS": {HEADER: "AES256"},
+    "other": {"x-amz-meta-color": "blue"},
+}
 S3Store: Any = stores.S3Store
+HTTPStore: Any = stores.HTTPStore
 from_url: Any = stores.from_url
 
 
@@ -128,6 +138,136 @@ def test_everything_in_the_environment(http: RecordingServer, monkeypatch: pytes
     assert leaks(http.wire, KEY)
     with pytest.raises(SSETransportError):
         S3Store("bucket")
+
+
+def sending(headers: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"client_options": {"allow_http": True, "default_headers": headers, **options}}
+
+
+HEADER_MAKERS: dict[str, Any] = {
+    "S3Store": lambda url, options: S3Store("bucket", endpoint=url, **PLAIN, **options),
+    "S3Store.from_url": lambda url, options: S3Store.from_url("s3://bucket", endpoint=url, **PLAIN, **options),
+    "from_url": lambda url, options: from_url("s3://bucket", endpoint=url, **PLAIN, **options),
+    "HTTPStore": lambda url, options: HTTPStore(f"{url}/bucket", **options),
+    "HTTPStore with a keyword": lambda url, options: HTTPStore(url=f"{url}/bucket", **options),
+    "HTTPStore.from_url": lambda url, options: HTTPStore.from_url(f"{url}/bucket", **options),
+    "from_url with http": lambda url, options: from_url(f"{url}/bucket", **options),
+}
+each_header_maker = pytest.mark.parametrize("maker", HEADER_MAKERS)
+
+
+@each_header_maker
+def test_without_the_guard_the_key_in_a_default_header_crosses_the_network(maker: str, http: RecordingServer) -> None:
+    for number, headers in enumerate(("SSE-C", "in capitals", "as bytes"), 1):
+        with unguarded():
+            obstore.put(HEADER_MAKERS[maker](http.url, sending(HEADERS[headers])), "object", b"content")
+        assert http.wire.count(ENCODED.encode()) == number
+
+
+@each_header_maker
+@pytest.mark.parametrize("headers", HEADERS)
+def test_default_headers_over_plaintext(
+    headers: str, maker: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = sending(HEADERS[headers])
+    if headers in ("SSE-OBS", "other"):
+        obstore.put(HEADER_MAKERS[maker](http.url, options), "object", b"content")
+        assert http.requests
+    else:
+        with pytest.raises(SSETransportError) as caught:
+            HEADER_MAKERS[maker](http.url, options)
+        assert caught.value.rule == f"table-{2 if headers == 'SSE-KMS' else 1}/PutObject"
+        assert caught.value.call == f"obstore.store.{'HTTP' if 'HTTP' in maker or 'http' in maker else 'S3'}Store"
+        assert caught.value.headers == tuple(sorted(name.lower() for name in HEADERS[headers]))
+        assert ("/..." in str(caught.value)) is (caught.value.call == "obstore.store.HTTPStore")
+        assert not leaks(repr(vars(caught.value)) + str(caught.value), KEY)
+        assert_silent(http)
+        monkeypatch.setenv(TRUSTED, "127.0.0.1")
+        obstore.put(HEADER_MAKERS[maker](http.url, options), "object", b"content")
+        assert set(rules(caplog)) == {"trusted-host"}
+
+
+@pytest.mark.parametrize("maker", ["S3Store", "HTTPStore"])
+@pytest.mark.parametrize("headers", HEADERS)
+def test_default_headers_over_tls_are_sent_as_without_the_guard(
+    headers: str, maker: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sent() -> list[Any]:
+        with TlsRecordingServer() as server:
+            monkeypatch.setenv("SSL_CERT_FILE", str(server.ca))
+            obstore.put(HEADER_MAKERS[maker](server.url, sending(HEADERS[headers])), "object", b"content")
+            [request] = server.requests
+            varying = ("authorization", "x-amz-date", "host")
+            return [request.target, [header for header in request.headers if header[0].lower() not in varying]]
+
+    with unguarded():
+        expected = sent()
+    assert sent() == expected
+    assert {name.lower() for name in HEADERS[headers]} < {name.lower() for name, _ in expected[1]}
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("maker", ["S3Store", "HTTPStore"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_customer_key_that_would_become_metadata(maker: str, scheme: str) -> None:
+    headers = {f"x-amz-meta-{HEADER}-customer-key": ENCODED}
+    with pytest.raises(SSETransportError) as caught:
+        HEADER_MAKERS[maker](f"{scheme}://obs.test", sending(headers))
+    assert caught.value.rule == "key-misplaced"
+
+
+def test_the_key_of_a_copys_source() -> None:
+    headers = {f"{HEADER.replace('amz-', 'amz-copy-source-')}-customer-key": ENCODED}
+    with pytest.raises(SSETransportError) as caught:
+        HEADER_MAKERS["S3Store"]("http://obs.test", sending(headers))
+    assert caught.value.source == "SSE-C"
+
+
+@pytest.mark.parametrize("maker", ["S3Store", "HTTPStore"])
+def test_a_key_in_a_default_header_over_unverified_tls(maker: str, caplog: pytest.LogCaptureFixture) -> None:
+    options = sending(HEADERS["SSE-C"], allow_invalid_certificates=True)
+    HEADER_MAKERS[maker]("https://obs.test", options)
+    assert rules(caplog) == ["unverified-tls"]
+
+
+@pytest.mark.parametrize("spelling", [" \x01http://{}", "ht\ttp://{}", "http:/{}", "HTTP:{}", "http:\\\\{}"])
+def test_every_spelling_of_an_address(spelling: str, http: RecordingServer) -> None:
+    url = spelling.format(http.url.partition("//")[2])
+    with unguarded():
+        obstore.put(HTTPStore(url, **sending(HEADERS["SSE-C"])), "object", b"content")
+    assert leaks(http.wire, KEY)
+    with pytest.raises(SSETransportError) as caught:
+        HTTPStore(url, **sending(HEADERS["SSE-C"]))
+    assert caught.value.endpoint == http.url
+
+
+def test_an_http_store_reads_no_variables(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"server_side_encryption": "aws:kms", "endpoint": "https://tls.test"}.items():
+        monkeypatch.setenv(f"AWS_{name.upper()}", value)
+    obstore.put(HTTPStore(http.url, **sending({})), "object", b"content")
+    assert not any(name.lower().startswith(HEADER) for name, _ in http.requests[0].headers)
+    with pytest.raises(SSETransportError):
+        HTTPStore(http.url, **sending(HEADERS["SSE-KMS"]))
+
+
+@pytest.mark.parametrize("headers", [None, 7, [(f"{HEADER}-customer-key", ENCODED)], {f"{HEADER}-customer-key": 7.5}])
+def test_default_headers_that_the_client_judges_itself(headers: Any) -> None:
+    def message() -> str:
+        try:
+            return repr(HTTPStore("https://obs.test", **sending(headers)))
+        except Exception as error:  # noqa: BLE001  # whatever the client raises
+            return f"{type(error)}: {error}"
+
+    with unguarded():
+        expected = message()
+    assert message() == expected
+
+
+def test_pickles_of_default_headers(http: RecordingServer) -> None:
+    with unguarded():
+        pickled = pickle.dumps(HTTPStore(http.url, **sending(HEADERS["SSE-C"])))
+    with pytest.raises(SSETransportError):
+        pickle.loads(pickled)  # noqa: S301  # our own
 
 
 def test_pickles(http: RecordingServer) -> None:

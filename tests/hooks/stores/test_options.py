@@ -105,7 +105,7 @@ def test_encryption(named: str, target: Encryption, prefix: str) -> None:
         read(given),
         read({f"aws_{name}".upper().replace("AWS_AWS", "AWS"): given[name] for name in given}),
     ):
-        assert (options.target, options.key) == (target, target is Encryption.SSE_C)
+        assert (options.headers.target, options.headers.key) == (target, target is Encryption.SSE_C)
         assert options.dropped == ()
 
 
