@@ -64,8 +64,9 @@ def status() -> dict[str, str]:
 
     Returns:
         By dotted name, one of ``active``; ``pending``, the SDK is not imported yet; ``unsupported``, this release of
-        the SDK has no such place or could not be hooked there; ``off``, the hook is not installed or was removed, or
-        the import of the SDK would not be noticed, because another library removed the import finder.
+        the SDK has no such place or could not be hooked there, for good or while a mock stands in its place; ``off``,
+        the hook is not installed or was removed, or the import of the SDK would not be noticed, because another library
+        removed the import finder.
     """
     return _installer().status()
 

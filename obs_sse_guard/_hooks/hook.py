@@ -11,7 +11,7 @@ import functools
 import inspect
 import sys
 from collections import deque
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from obs_sse_guard._enforcement.log import log_failure
@@ -30,6 +30,8 @@ __all__ = [
     "Abort",
     "Target",
     "expect_parameters",
+    "inside",
+    "is_holder",
     "is_hook",
     "is_hooked",
     "judging",
@@ -72,19 +74,27 @@ class Target(NamedTuple):
         """Its name in ``status()``."""
         return f"{self.module}.{self.path}"
 
+    def owner(self) -> Any:
+        """Return the class or module that holds it, or what stands in its place; ``None`` if there is nothing."""
+        owner: Any = sys.modules.get(self.module)
+        for parent in self.path.split(".")[:-1]:
+            owner = getattr(owner, parent, None)
+        # vcrpy puts classes of its own in the place of those of http.client, and sends through these.
+        return getattr(owner, "_baseclass", owner) if isinstance(owner, type) else owner
+
     def places(self) -> list[tuple[Any, str]]:
         """Return the attributes to hook, each with the object that holds it; none if the SDK does not have it."""
-        owner: Any = sys.modules.get(self.module)
-        *parents, attribute = self.path.split(".")
-        for parent in parents:
-            owner = getattr(owner, parent, None)
-        if owner is None:
+        owner = self.owner()
+        if not is_holder(owner):
             return []
-        # vcrpy puts classes of its own in the place of those of http.client, and sends through these.
-        owner = getattr(owner, "_baseclass", owner)
-        names = (attribute,) if self.select is None else self.select(owner)
+        names = (self.path.rpartition(".")[2],) if self.select is None else self.select(owner)
         # vars(), not getattr(): what the class itself defines, as it is.
         return [(owner, name) for name in names if name in vars(owner) or (self.inherited and hasattr(owner, name))]
+
+
+def is_holder(owner: Any) -> bool:
+    """Return whether hooks can be placed in this: a class or a module, and no mock of one."""
+    return isinstance(owner, (type, ModuleType))
 
 
 class _Mark:
@@ -104,7 +114,7 @@ def mark(hook: Function, function: Function, name: str) -> Function:
     """Mark a function as our hook of another, the attribute of this name, and make it look like that."""
     marked: Any = functools.wraps(function)(hook)
     with contextlib.suppress(TypeError, ValueError):  # getfullargspec() follows no __wrapped__
-        marked.__signature__ = inspect.signature(_inside(function))
+        marked.__signature__ = inspect.signature(inside(function))
     setattr(marked, _MARK, _Mark(marked, name))
     return marked  # type: ignore[no-any-return]
 
@@ -116,13 +126,13 @@ def is_hook(function: Any) -> bool:
 
 def _names(function: Any) -> set[str] | None:
     """Return the names of the attributes that a hook is for, or ``None`` if it is no hook."""
-    hook = _inside(function)
+    hook = inside(function)
     found = attempt(lambda: hook.__dict__.get(_MARK), None)
     # A hook of an earlier import of the package, which was retired, has a mark of another class.
     return found.names if isinstance(found, _Mark) and found.hook is hook else None
 
 
-def _inside(found: Any) -> Any:
+def inside(found: Any) -> Any:
     """Return the function in a static method or class method, or what is there."""
     return found.__func__ if issubclass(type(found), _METHODS) else found
 
@@ -172,10 +182,10 @@ def _hook_of_alias(owner: Any, function: Any, name: str) -> Any:
     """Return the hook that a function has under its own name: an alias must stay the same object, to be pickled."""
     hook = vars(owner).get(getattr(function, "__name__", name))
     names = _names(hook)
-    if names is None or _inside(hook).__wrapped__ is not function:
+    if names is None or inside(hook).__wrapped__ is not function:
         return None
     names.add(name)
-    return _inside(hook)
+    return inside(hook)
 
 
 def restore(owner: Any, name: str) -> None:
@@ -183,7 +193,7 @@ def restore(owner: Any, name: str) -> None:
     found = vars(owner).get(name)
     if not is_hook(found):
         return
-    original = _inside(found).__wrapped__
+    original = inside(found).__wrapped__
     if hasattr(original, _INHERITED):
         delattr(owner, name)
     else:

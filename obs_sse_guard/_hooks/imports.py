@@ -62,10 +62,15 @@ class ImportWatcher:
     test runners and plug-in loaders do. So a finder of our own registers the hook again before each import. wrapt does
     not report every import: not that of a module that this thread is in the middle of importing, and none that another
     finder answers first. The imports that follow catch up on these.
+
+    Args:
+        callback: given the module that was imported, or ``""`` to look at all of them.
+        needs_a_look: called before each import; returns whether to call back, whatever was imported.
     """
 
-    def __init__(self, callback: Callable[[str], None]) -> None:
+    def __init__(self, callback: Callable[[str], None], needs_a_look: Callable[[], bool] = lambda: False) -> None:
         self._callback = callback
+        self._needs_a_look = needs_a_look
         self._modules: set[str] = set()
         self._seen: dict[str, ModuleType] = {}
         self._again: set[str] = set()
@@ -134,7 +139,7 @@ class ImportWatcher:
             return
         missed = {name: sys.modules[name] for name in self.missed()}
         again = {name for name in [*self._again] if not _is_initializing(name)}
-        if not missed and not again:
+        if not missed and not again and not self._needs_a_look():
             return
         self._seen.update(missed)
         self._again -= again

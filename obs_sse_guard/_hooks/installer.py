@@ -16,6 +16,7 @@ from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._errors import SSEGuardError
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import
+from obs_sse_guard._hooks.stand_ins import StandIns, stand_in_for
 from obs_sse_guard._util.fork import ForkBarrier, after_fork_in_child
 from obs_sse_guard._util.once import OncePerKey
 from obs_sse_guard._util.warn import warn_once
@@ -131,7 +132,8 @@ class HookInstaller:
         self._failed: set[str] = set()
         self._seen: list[tuple[Any, str, Any]] = []
         self._first_removal = OncePerKey()
-        self._watcher = ImportWatcher(self._imported)
+        self._stand_ins = StandIns()
+        self._watcher = ImportWatcher(self._imported, self._stand_ins.have_changed)
         self._loading = ForkBarrier()
         self._renew_lock()
         after_fork_in_child(self._renew_lock)
@@ -180,6 +182,7 @@ class HookInstaller:
         """Return the state of every target, as it is at this moment."""
         targets = self.targets
         with self._lock:
+            self._retry()
             return {target.name: self._state(target) for target in targets}
 
     def report_removed_hooks(self) -> None:
@@ -193,7 +196,7 @@ class HookInstaller:
                 "removed. Its calls are not guarded. Call obs_sse_guard.install() to hook it.",
                 module,
             )
-        if not self._is_changed():
+        if not self._is_changed() and not self._stand_ins.have_changed():
             return
         for target in filter(self._first_removal, self._removed()):
             logger.warning(
@@ -213,6 +216,7 @@ class HookInstaller:
         if not self._lock.acquire(blocking=False):
             return []
         try:
+            self._retry()
             self._remember_places()
             imported = [target for target in self._targets if is_enabled() and is_imported(target.module)]
             return [target.name for target in imported if self._state(target) == "off"]
@@ -270,23 +274,38 @@ class HookInstaller:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
         self._load([package for package in [*self._unloaded] if package in sys.modules])
         with self._lock:
-            if not self._is_active:  # another thread has removed the hooks in the meantime
-                return
-            outcome = {
-                target.name: _hook(target)
-                for target in self._targets
-                # wrapt reports a module that is complete while Python still marks it as initializing.
-                if target.module == complete or is_imported(target.module)
-            }
-            self._remember_places()
-            failed = [name for name, hooked in outcome.items() if not hooked]
-            self._failed = self._failed.difference(outcome).union(failed)
-        failed += [f"{package}.*" for package in [*self._unloaded] if self._attempts[package] >= _ATTEMPTS]
-        if failed:
+            if self._is_active:  # or another thread has removed the hooks in the meantime
+                self._place(complete)
+
+    def _retry(self) -> None:
+        """Hook what something else stood in for, now that it is back. To be called with the lock."""
+        if self._is_active and is_enabled() and self._stand_ins.have_changed():
+            self._place()
+
+    def _place(self, complete: str = "") -> None:
+        # wrapt reports a module that is complete while Python still marks it as initializing.
+        there = [target for target in self._targets if target.module == complete or is_imported(target.module)]
+        outcome = {target: _hook(target) for target in there}
+        for target, hooked in outcome.items():
+            self._stand_ins.note(target, hooked=hooked)
+        self._remember_places()
+        failed = [target for target, hooked in outcome.items() if not hooked]
+        self._failed = self._failed.difference(target.name for target in there).union(target.name for target in failed)
+        replaced = {target.name: stand_in_for(target) for target in failed}
+        unsupported = [name for name, stand_in in replaced.items() if not stand_in]
+        unsupported += [f"{package}.*" for package in [*self._unloaded] if self._attempts[package] >= _ATTEMPTS]
+        if unsupported:
             warn_once(
-                f"obs_sse_guard could not hook {', '.join(failed)}: this release of the SDK is not supported there, "
-                "and its calls are not guarded. See obs_sse_guard.status()."
+                f"obs_sse_guard could not hook {', '.join(unsupported)}: this release of the SDK is not supported "
+                "there, and its calls are not guarded. See obs_sse_guard.status()."
             )
+        for name, stand_in in replaced.items():
+            if stand_in:
+                warn_once(
+                    f"obs_sse_guard could not hook {name}: {stand_in} stands in its place. Its calls are not guarded "
+                    "until the SDK's own function is back, and the guard looks again: at the next import or finding, "
+                    "or in obs_sse_guard.status() or install()."
+                )
 
 
 def _hook(target: Target) -> bool:

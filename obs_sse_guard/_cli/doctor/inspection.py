@@ -20,6 +20,7 @@ from obs_sse_guard._cli.doctor.hazards import HAZARDS
 from obs_sse_guard._cli.doctor.libraries import LIBRARIES, Guard, Library
 from obs_sse_guard._cli.doctor.packages import NEEDS, PACKAGES, PATCHERS, installed_version, versions
 from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.stand_ins import stand_in_for
 from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, parse_settings
 
 if TYPE_CHECKING:
@@ -321,12 +322,21 @@ def _reasons(
         yield Reason(what, "repair what fails below, or uninstall it")
     gaps = [hook for hook in hooks if hook.gap]
     if gaps and settings.mode is not Mode.OFF:
-        what = f"not hooked, so calls pass unguarded: {', '.join(hook.name for hook in gaps)}"
-        yield Reason(what, "; ".join(dict.fromkeys(_GAPS.get(hook.state, _NO_SUCH_HOOK) for hook in gaps)))
+        stand_ins = {target.name: stand_in_for(target) for target in installer.targets}
+        named = [_gap(hook.name, stand_ins[hook.name]) for hook in gaps]
+        remedies = [_REPLACED if stand_ins[hook.name] else _GAPS.get(hook.state, _NO_SUCH_HOOK) for hook in gaps]
+        yield Reason(
+            f"not hooked, so calls pass unguarded: {', '.join(named)}", "; ".join(dict.fromkeys(remedies))
+        )
 
 
 _GAPS = {"off": "call obs_sse_guard.install() after what removed the hooks"}
 _NO_SUCH_HOOK = "install a release of the SDK that the guard supports"
+_REPLACED = "end the mock, or import the SDK before it begins"
+
+
+def _gap(name: str, stand_in: str) -> str:
+    return f"{name} ({stand_in} stands in its place)" if stand_in else name
 
 
 def _no_sdk(failed: Sequence[str]) -> Reason:

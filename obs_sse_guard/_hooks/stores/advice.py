@@ -60,7 +60,9 @@ def _encryption(context: RequestContext) -> str:
 
 
 def _advise_http_store(context: RequestContext, finding: str) -> str:
-    return _FIXES.get(finding, f'HTTPStore("{context.https_url}/...")')
+    verify = 'HTTPStore(..., client_options={"allow_invalid_certificates": False})'
+    fixes = {**_FIXES, "unverified-tls": _FIXES["unverified-tls"].format(verify=verify)}
+    return fixes.get(finding, f'HTTPStore("{context.https_url}/...")')
 
 
 class Client(NamedTuple):

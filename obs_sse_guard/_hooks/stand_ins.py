@@ -1,0 +1,67 @@
+"""What stands in the place of an SDK's functions for a time, as the mocks of responses do.
+
+If such a function has other parameters, no hook can be placed on it. If it has the same, the hook disappears with it.
+In either case the SDK's own function comes back without a hook.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obs_sse_guard._hooks.hook import inside, is_holder
+from obs_sse_guard._util.failure import attempt
+
+if TYPE_CHECKING:
+    from obs_sse_guard._hooks.hook import Target
+
+__all__ = ["StandIns", "stand_in_for"]
+
+
+class StandIns:
+    """Remember the targets that could not be hooked, or held something foreign when they were."""
+
+    def __init__(self) -> None:
+        self._contents: dict[Target, list[tuple[Any, Any]]] = {}
+
+    def note(self, target: Target, *, hooked: bool) -> None:
+        """Note the outcome of an attempt to hook a target."""
+        contents = _contents(target)
+        if hooked and all(_package(content) in _named_by(target) for _, content in contents):
+            self._contents.pop(target, None)
+        else:
+            self._contents[target] = contents
+
+    def have_changed(self) -> bool:
+        """Return whether another attempt is worth it: one of these targets holds something else now."""
+        return any(not _same(seen, _contents(target)) for target, seen in [*self._contents.items()])
+
+
+def stand_in_for(target: Target) -> str:
+    """Return the package of what stands in the place of a target, such as ``responses``; empty if nothing does.
+
+    A wrapper that copies the attributes of what it wraps counts as that.
+    """
+    found = {_package(content) for owner, content in _contents(target) if _package(owner) != _package(content)}
+    return next(iter(sorted(found - _named_by(target) - {""})), "")
+
+
+def _contents(target: Target) -> list[tuple[Any, Any]]:
+    """Return what the attributes of a target hold, each with the object that holds it."""
+    owner = target.owner()
+    if not is_holder(owner):  # a mock of the class itself
+        return [(None, owner)]
+    return [(owner, vars(owner).get(name)) for owner, name in target.places()]
+
+
+def _same(before: list[tuple[Any, Any]], now: list[tuple[Any, Any]]) -> bool:
+    pairs = zip(before, now)
+    return len(before) == len(now) and all(old[0] is new[0] and old[1] is new[1] for old, new in pairs)
+
+
+def _named_by(target: Target) -> set[str]:
+    return {target.module.partition(".")[0], *target.path.split(".")}
+
+
+def _package(found: Any) -> str:
+    """Return the package that defines a function or class."""
+    return attempt(lambda: str(inside(found).__module__), "").partition(".")[0]
