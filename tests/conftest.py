@@ -10,8 +10,7 @@ import pytest
 from coverage import Coverage
 from hypothesis import settings
 
-import obs_sse_guard
-from tests.support.guard import reset
+from tests.support.guard import install_if_changed, reset
 from tests.support.selection import left_out, not_collected, untraced
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
@@ -100,7 +99,7 @@ def _unmeasured_processes(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 def _guard_active(_clean_environment: None) -> None:
     """Install the guard, and clear its memory of other tests."""
     reset()
-    obs_sse_guard.install()
+    install_if_changed()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import functools
 import inspect
 import sys
 from collections import deque
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from obs_sse_guard._enforcement.log import log_failure
@@ -37,6 +37,7 @@ __all__ = [
     "judging",
     "mark",
     "never_raises",
+    "parameter_names",
     "place",
     "restore",
     "with_later_parameters",
@@ -47,6 +48,8 @@ _INHERITED = "__obs_sse_guard_inherited__"
 _METHODS = (staticmethod, classmethod)
 _MOST_WRAPPERS = 1000
 """Limit for a stack of wrappers, which may have no end: some objects return a new ``__wrapped__`` each time."""
+_made: dict[tuple[Target, str], Function] = {}
+"""The hook that was made last for each attribute: making one takes much longer than placing it."""
 _T = TypeVar("_T")
 
 
@@ -168,9 +171,10 @@ def place(target: Target, owner: Any, name: str) -> bool:
         return True
     try:
         found = vars(owner)[name] if name in vars(owner) else _inherited(owner, name)
-        hook = _hook_of_alias(owner, found, name) or mark(
-            target.make(name, _callable_with_instance(owner, found)), found, name
-        )
+        hook = _hook_of_alias(owner, found, name) or _made_before(target, name, found)
+        if hook is None:
+            hook = mark(target.make(name, _callable_with_instance(owner, found)), found, name)
+        _made[target, name] = hook
         kind: Any = type(found)
         setattr(owner, name, kind(hook) if issubclass(kind, _METHODS) else hook)
     except Exception:  # noqa: BLE001  # the import of an SDK that has changed must not fail because of us
@@ -186,6 +190,12 @@ def _hook_of_alias(owner: Any, function: Any, name: str) -> Any:
         return None
     names.add(name)
     return inside(hook)
+
+
+def _made_before(target: Target, name: str, function: Any) -> Any:
+    """Return the hook of this very function that was removed, if any."""
+    hook: Any = _made.get((target, name))
+    return hook if hook is not None and hook.__wrapped__ is function else None
 
 
 def restore(owner: Any, name: str) -> None:
@@ -238,7 +248,10 @@ def expect_parameters(function: Function, names: str) -> None:
     Raises:
         LookupError: this release of the SDK has others.
     """
-    if [*inspect.signature(function).parameters][: len(names.split())] != names.split():
+    expected = tuple(names.split())
+    if parameter_names(function)[: len(expected)] == expected:
+        return
+    if tuple(inspect.signature(function).parameters)[: len(expected)] != expected:
         raise LookupError(names)
 
 
@@ -263,6 +276,20 @@ def with_later_parameters(make: Callable[[Function], Function], function: Functi
         return make(functools.partial(function, **later))(*args, **kwargs)
 
     return hook
+
+
+def parameter_names(function: Any) -> tuple[str, ...]:
+    """Return the parameters of a function below its wrappers, read from its code, which is faster than a signature.
+
+    Keyword-only parameters are left out. What is not written in Python has none.
+    """
+    for _ in range(_MOST_WRAPPERS):
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is None:
+            break
+        function = wrapped
+    code = getattr(function, "__code__", None)
+    return code.co_varnames[: code.co_argcount] if isinstance(code, CodeType) else ()
 
 
 class Abort(BaseException):

@@ -196,7 +196,7 @@ class HookInstaller:
                 "removed. Its calls are not guarded. Call obs_sse_guard.install() to hook it.",
                 module,
             )
-        if not self._is_changed() and not self._stand_ins.have_changed():
+        if not self._is_changed() and not (self._stand_ins.seen and self._stand_ins.have_changed()):
             return
         for target in filter(self._first_removal, self._removed()):
             logger.warning(

@@ -16,24 +16,31 @@ if TYPE_CHECKING:
 
 __all__ = ["StandIns", "stand_in_for"]
 
+_IMPORTED = {"HTTPAdapter": "requests"}
+"""By name of a class that an SDK imports from another package, that package."""
+
 
 class StandIns:
-    """Remember the targets that could not be hooked, or held something foreign when they were."""
+    """Remember the targets that could not be hooked, or held something foreign when they were.
+
+    Attributes:
+        seen: by target, what its attributes held, each with the object that holds it. Mostly empty.
+    """
 
     def __init__(self) -> None:
-        self._contents: dict[Target, list[tuple[Any, Any]]] = {}
+        self.seen: dict[Target, list[tuple[Any, Any]]] = {}
 
     def note(self, target: Target, *, hooked: bool) -> None:
         """Note the outcome of an attempt to hook a target."""
         contents = _contents(target)
-        if hooked and all(_package(content) in _named_by(target) for _, content in contents):
-            self._contents.pop(target, None)
+        if hooked and {_package(content) for _, content in contents} <= _own(target):
+            self.seen.pop(target, None)
         else:
-            self._contents[target] = contents
+            self.seen[target] = contents
 
     def have_changed(self) -> bool:
         """Return whether another attempt is worth it: one of these targets holds something else now."""
-        return any(not _same(seen, _contents(target)) for target, seen in [*self._contents.items()])
+        return any(not _same(seen, _contents(target)) for target, seen in [*self.seen.items()])
 
 
 def stand_in_for(target: Target) -> str:
@@ -42,7 +49,7 @@ def stand_in_for(target: Target) -> str:
     A wrapper that copies the attributes of what it wraps counts as that.
     """
     found = {_package(content) for owner, content in _contents(target) if _package(owner) != _package(content)}
-    return next(iter(sorted(found - _named_by(target) - {""})), "")
+    return min(found - _own(target) - {""}, default="")
 
 
 def _contents(target: Target) -> list[tuple[Any, Any]]:
@@ -58,8 +65,11 @@ def _same(before: list[tuple[Any, Any]], now: list[tuple[Any, Any]]) -> bool:
     return len(before) == len(now) and all(old[0] is new[0] and old[1] is new[1] for old, new in pairs)
 
 
-def _named_by(target: Target) -> set[str]:
-    return {target.module.partition(".")[0], *target.path.split(".")}
+def _own(target: Target) -> set[str]:
+    """Return the packages that may define what a target holds."""
+    names = target.path.split(".")
+    own = {target.module.partition(".")[0], *names, *(_IMPORTED[name] for name in names if name in _IMPORTED)}
+    return {*own, str(None)} if target.inherited else own  # what a class inherits from a native one has no module
 
 
 def _package(found: Any) -> str:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import obs_sse_guard
 from obs_sse_guard._enforcement import log
+from obs_sse_guard._enforcement.enforce import disable, is_enabled
+from obs_sse_guard._errors import SSEGuardError
+from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._util import warn
@@ -29,6 +32,28 @@ def reset() -> None:
     for once in (log.failures, log.first_use_of_trust, log.throttle, warn.first_warning):
         once.forget()
     settings._cached.cache_clear()
+
+
+def install_if_changed() -> None:
+    """Install the guard, unless it is as `install` leaves it. Thousands of tests begin with this."""
+    if not _is_installed():
+        obs_sse_guard.install()
+    installer._first_removal.forget()
+
+
+def _is_installed() -> bool:
+    watcher = installer._watcher
+    return (
+        is_enabled()
+        and installer._is_active
+        and SSEGuardError._copies[-1:] == [(installer.retire, disable)]
+        and watcher._position() == 0
+        and not watcher.missed()
+        and not installer._attempts
+        and not installer._failed
+        and not installer._is_changed()
+        and not installer._stand_ins.have_changed()
+    )
 
 
 @contextlib.contextmanager

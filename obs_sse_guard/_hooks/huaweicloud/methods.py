@@ -7,13 +7,12 @@ fields shows only to the methods themselves, which ignore it.
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing, in_worker
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import expect_parameters, judging, parameter_names
 from obs_sse_guard._hooks.huaweicloud.client import (
     Call,
     Hop,
@@ -131,12 +130,10 @@ def _items(values: Any) -> Items:
 def operations(client: type) -> list[str]:
     """Return the methods of a client that take a request model."""
     return [
-        name for name, found in vars(client).items() if name[:1] != "_" and _parameters(found) == ["self", "request"]
+        name
+        for name, found in vars(client).items()
+        if name[:1] != "_" and parameter_names(found) == ("self", "request")
     ]
-
-
-def _parameters(found: Any) -> list[str]:
-    return attempt(lambda: [*inspect.signature(found).parameters], [""])
 
 
 def operation_hook(name: str, function: Function) -> Function:

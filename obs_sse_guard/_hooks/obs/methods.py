@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from obs_sse_guard._hooks.hook import parameter_names
 from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
@@ -265,14 +265,11 @@ def other_methods(client: type) -> list[str]:
     return [
         name
         for name, function in vars(client).items()
-        if callable(function) and not name.startswith("_") and name not in own and _takes_headers(function)
+        if callable(function)
+        and name[:1] != "_"
+        and name not in own
+        and "extensionHeaders" in parameter_names(function)
     ]
-
-
-def _takes_headers(function: Function) -> bool:
-    # Read from its code, not its signature: this is asked of some 150 methods while the SDK is imported.
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code is not None and "extensionHeaders" in code.co_varnames[: code.co_argcount]
 
 
 def other_method_hook(name: str, function: Function) -> Function:
