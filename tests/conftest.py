@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -58,17 +59,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.stash[_UNTRACED] = True
 
 
+@contextlib.contextmanager
+def _unmeasured(*, unmeasured: bool) -> Iterator[None]:
+    measurement = Coverage.current() if unmeasured else None
+    if measurement is None:
+        yield
+        return
+    measurement.stop()
+    try:
+        yield
+    finally:
+        measurement.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Measure what the import of the tests runs in one worker only: it is the same in each, and takes long."""
+    worker = getattr(session.config, "workerinput", {}).get("workerid", "gw0")
+    with _unmeasured(unmeasured=worker != "gw0"):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Pause the measurement of coverage for a case that runs the same lines as others."""
-    measurement = Coverage.current() if item.stash.get(_UNTRACED, False) else None
-    if measurement is None:
+    with _unmeasured(unmeasured=item.stash.get(_UNTRACED, False)):
         return (yield)
-    measurement.stop()
-    try:
-        return (yield)
-    finally:
-        measurement.start()
 
 
 @pytest.fixture(autouse=True)
