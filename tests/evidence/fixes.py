@@ -437,8 +437,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "an alias of a hooked class method is pickled as what it is",
         "_hooks/hook.py",
-        "hook = _hook_of_alias(owner, found, name) or mark(",
-        "hook = mark(",
+        "hook = _hook_of_alias(owner, found, name) or _made_before(target, name, found)",
+        "hook = _made_before(target, name, found)",
         "hooks/test_foreign_wrappers.py::test_an_alias_is_hooked_and_pickled_as_what_it_is",
     ),
     Fix(
