@@ -26,6 +26,11 @@ def test_every_module_can_be_imported(name: str) -> None:
     assert importlib.import_module(name).__doc__
 
 
+def test_the_types_of_the_hooks() -> None:
+    """Only type checkers import them otherwise."""
+    assert importlib.import_module("obs_sse_guard._hooks.types").__all__
+
+
 def test_no_file_is_too_long() -> None:
     lengths = {path.name: len(path.read_text("utf-8").splitlines()) for path in MODULES}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}

@@ -16,7 +16,7 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._cli.doctor import inspection
-from obs_sse_guard._hooks.hook import Target, expect_parameters, is_hook
+from obs_sse_guard._hooks.hook import Target, expect_parameters, is_hook, parameter_names
 from obs_sse_guard._hooks.installer import HookInstaller, installer
 from obs_sse_guard._hooks.stand_ins import stand_in_for
 from tests.support.programs import run
@@ -135,6 +135,18 @@ def test_responses(look: str) -> None:
     assert obs_sse_guard.status()[SEND] == "active"
 
 
+class _Endless:
+    """Returns a new object for each ``__wrapped__``."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _Endless()
+
+
+@pytest.mark.parametrize("function", [_Endless(), len, None, mock.MagicMock()])
+def test_what_is_not_written_in_python_has_no_parameters(function: Any) -> None:
+    assert parameter_names(function) == ()
+
+
 def test_moto() -> None:
     moto = pytest.importorskip("moto")
     pytest.importorskip("botocore.session")
@@ -239,7 +251,7 @@ def test_the_doctor_names_what_stands_in(module: types.ModuleType, monkeypatch: 
         with pytest.warns(SSEGuardWarning):
             other.install()
         reason = "not hooked, so calls pass unguarded: made_up_sdk.Client.call (unittest stands in its place)"
-        assert reason in [found.what for found in inspection.inspect_environment().reasons]
-    assert not any("made_up_sdk" in reason.what for reason in inspection.inspect_environment().reasons)
+        assert reason in inspection.inspect_environment().reasons
+    assert not any("made_up_sdk" in reason for reason in inspection.inspect_environment().reasons)
     other.uninstall()
     obs_sse_guard.install()

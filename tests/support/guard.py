@@ -38,7 +38,11 @@ def install_if_changed() -> None:
     """Install the guard, unless it is as `install` leaves it. Thousands of tests begin with this."""
     if not _is_installed():
         obs_sse_guard.install()
+        _seen_at_install[:] = [installer._seen]
     installer._first_removal.forget()
+
+
+_seen_at_install: list[object] = []
 
 
 def _is_installed() -> bool:
@@ -51,6 +55,7 @@ def _is_installed() -> bool:
         and not watcher.missed()
         and not installer._attempts
         and not installer._failed
+        and any(seen is installer._seen for seen in _seen_at_install)  # a report remembers what it found, hooked or not
         and not installer._is_changed()
         and not installer._stand_ins.have_changed()
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-_TRACED = 12  # cases of a test
+_TRACED = 24  # cases of a test
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "obs": (

@@ -325,9 +325,7 @@ def _reasons(
         stand_ins = {target.name: stand_in_for(target) for target in installer.targets}
         named = [_gap(hook.name, stand_ins[hook.name]) for hook in gaps]
         remedies = [_REPLACED if stand_ins[hook.name] else _GAPS.get(hook.state, _NO_SUCH_HOOK) for hook in gaps]
-        yield Reason(
-            f"not hooked, so calls pass unguarded: {', '.join(named)}", "; ".join(dict.fromkeys(remedies))
-        )
+        yield Reason(f"not hooked, so calls pass unguarded: {', '.join(named)}", "; ".join(dict.fromkeys(remedies)))
 
 
 _GAPS = {"off": "call obs_sse_guard.install() after what removed the hooks"}

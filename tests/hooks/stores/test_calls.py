@@ -421,3 +421,15 @@ def test_the_client_options_of_a_store(caplog: pytest.LogCaptureFixture) -> None
     hook = calls.store_hook("__new__", lambda cls, **_: RESULT)
     assert hook(object, client_options={"allow_invalid_certificates": True}, **CUSTOMER) is RESULT
     assert rules(caplog) == ["unverified-tls"]
+
+
+def test_the_headers_of_an_http_store() -> None:
+    hook = calls.http_store_hook("", lambda cls, *args, **kwargs: RESULT)
+    name = "x-amz-server-side-encryption-customer-key"
+    options = {"client_options": {"default_headers": {name: ENCODED}}}
+    for args, kwargs in [((HTTP,), {}), ((), {"url": HTTP})]:
+        error = refusal(hook, object, *args, **kwargs, **options)
+        assert (error.rule, error.call) == ("table-1/PutObject", "obstore.store.HTTPStore")
+        assert 'HTTPStore("https://obs.test/...")' in str(error)
+    assert hook(object, HTTPS, **options) is RESULT
+    assert hook(object, HTTP) is hook(object) is RESULT
