@@ -40,7 +40,6 @@ __all__ = [
     "parameter_names",
     "place",
     "restore",
-    "with_later_parameters",
 ]
 
 _MARK = "__obs_sse_guard__"
@@ -253,29 +252,6 @@ def expect_parameters(function: Function, names: str) -> None:
         return
     if tuple(inspect.signature(function).parameters)[: len(expected)] != expected:
         raise LookupError(names)
-
-
-def with_later_parameters(make: Callable[[Function], Function], function: Function, names: str) -> Function:
-    """Return a hook that spells out parameters; in a later release of the SDK with more, one that passes these on.
-
-    Args:
-        make: given the SDK's function, returns the hook.
-        function: the SDK's function.
-        names: the parameters that its hook spells out, separated by blanks.
-
-    Raises:
-        LookupError: this release of the SDK has others.
-    """
-    expect_parameters(function, names)
-    known = frozenset(names.split())
-    if known.issuperset(inspect.signature(function).parameters):
-        return make(function)  # which takes no other: that alone would cost more than it does with most requests
-
-    def hook(*args: Any, **kwargs: Any) -> Any:
-        later = {name: kwargs.pop(name) for name in [*kwargs] if name not in known}
-        return make(functools.partial(function, **later))(*args, **kwargs)
-
-    return hook
 
 
 def parameter_names(function: Any) -> tuple[str, ...]:

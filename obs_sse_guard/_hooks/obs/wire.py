@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import Abort, judging, with_later_parameters
+from obs_sse_guard._hooks.hook import Abort, judging
 from obs_sse_guard._hooks.obs.arguments import is_ordinary, items, keys_as_values, may_hold_sse
+from obs_sse_guard._hooks.obs.calls import with_later_parameters
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
