@@ -103,6 +103,7 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "huaweicloudsdkobs": _huaweicloud,
     "huaweicloudsdkcore": _huaweicloud,
     "http.client": _http_client,
+    "urllib3": _http_client,
     "httpcore": _httpcore,
     "aiohttp": _aiohttp,
     "deltalake": _stores,

@@ -94,7 +94,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library("pylance", Guard.HOOKS, ("lance",), _OPTIONS),
     # HTTP clients
     Library("requests", Guard.NET, ("http.client",), _PLAINTEXT),
-    Library("urllib3", Guard.NET, ("http.client",), _PLAINTEXT),
+    Library("urllib3", Guard.NET, ("http.client", "urllib3"), _PLAINTEXT),
     Library("httpcore", Guard.NET, ("httpcore",), _PLAINTEXT),
     Library("httpx", Guard.NET, ("httpcore",), _PLAINTEXT),
     Library("aiohttp", Guard.NET, ("aiohttp",), _PLAINTEXT),
