@@ -1,4 +1,4 @@
-"""The audit file: one line of JSON per finding, from any number of processes and threads.
+"""The audit file: one line of JSON per finding or armed process, from any number of processes and threads.
 
 A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. The file
 is opened for each line, so that it may be rotated, or the variable changed, at any time; findings are rare enough.
@@ -10,19 +10,19 @@ import contextlib
 import importlib
 import os
 import stat
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.message import to_ascii
+from obs_sse_guard._enforcement.process import LONGEST_NAME, identity
 from obs_sse_guard._policy.settings import AUDIT
 from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
 
-__all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report"]
+__all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report", "write"]
 
 fcntl: Any = None
 with contextlib.suppress(ImportError):  # Windows has none
@@ -37,17 +37,31 @@ LONGEST_LINE = 1 << 20
 
 _LOCK_ATTEMPTS = 100
 """One per millisecond."""
-LONGEST_NAME = 1000
 _MOST_NAMES = 50
 
 
 def report(decision: Decision) -> None:
-    """Append a finding to the audit file that the settings name. Warn once if it cannot be written."""
-    path = decision.settings.audit
+    """Append a finding to the audit file that the settings name."""
+    write(decision.settings.audit, "finding", _record(decision))
+
+
+def write(path: str, event: str, fields: dict[str, Any]) -> bool:
+    """Append one line. Warn once if it cannot be written.
+
+    Args:
+        path: the audit file.
+        event: what the line is about, ``finding`` or ``armed``.
+        fields: the fields of the line, besides those of every line.
+
+    Returns:
+        Whether it was written.
+    """
     try:
-        append(path, _line(decision))
+        append(path, _line(event, fields))
     except OSError as error:
         warn_once(to_ascii(f"{AUDIT}={path!a} cannot be written ({error.strerror}); findings are missing from it."))
+        return False
+    return True
 
 
 def append(path: str, line: bytes) -> None:
@@ -102,14 +116,14 @@ def _is_torn(path: str) -> bool:
         return False
 
 
-def _line(decision: Decision) -> bytes:
+def _line(event: str, fields: dict[str, Any]) -> bytes:
     # Imported here, for most processes never report anything.
     import json  # noqa: PLC0415
     from datetime import datetime, timezone  # noqa: PLC0415
 
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     # json.dumps escapes other characters than ASCII: a host name or a path may not be valid Unicode.
-    return json.dumps({"time": now, **_record(decision)}).encode() + b"\n"
+    return json.dumps({"time": now, "event": event, **identity(), **fields}).encode() + b"\n"
 
 
 def _record(decision: Decision) -> dict[str, Any]:
@@ -125,22 +139,15 @@ def _record(decision: Decision) -> dict[str, Any]:
         "call": _cut(context.call),
         "operation": _cut(context.operation),
         "scheme": context.scheme,
-        "host": _cut(context.host),
+        "server": _cut(context.host),
         "endpoint": _cut(context.endpoint),
         "target": context.target.value,
         "source": context.source.value,
         "headers": [_cut(name) for name in context.headers[:_MOST_NAMES]],
         "dropped": [_cut(name) for name in context.dropped[:_MOST_NAMES]],
-        "pid": os.getpid(),
-        "program": _cut(_program()),
         "thread": _cut(threading.current_thread().name),
         "site": _site(decision),
     }
-
-
-def _program() -> str:
-    # Without its folder, and without its arguments, which may be secrets. An embedded Python has no argv.
-    return str((getattr(sys, "argv", None) or [""])[0]).rpartition(os.sep)[2]
 
 
 def _site(decision: Decision) -> dict[str, Any] | None:

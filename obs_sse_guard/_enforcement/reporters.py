@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from obs_sse_guard._enforcement import audit, collector, log, telemetry
+from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.decision import Outcome
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ _FOUND = frozenset((Outcome.REFUSED, Outcome.WOULD_REFUSE, Outcome.NOTICED))
 
 REPORTERS = (
     Reporter("log", lambda decision: decision.outcome in _LOGGED, log.report),
+    # First, for a process that was forked, or had no audit file when its SDK was hooked.
+    Reporter(
+        "audit file", lambda decision: bool(decision.settings.audit), lambda decision: armed.report(decision.settings)
+    ),
     Reporter("audit file", lambda decision: bool(decision.settings.audit), audit.report),
     Reporter(
         "telemetry",

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._errors import SSEGuardError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     LoadTargets = Callable[[], tuple[Target, ...]]
 
-__all__ = ["SDK_TARGETS", "HookInstaller", "installer"]
+__all__ = ["SDK_NAMES", "SDK_TARGETS", "HookInstaller", "installer"]
 
 
 # Import statements, not strings: tools that freeze applications follow only these.
@@ -113,6 +114,20 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
 }
 """By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
 
+# Without the HTTP clients: nearly every process has one, whether or not it has anything to do with S3 or OBS.
+SDK_NAMES: Mapping[str, str] = {
+    "obs": "esdk-obs-python",
+    "botocore": "botocore",
+    "aiobotocore": "aiobotocore",
+    "minio": "minio",
+    "huaweicloudsdkobs": "huaweicloudsdkobs",
+    "deltalake": "deltalake",
+    "lance": "pylance",
+    "obstore": "obstore",
+    "polars": "polars",
+}
+"""By package, the SDK whose import makes a process one that is reported as armed."""
+
 _ATTEMPTS = 3
 """How often an import triggers another attempt to load a package's targets; then only `HookInstaller.install` does."""
 
@@ -177,6 +192,7 @@ class HookInstaller:
             self._is_active = False
             for owner, name in self._places():
                 _restore(owner, name)
+        armed.update(())
         self._watcher.stop()
 
     def status(self) -> dict[str, str]:
@@ -275,15 +291,17 @@ class HookInstaller:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
         self._load([package for package in [*self._unloaded] if package in sys.modules])
         with self._lock:
-            if self._is_active:  # or another thread has removed the hooks in the meantime
-                self._place(complete)
+            # Another thread may have removed the hooks in the meantime.
+            sdks = self._place(complete) if self._is_active else set()
+        armed.update(sdks)  # without the lock: it writes a file
 
     def _retry(self) -> None:
         """Hook what something else stood in for, now that it is back. To be called with the lock."""
         if self._is_active and is_enabled() and self._stand_ins.have_changed():
             self._place()
 
-    def _place(self, complete: str = "") -> None:
+    def _place(self, complete: str = "") -> set[str]:
+        """Hook what is imported. Return the names of the SDKs of which something is hooked."""
         # wrapt reports a module that is complete while Python still marks it as initializing.
         there = [target for target in self._targets if target.module == complete or is_imported(target.module)]
         outcome = {target: _hook(target) for target in there}
@@ -307,6 +325,12 @@ class HookInstaller:
                     "until the SDK's own function is back, and the guard looks again: at the next import or finding, "
                     "or in obs_sse_guard.status() or install()."
                 )
+        return _sdks(outcome)
+
+
+def _sdks(outcome: Mapping[Target, bool]) -> set[str]:
+    packages = {target.module.partition(".")[0] for target, hooked in outcome.items() if hooked and target.places()}
+    return {SDK_NAMES[package] for package in packages.intersection(SDK_NAMES)}
 
 
 def _hook(target: Target) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import obs_sse_guard
 from obs_sse_guard._enforcement import log
+from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.enforce import disable, is_enabled
 from obs_sse_guard._errors import SSEGuardError
 from obs_sse_guard._hooks.installer import installer
@@ -29,7 +30,7 @@ def reset() -> None:
     """Clear everything the guard remembers: reports, warnings, uploads, settings."""
     obs_sse_guard.configure()
     kms_uploads.clear()
-    for once in (log.failures, log.first_use_of_trust, log.throttle, warn.first_warning):
+    for once in (armed, log.failures, log.first_use_of_trust, log.throttle, warn.first_warning):
         once.forget()
     settings._cached.cache_clear()
 

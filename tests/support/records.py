@@ -21,7 +21,7 @@ def fields_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [vars(record) for record in caplog.records]
 
 
-def audited(path: Path) -> list[dict[str, Any]]:
-    """Return every line of an audit file, in order; empty if there is no file."""
+def audited(path: Path, event: str = "finding") -> list[dict[str, Any]]:
+    """Return the lines of an audit file about this event, in order; empty if there is no file."""
     lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    return [record for record in map(json.loads, lines) if record["event"] == event]

@@ -27,6 +27,7 @@ _TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 _TIME = re.compile(_TIMESTAMP, re.ASCII)
 # Most lines of one place differ only in their time: the rest need not be parsed again.
 _START = re.compile(rb'\{"time": "(' + _TIMESTAMP.encode() + rb')", ')
+_ARMED = b'"event": "armed", '
 _MAX_CACHED, _MAX_CACHED_BYTES = 4096, 4096
 _ACTIONS = frozenset(action.value for action in Action)
 _VERDICTS = frozenset(outcome.value for outcome in Outcome)
@@ -124,6 +125,8 @@ class Summary:
     def _count(self, line: bytes) -> bool:
         """Count the finding of one line; return whether the line is valid."""
         start = _START.match(line)
+        if start and line.startswith(_ARMED, start.end()):
+            return True
         rest = line[start.end() :] if start else b""
         entry = self._cache.get(rest)
         try:
@@ -199,7 +202,7 @@ def _parsed(line: bytes) -> tuple[str, Place]:
     place = Place(
         record["rule"],
         record["operation"],
-        record["host"],
+        record["server" if "event" in record else "host"],  # where the line names no event, the host is the server's
         None if site is None else (site["file"], site["line"], site["function"]),
         record["documented"],
         record["strict"],

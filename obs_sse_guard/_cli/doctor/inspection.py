@@ -19,6 +19,7 @@ import obs_sse_guard
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
 from obs_sse_guard._cli.doctor.libraries import LIBRARIES, Guard, Library
 from obs_sse_guard._cli.doctor.packages import NEEDS, PACKAGES, PATCHERS, installed_version, versions
+from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.stand_ins import stand_in_for
 from obs_sse_guard._policy.settings import AUDIT, MODE, POLICY, TRUSTED_HOSTS, Mode, parse_settings
@@ -156,6 +157,7 @@ def inspect_environment(*, strict: bool = False) -> Report:
     Args:
         strict: whether a library that is not guarded is a reason not to be protected.
     """
+    armed.mute()
     found = versions()
     modules = [_import(name) for name in dict.fromkeys(target.module for target in installer.targets)]
     packages, hooks = _packages(modules, found), _hooks(modules)
