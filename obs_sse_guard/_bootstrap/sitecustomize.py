@@ -1,4 +1,6 @@
-"""Activate the guard in a Python process that ``obs-sse-guard run`` started, then import the next ``sitecustomize``.
+"""Prepare a Python process that ``obs-sse-guard run`` started, then import the next ``sitecustomize``.
+
+The first import of an SDK activates the guard.
 
 Every Python that the program starts runs this file, including older ones and ones without the guard. It must
 stay readable to Python 2.7 and use nothing but the standard library.
@@ -10,7 +12,9 @@ import os
 import sys
 
 try:
-    import obs_sse_guard  # noqa: F401  # the import installs the hooks
+    import _obs_sse_guard_startup
+
+    _obs_sse_guard_startup.install()
 except Exception as error:  # noqa: BLE001  # whatever fails in the guard, the program never runs silently without it
     _reason = " ".join("{}: {}: {}".format(sys.executable, type(error).__name__, error).split())  # noqa: UP032  # 2.7
     try:

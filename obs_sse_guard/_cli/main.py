@@ -107,6 +107,19 @@ COMMANDS: tuple[Command, ...] = (
         "by sudo. Put other launchers first: opentelemetry-instrument obs-sse-guard run python app.py.",
     ),
     Command(
+        "enable",
+        "activate the guard in every Python of this environment, by a file in its site-packages",
+        notes="Python reads the file when it starts, also with -I and -E, but not with -S. The first import of an SDK "
+        "activates the guard. Exits with 1 if site-packages cannot be written.",
+    ),
+    Command("disable", "undo enable"),
+    Command(
+        "env",
+        "print the environment variables to hand on to worker processes: the settings, and what activates the guard",
+        (("--format", {"choices": ("shell", "json"), "default": "shell", "help": "shell by default"}),),
+        notes="An environment that is enabled needs no PYTHONPATH.",
+    ),
+    Command(
         "audit",
         "summarize audit files: what enforce and strict would refuse, by rule, operation, host and call site",
         (

@@ -1,7 +1,8 @@
 """``obs-sse-guard run``: run any program, unmodified, with the guard active in each of its Python processes.
 
 Python imports ``sitecustomize`` before a program, from the first entry of its path that has one. `BOOTSTRAP`
-holds one, and is put first in ``PYTHONPATH``, which child processes inherit.
+holds one, and is put first in ``PYTHONPATH``, which child processes inherit. The first import of an SDK then activates
+the guard.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["BOOTSTRAP", "run"]
+__all__ = ["BOOTSTRAP", "python_path", "run"]
 
 BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
 REQUIRE = "_OBS_SSE_GUARD_REQUIRE"
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not command or not command[0]:
         sys.stderr.write("obs-sse-guard run: no program given\n")
         return NO_PROGRAM
-    environment = {**os.environ, "PYTHONPATH": _python_path(os.environ.get("PYTHONPATH", ""))}
+    environment = {**os.environ, "PYTHONPATH": python_path(os.environ.get("PYTHONPATH", ""))}
     if arguments.require:
         environment[REQUIRE] = "1"
     barring = _barring_option(command)
@@ -115,7 +116,8 @@ def _shebang(program: str) -> list[str]:
     return [*dropwhile(lambda word: not _is_python(word), words)]  # env(1) may stand before it
 
 
-def _python_path(value: str) -> str:
+def python_path(value: str) -> str:
+    """Return the value of PYTHONPATH with which every Python activates the guard, given the value that it has."""
     # An empty value is no entry at all, but an empty entry is the working directory: keep the two apart.
     entries = value.split(os.pathsep) if value else []
     return os.pathsep.join((BOOTSTRAP, *(entry for entry in entries if entry != BOOTSTRAP)))

@@ -160,7 +160,7 @@ FIXES: tuple[Fix, ...] = (
         "_bootstrap/sitecustomize.py",
         'if "_OBS_SSE_GUARD_REQUIRE" in os.environ:',
         'if "" in os.environ:',
-        "cli/run/test_run.py::test_with_require_a_guard_that_fails_stops_the_program",
+        "cli/run/test_run.py::test_with_require_no_python_runs_without_the_guard_further_down",
     ),
     Fix(
         "doctor: an SDK without its dependency is no gap",

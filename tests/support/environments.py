@@ -22,7 +22,8 @@ def alone(folder: Path, *distributions: str) -> Path:
     venv.create(folder, symlinks=os.name != "nt")
     paths = {name: Path(path) for name, path in sysconfig.get_paths(vars={"base": str(folder)}).items()}
     packages = paths["purelib"]
-    (packages / "obs_sse_guard").symlink_to(SOURCES / "obs_sse_guard")
+    for name in ("obs_sse_guard", "_obs_sse_guard_startup"):
+        (packages / name).symlink_to(SOURCES / name)
     for entry in {entry for name in _with_requirements("wrapt", *distributions) for entry in _entries(name)}:
         (packages / entry.name).symlink_to(entry)
     return paths["scripts"] / "python"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import obs_sse_guard
+from obs_sse_guard._cli import startup_files
 from obs_sse_guard._cli.doctor.hazards import HAZARDS
 from obs_sse_guard._cli.doctor.libraries import LIBRARIES, Guard, Library
 from obs_sse_guard._cli.doctor.packages import NEEDS, PACKAGES, PATCHERS, installed_version, versions
@@ -131,6 +132,14 @@ class Reason(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Startup:
+    """Whether every Python of this environment activates the guard: ``enabled``, ``disabled`` or ``outdated``."""
+
+    state: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything the doctor found. The field names are those of ``--json`` and must not change.
 
@@ -149,6 +158,7 @@ class Report:
     hazards: list[KnownHazard]
     patchers: list[OtherPatcher]
     libraries: list[ReachingLibrary]
+    startup: Startup
 
 
 def inspect_environment(*, strict: bool = False) -> Report:
@@ -180,6 +190,7 @@ def inspect_environment(*, strict: bool = False) -> Report:
         ],
         patchers=_patchers(found),
         libraries=libraries,
+        startup=Startup(startup_files.state(), str(startup_files.folder())),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from obs_sse_guard._cli.doctor import packages
 from obs_sse_guard._cli.doctor.libraries import Guard
+from obs_sse_guard._cli.startup_files import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ def text(report: Report, *, verbose: bool = False) -> str:
         "Known hazards of these releases": _hazards(report, verbose=verbose),
         "Hooks": _hooks(report.hooks) if verbose else _folded(report),
         "Settings": _settings(report),
+        "Activation": _startup(report),
         "Packages": _packages(report),
         "Other patchers": _patchers(report),
         "Libraries that can reach S3 or OBS": _libraries(report),
@@ -47,6 +49,8 @@ def text(report: Report, *, verbose: bool = False) -> str:
 
 
 def _verdict(report: Report, width: int) -> str:
+    if report.protected and report.startup.state == State.ENABLED:
+        return _wrapped("PROTECTED: programs in this environment are guarded.", width)
     if report.protected:
         return _wrapped("PROTECTED: programs in this environment that import obs_sse_guard are guarded.", width)
     lines = []
@@ -110,6 +114,17 @@ def _settings(report: Report) -> Iterator[str]:
     yield from _aligned([(setting.variable, setting.value or "none", setting.origin) for setting in report.settings])
     for setting in report.settings:
         yield from (f"! {problem}" for problem in setting.problems)
+
+
+_STARTUP = {
+    State.ENABLED: "enabled in {}: every Python of this environment activates the guard when it imports an SDK",
+    State.DISABLED: "not enabled: programs import obs_sse_guard, or are started with obs-sse-guard run",
+    State.OUTDATED: "the files in {} are not those of this release: run obs-sse-guard enable again",
+}
+
+
+def _startup(report: Report) -> list[str]:
+    return [_STARTUP[report.startup.state].format(report.startup.folder)]
 
 
 def _packages(report: Report) -> Iterator[str]:

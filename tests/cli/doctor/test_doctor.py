@@ -109,6 +109,7 @@ KEYS = {
     "hazards": {"id", "package", "what", "remedy"},
     "patchers": {"name", "version", "loaded", "note"},
     "libraries": {"name", "version", "guard", "note", "remedy"},
+    "startup": {"state", "folder"},
 }
 
 

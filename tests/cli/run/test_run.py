@@ -88,7 +88,9 @@ control_socket_disable = True  # it would be in the user's home
 
 REPORT = """
 import json, sys
-print(json.dumps([sys.argv[1:], "obs_sse_guard" in sys.modules, sys.stdin.read()]))
+loaded = "obs_sse_guard" in sys.modules
+import http.client
+print(json.dumps([sys.argv[1:], [loaded, "obs_sse_guard" in sys.modules], sys.stdin.read()]))
 """
 
 
@@ -125,7 +127,7 @@ def test_required_but_missing_the_guard_ends_the_process(
     def leave(status: int) -> None:
         raise SystemExit(status)
 
-    monkeypatch.setitem(sys.modules, "obs_sse_guard", None)
+    monkeypatch.setitem(sys.modules, "_obs_sse_guard_startup", None)
     monkeypatch.setenv("_OBS_SSE_GUARD_REQUIRE", "1")
     monkeypatch.setattr(os, "_exit", leave)
     with pytest.raises(SystemExit) as ended:
@@ -209,7 +211,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_program_gets_its_words_and_streams(form: str, folder: Path) -> None:
     done = run(*GUARD, *FORMS[form], *WORDS, cwd=folder, input="typed")
-    assert last_line(done) == [WORDS, True, "typed"]
+    assert last_line(done) == [WORDS, [False, True], "typed"]
 
 
 @posix
@@ -219,7 +221,7 @@ def test_a_console_script_is_found_as_the_shell_finds_it(folder: Path) -> None:
     tool.chmod(0o755)
     search = os.pathsep.join((str(folder), os.environ["PATH"]))
     done = run(*GUARD, "tool", *WORDS, env=environment(PATH=search), input="typed")
-    assert last_line(done) == [WORDS, True, "typed"]
+    assert last_line(done) == [WORDS, [False, True], "typed"]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_a_bare_python_is_this_one(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("#!/bin/sh\necho another Python\n", encoding="utf-8")
     (tmp_path / name).chmod(0o755)
     search = os.pathsep.join((str(tmp_path), os.environ["PATH"]))
-    code = "import sys; print(sys.executable, 'obs_sse_guard' in sys.modules)"
+    code = "import http.client, sys; print(sys.executable, 'obs_sse_guard' in sys.modules)"
     done = run(*GUARD, "--", name, "-c", code, env=environment(PATH=search))
     assert (done.returncode, done.stdout) == (0, f"{sys.executable} True\n")
     assert run(name, "-c", code, env=environment(PATH=search)).stdout == "another Python\n"  # as the shell finds it
@@ -326,7 +328,7 @@ def test_a_signal_reaches_the_program(number: signal.Signals) -> None:
 @pytest.mark.parametrize(
     ("words", "status"),
     [
-        ((sys.executable, "-c", "import sys; sys.exit(3 + 2 * ('obs_sse_guard' in sys.modules))"), 5),
+        ((sys.executable, "-c", "import http.client, sys; sys.exit(3 + 2 * ('obs_sse_guard' in sys.modules))"), 5),
         (("no-such-program",), 127),
     ],
 )
@@ -373,13 +375,16 @@ def test_pythonpath_gains_one_entry_and_loses_none(before: str | None, after: tu
 
 
 def test_a_run_within_a_run_adds_nothing() -> None:
-    assert run_command._python_path(os.pathsep.join(("/a", run_command.BOOTSTRAP))) == os.pathsep.join(
+    assert run_command.python_path(os.pathsep.join(("/a", run_command.BOOTSTRAP))) == os.pathsep.join(
         (run_command.BOOTSTRAP, "/a")
     )
 
 
 def test_the_bootstrap_folder_has_no_other_module() -> None:
-    assert [path.name for path in Path(run_command.BOOTSTRAP).glob("*.*")] == ["sitecustomize.py"]
+    assert sorted(path.name for path in Path(run_command.BOOTSTRAP).glob("*.*")) == [
+        "_obs_sse_guard_enabled.py",  # that `enable` copies, in a package of none
+        "sitecustomize.py",
+    ]
 
 
 # --------------------------------------------------------------------- the sitecustomize behind it
@@ -436,7 +441,7 @@ def _errors(done: subprocess.CompletedProcess[str]) -> list[str]:
 def test_children_with_sys_path_as_pythonpath_are_guarded() -> None:
     code = """
     import os, subprocess, sys
-    child = [sys.executable, "-c", "import sys; print('obs_sse_guard' in sys.modules)"]
+    child = [sys.executable, "-c", "import http.client, sys; print('obs_sse_guard' in sys.modules)"]
     subprocess.run(child, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
     """
     assert run(*GUARD, sys.executable, "-c", textwrap.dedent(code)).stdout == "True\n"
@@ -492,7 +497,7 @@ def test_with_require_no_python_runs_without_the_guard_further_down(python_witho
 
 def test_with_require_a_guarded_program_runs_as_without(folder: Path) -> None:
     done = run(*GUARD, "--require", "report.py", *WORDS, "--require", cwd=folder, input="typed")
-    assert last_line(done) == [[*WORDS, "--require"], True, "typed"]
+    assert last_line(done) == [[*WORDS, "--require"], [False, True], "typed"]
     assert done.stderr == ""
 
 
@@ -559,13 +564,13 @@ def broken(tmp_path: Path) -> tuple[str, ...]:
     return ("sh", "-c", 'PYTHONPATH="${PYTHONPATH%%:*}:$0:${PYTHONPATH#*:}" exec "$@"', str(tmp_path))
 
 
-RAN = (sys.executable, "-c", "import sitecustomize; print(sitecustomize.marker)")
+RAN = (sys.executable, "-c", "import sitecustomize, http.client; print(sitecustomize.marker)")
 
 
 @posix
 def test_a_guard_that_fails_prints_one_line_and_the_program_runs(broken: tuple[str, ...]) -> None:
     done = run(*GUARD, *broken, *RAN)
-    line = f"obs-sse-guard run: NOT GUARDED: {sys.executable}: ImportError: no wrapt, not here\n"
+    line = f"obs-sse-guard: NOT GUARDED: {sys.executable}: ImportError: no wrapt, not here\n"
     assert (done.returncode, done.stdout) == (0, "set\n"), done.stderr
     assert line in done.stderr
 

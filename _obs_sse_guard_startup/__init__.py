@@ -1,0 +1,73 @@
+"""Activate the guard when the first SDK is imported.
+
+Beside the package, not in it: importing anything of the package loads all that it needs. This module runs whenever an
+enabled Python starts, and imports nothing that is not loaded by then.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False  # not from typing, which would have to be imported
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+__all__ = ["SDKS", "install"]
+
+# Those of the installer; a test compares them.
+SDKS = frozenset((
+    "aiobotocore", "aiohttp", "awscrt", "botocore", "deltalake", "http.client", "httpcore", "huaweicloudsdkcore",
+    "huaweicloudsdkobs", "lance", "minio", "obs", "obstore", "polars", "s3transfer",
+))  # fmt: skip
+
+
+class _Finder:
+    """The finder in ``sys.meta_path``. Once the guard is active it does nothing."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+
+    def find_spec(
+        self, name: str, _path: "Sequence[str] | None" = None, _target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """Activate the guard if this is an SDK, or if one was imported through another finder."""
+        if self.is_done or (name not in SDKS and sys.modules.keys().isdisjoint(SDKS)):
+            return None
+        self.activate()
+        if name not in SDKS or name in sys.modules or "obs_sse_guard" not in sys.modules:
+            return None
+        # The finders of the guard stand before this one: search again from the first.
+        from importlib.util import find_spec  # noqa: PLC0415  # loaded with the guard
+
+        return find_spec(name)
+
+    def activate(self) -> None:
+        """Import the guard. Where another thread is doing so, wait for it."""
+        try:
+            import obs_sse_guard  # noqa: F401, PLC0415  # the import installs the hooks
+        except Exception as error:  # noqa: BLE001  # whatever fails in the guard, the program runs, but never silently
+            _report(error)
+        self.is_done = True
+
+
+def install() -> None:
+    """Have the guard activated by the first import of an SDK, or now if there was one. Idempotent."""
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    if not sys.modules.keys().isdisjoint(SDKS):
+        _finder.activate()
+
+
+def _report(error: Exception) -> None:
+    reason = " ".join(f"{sys.executable}: {type(error).__name__}: {error}".split())
+    try:
+        sys.stderr.write(f"obs-sse-guard: NOT GUARDED: {reason}\n")
+        sys.stderr.flush()
+    except Exception:  # noqa: BLE001, S110  # stderr is missing or closed
+        pass
+    if "_OBS_SSE_GUARD_REQUIRE" in os.environ:  # of obs-sse-guard run --require
+        os._exit(1)  # an exception would be one of the program's imports
+
+
+_finder = _Finder()

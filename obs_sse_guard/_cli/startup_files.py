@@ -1,0 +1,101 @@
+"""The files in site-packages that activate the guard in every Python of this environment.
+
+One file names the function that Python calls when it starts: up to Python 3.14 a ``.pth`` file with an ``import`` line,
+from Python 3.15 on a ``.start`` file (PEP 829), which supersedes such lines. The function is in a module of its own
+beside it, which does nothing once the package is uninstalled, where a missing function would print a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["State", "remove", "state", "wanted", "write"]
+
+MODULE = "_obs_sse_guard_enabled"
+PTH, START = "obs-sse-guard.pth", "obs-sse-guard.start"
+FIRST_WITH_START = (3, 15)
+
+_BOOTSTRAP = Path(__file__).resolve().parents[1] / "_bootstrap"
+
+
+class State:
+    """What `state` returns."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    OUTDATED = "outdated"
+
+
+def folder() -> Path:
+    """Return the site-packages of this environment."""
+    return Path(sysconfig.get_path("purelib"))
+
+
+def wanted(version: tuple[int, int] = sys.version_info[:2]) -> Mapping[str, str]:
+    """Return the content of each file by its name, for this release of Python, in the order to write them."""
+    module = (_BOOTSTRAP / f"{MODULE}.py").read_text("utf-8")
+    if version >= FIRST_WITH_START:
+        return {f"{MODULE}.py": module, START: f"{MODULE}:start\n"}
+    return {f"{MODULE}.py": module, PTH: f"import {MODULE}; {MODULE}.start()\n"}
+
+
+def state() -> str:
+    """Return whether every Python of this environment activates the guard, or would by other files than `write`'s."""
+    files = wanted()
+    found = {name: _content(folder() / name) for name in files}
+    if found == files:
+        return State.ENABLED
+    return State.OUTDATED if any(content is not None for content in found.values()) else State.DISABLED
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def write() -> None:
+    """Write the files, each in one step, so that a Python that starts meanwhile sees all of one or nothing.
+
+    Raises:
+        OSError: site-packages cannot be written.
+    """
+    for name, content in wanted().items():  # the module first: the other file names it
+        _replace(folder() / name, content)
+
+
+def _replace(path: Path, content: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=".obs-sse-guard-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # noqa: PTH101  # whoever runs a Python of this environment reads it
+        os.replace(temporary, path)  # noqa: PTH105
+    except BaseException:
+        os.unlink(temporary)  # noqa: PTH108
+        raise
+
+
+def remove() -> bool:
+    """Remove the files. Return whether there were any.
+
+    Raises:
+        OSError: site-packages cannot be written.
+    """
+    module = folder() / f"{MODULE}.py"
+    # The module last: the others name it.
+    paths = [folder() / PTH, folder() / START, Path(importlib.util.cache_from_source(str(module))), module]
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        path.unlink()
+    return bool(found)
