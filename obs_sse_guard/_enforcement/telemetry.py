@@ -1,4 +1,4 @@
-"""OpenTelemetry: a counter of findings, and an event on the current span, if its API is loaded.
+"""OpenTelemetry: a counter of findings, an event on the current span, and a gauge, if its API is loaded.
 
 Attributes have the names of its semantic conventions (``url.scheme``, ``server.address``, ``code.*``); the others are
 in the guard's own namespace.
@@ -10,12 +10,17 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement.armed import armed
+from obs_sse_guard._policy.settings import Mode, read_settings
+from obs_sse_guard._version import __version__
+
 if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
 
-__all__ = ["report"]
+__all__ = ["ResourceDetector", "create_gauge", "report"]
 
 COUNTER = "obs_sse_guard.findings"
+GAUGE = "obs_sse_guard.armed"
 EVENT = "obs_sse_guard.finding"
 
 
@@ -35,10 +40,46 @@ def _loaded(module: str, name: str) -> Any:
     return getattr(sys.modules.get(f"opentelemetry.{module}"), name, None)
 
 
+def create_gauge() -> None:
+    """Create the gauge, if the API is loaded: 1 while an SDK is hooked and the guard is not switched off, else 0."""
+    get_meter = _loaded("metrics", "get_meter")
+    if get_meter is not None:
+        _gauge(get_meter)
+
+
+@functools.lru_cache(maxsize=1)
+def _gauge(get_meter: Any) -> Any:
+    return get_meter("obs_sse_guard", __version__).create_observable_gauge(
+        GAUGE, [lambda _: _observe()], description="Whether an SDK is hooked in this process, and the guard is active."
+    )
+
+
+def _observe() -> list[Any]:
+    observation = _loaded("metrics", "Observation")
+    return [observation(int(bool(armed.sdks) and read_settings().mode is not Mode.OFF), _settings_attributes())]
+
+
+def _settings_attributes() -> dict[str, str]:
+    settings = read_settings()
+    return {"obs_sse_guard.mode": settings.mode.value, "obs_sse_guard.policy": settings.policy.value}
+
+
+class ResourceDetector:
+    """The entry point for ``OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=obs_sse_guard``: version, mode and policy.
+
+    Only OpenTelemetry's SDK loads it. Not a subclass of its own detector, which would have to be imported.
+    """
+
+    raise_on_error = False
+
+    def detect(self) -> Any:
+        """Return the attributes of this process as a resource of OpenTelemetry."""
+        resource = _loaded("sdk.resources", "Resource")
+        return resource({"obs_sse_guard.version": __version__, **_settings_attributes()})
+
+
 @functools.lru_cache(maxsize=1)
 def _counter(get_meter: Any) -> Any:
-    from obs_sse_guard._version import __version__  # noqa: PLC0415  # rarely needed
-
     # One counter for the process: it follows whatever provider the application sets later.
     return get_meter("obs_sse_guard", __version__).create_counter(
         COUNTER, unit="{finding}", description="Findings about server-side encryption, by rule and outcome."

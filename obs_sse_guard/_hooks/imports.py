@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import weakref
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._util.warn import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-__all__ = ["ImportWatcher", "is_imported", "wait_for_import"]
+__all__ = ["ImportWatcher", "is_imported", "wait_for_import", "when_imported"]
 
 _REMOVED = (
     "obs_sse_guard: another library removed the import finder from sys.meta_path. SDKs that are imported from now on "
@@ -38,6 +40,22 @@ def wait_for_import(name: str) -> None:
     """Wait for an import in another thread: half a module cannot be hooked."""
     if _is_initializing(name):
         importlib.import_module(name)  # returns at once if this very thread is in the middle of it
+
+
+@functools.lru_cache(maxsize=8)
+def when_imported(name: str, callback: Callable[[], None]) -> None:
+    """Call back once a module is imported, or now. Idempotent. A callback that fails does not break the import."""
+
+    def call(_: object) -> None:
+        try:
+            callback()
+        except Exception:  # noqa: BLE001  # see above
+            log_failure(f"use {name}", "the import continues")
+
+    if is_imported(name):
+        call(None)
+    elif name not in sys.modules:  # a module that is half imported would be reported too early
+        wrapt.register_post_import_hook(call, name)
 
 
 def _is_initializing(name: str) -> bool:

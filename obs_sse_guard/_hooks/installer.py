@@ -11,12 +11,13 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement import telemetry
 from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._errors import SSEGuardError
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
-from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import
+from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import, when_imported
 from obs_sse_guard._hooks.stand_ins import StandIns, stand_in_for
 from obs_sse_guard._util.fork import ForkBarrier, after_fork_in_child
 from obs_sse_guard._util.once import OncePerKey
@@ -179,6 +180,7 @@ class HookInstaller:
         self._attempts.clear()
         self._hook_modules()
         self._first_removal.forget()
+        when_imported("opentelemetry.metrics", telemetry.create_gauge)
         self._watcher.watch(self._modules())
 
     def uninstall(self) -> None:

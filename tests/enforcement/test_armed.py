@@ -13,6 +13,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import SimpleNamespace
 
+import obs  # noqa: F401  # an SDK is hooked in this process
 import pytest
 
 import obs_sse_guard

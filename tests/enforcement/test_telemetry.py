@@ -18,13 +18,16 @@ import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import get_aggregated_resources
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import obs_sse_guard
 from obs_sse_guard import SSETransportError, __version__
+from obs_sse_guard._enforcement import telemetry as telemetry_module
 from obs_sse_guard._enforcement.enforce import enforce
-from tests.support import obs_calls
+from tests.support import ROOT, obs_calls
 from tests.support.contexts import put_with_key
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client, put_sse_c
 from tests.support.servers import RecordingServer, leaks
@@ -208,9 +211,51 @@ def test_the_counter_follows_a_provider_that_is_set_later(first: str) -> None:
         put()
         [resource] = reader.get_metrics_data().resource_metrics
         [ours] = [scope for scope in resource.scope_metrics if scope.scope.name == "obs_sse_guard"]
-        print(ours.metrics[0].data.data_points[0].value)
+        for metric in sorted(ours.metrics, key=lambda metric: metric.name):
+            [point] = metric.data.data_points
+            print(metric.name, point.value)
     """)
-    assert out == ["refused", "refused", "1"]
+    assert out == ["refused", "refused", "obs_sse_guard.armed 1", "obs_sse_guard.findings 1"]
+
+
+def _armed(telemetry: Telemetry) -> tuple[int, dict[str, str]]:
+    [resource] = telemetry.reader.get_metrics_data().resource_metrics  # type: ignore[union-attr]
+    [ours] = [scope for scope in resource.scope_metrics if scope.scope.name == "obs_sse_guard"]
+    [point] = ours.metrics[0].data.data_points
+    assert ours.metrics[0].name == "obs_sse_guard.armed"
+    return point.value, dict(point.attributes or {})  # type: ignore[arg-type, union-attr, return-value]
+
+
+def test_the_gauge_shows_whether_an_sdk_is_hooked(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    telemetry_module.create_gauge()
+    telemetry_module.create_gauge()
+    settings = {"obs_sse_guard.mode": "enforce", "obs_sse_guard.policy": "documented"}
+    assert _armed(telemetry) == (1, settings)
+    monkeypatch.setenv("OBS_SSE_GUARD", "off")
+    assert _armed(telemetry) == (0, {**settings, "obs_sse_guard.mode": "off"})
+    monkeypatch.delenv("OBS_SSE_GUARD")
+    obs_sse_guard.uninstall()
+    assert _armed(telemetry)[0] == 0
+
+
+def test_without_the_api_there_is_no_gauge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.metrics", None)
+    before = telemetry_module._gauge.cache_info()
+    telemetry_module.create_gauge()
+    assert telemetry_module._gauge.cache_info() == before
+
+
+def test_the_resource_names_the_version_and_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBS_SSE_GUARD_POLICY", "strict")
+    found = get_aggregated_resources([telemetry_module.ResourceDetector()]).attributes  # type: ignore[list-item]
+    assert {name: value for name, value in found.items() if name.startswith("obs_sse_guard.")} == {
+        "obs_sse_guard.version": __version__,
+        "obs_sse_guard.mode": "enforce",
+        "obs_sse_guard.policy": "strict",
+    }
+    detector = telemetry_module.ResourceDetector
+    entry = f'obs_sse_guard = "{detector.__module__}:{detector.__qualname__}"'
+    assert f"[project.entry-points.opentelemetry_resource_detector]\n{entry}\n" in (ROOT / "pyproject.toml").read_text()
 
 
 def test_the_guard_never_imports_opentelemetry() -> None:

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import wrapt
 import obs_sse_guard
 from obs_sse_guard import SSEGuardError, SSEGuardWarning
 from obs_sse_guard._hooks.hook import Target, is_hook
-from obs_sse_guard._hooks.imports import ImportWatcher, _Finder
+from obs_sse_guard._hooks.imports import ImportWatcher, _Finder, when_imported
 from obs_sse_guard._hooks.installer import SDK_TARGETS, HookInstaller, installer
 from tests.support.programs import run
 
@@ -238,3 +239,24 @@ def test_a_later_copy_of_the_package_retires_the_hooks_of_an_earlier_one(monkeyp
     assert called == ["retire", "disable"]
     obs_sse_guard.install()
     assert called == ["retire", "disable"]
+
+
+def test_a_module_that_is_awaited_calls_back_once(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+    when_imported("json", lambda: seen.append("now"))
+    assert seen == ["now"]
+
+    def fail() -> None:
+        raise LookupError
+
+    when_imported("json", fail)
+    assert "could not use json (LookupError in fail" in caplog.text
+
+
+def test_a_module_that_is_half_imported_is_not_awaited(sdk: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = ModuleType(sdk)
+    half.__spec__ = SimpleNamespace(_initializing=True)  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, sdk, half)
+    seen: list[str] = []
+    when_imported(sdk, lambda: seen.append("too early"))
+    assert seen == []

@@ -1,0 +1,1 @@
+"""Tests of `obs_sse_guard._cli.env`."""
