@@ -17,6 +17,7 @@ import wrapt
 
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
+from obs_sse_guard._cli import startup_files
 from obs_sse_guard._cli.doctor import inspection, packages
 from obs_sse_guard._cli.doctor.hazards import HAZARDS, parsed
 from obs_sse_guard._cli.main import main
@@ -197,6 +198,24 @@ def test_the_hooks_are_folded_to_one_line_for_each_sdk(
         "",
     ]
     assert "  active       sdk_sound.Client.put" in shown(capsys, "--verbose")
+
+
+@needs_obs
+@pytest.mark.parametrize(
+    ("state", "shown_as", "verdict"),
+    [
+        ("enabled", "enabled in ", "PROTECTED: programs in this environment are guarded."),
+        ("disabled", "not enabled: ", PROTECTED),
+        ("outdated", "run obs-sse-guard enable again", PROTECTED),
+    ],
+)
+def test_the_report_tells_whether_the_environment_is_enabled(
+    state: str, shown_as: str, verdict: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(startup_files, "state", lambda: state)
+    text = shown(capsys)
+    assert shown_as in " ".join(text.split())
+    assert text.splitlines()[-1] == verdict
 
 
 # --------------------------------------------------------------------------------------- settings

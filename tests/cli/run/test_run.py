@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import time
 import urllib.request
 import venv
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -134,6 +136,18 @@ def test_required_but_missing_the_guard_ends_the_process(
         runpy.run_path(str(Path(run_command.BOOTSTRAP) / "sitecustomize.py"))
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("obs-sse-guard run: NOT GUARDED: ")
+
+
+def test_a_python_without_the_guard_and_without_stderr_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: a Python without the guard has no coverage.py either."""
+    following = ModuleType("sitecustomize")
+    monkeypatch.setitem(sys.modules, "_obs_sse_guard_startup", None)
+    monkeypatch.setitem(sys.modules, "sitecustomize", following)
+    monkeypatch.setattr(importlib, "import_module", lambda _: following)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "stderr", None)
+    runpy.run_path(str(Path(run_command.BOOTSTRAP) / "sitecustomize.py"))
+    assert sys.path[0] == run_command.BOOTSTRAP
 
 
 # ------------------------------------------------------------------------------ guarded processes
