@@ -96,6 +96,10 @@ def configure(
     override_process(override_texts(mode=mode, policy=policy, trusted_hosts=trusted_hosts, audit=audit))
     if read_settings().mode is not Mode.OFF and mode is not None:
         install()
+    if audit is not None:
+        from obs_sse_guard._enforcement.armed import armed  # noqa: PLC0415  # as above
+
+        armed.report(read_settings())
 
 
 if read_settings().mode is not Mode.OFF:

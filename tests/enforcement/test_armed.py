@@ -95,6 +95,15 @@ def test_an_audit_file_that_is_set_later_begins_with_the_line(audit: Path) -> No
     assert [json.loads(line)["event"] for line in audit.read_text().splitlines()] == ["armed", "finding", "finding"]
 
 
+def test_an_audit_file_that_is_configured_begins_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    obs_sse_guard.configure(audit=path)
+    try:
+        assert len(audited(path, "armed")) == 1
+    finally:
+        obs_sse_guard.configure()
+
+
 def test_switched_off_or_without_an_sdk_there_is_no_line(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Armed()
     mine.report(read_settings())

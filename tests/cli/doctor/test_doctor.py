@@ -215,7 +215,7 @@ def test_the_report_tells_whether_the_environment_is_enabled(
     monkeypatch.setattr(startup_files, "state", lambda: state)
     text = shown(capsys)
     assert shown_as in " ".join(text.split())
-    assert text.splitlines()[-1] == verdict
+    assert text.splitlines()[0] == verdict
 
 
 # --------------------------------------------------------------------------------------- settings

@@ -275,14 +275,14 @@ def test_an_enabled_environment(tmp_path: Path) -> None:
     report = json.loads(_run(python, "-m", "obs_sse_guard", "doctor", "--json").stdout)
     assert report["startup"] == {"state": "enabled", "folder": str(site)}
     text = _run(python, "-m", "obs_sse_guard", "doctor").stdout
-    assert text.splitlines()[-1] == "PROTECTED: programs in this environment are guarded."
+    assert text.splitlines()[0] == "PROTECTED: programs in this environment are guarded."
 
     hooked = "import obs; print(hasattr(obs.ObsClient.putContent, '__obs_sse_guard__'))"
     for option in ("-I", "-E"):
         assert _run(python, option, "-c", hooked).stdout == "True\n"
     assert _run(python, "-S", "-c", "import sys; print('_obs_sse_guard_startup' in sys.modules)").stdout == "False\n"
 
-    for name in ("obs_sse_guard", "_obs_sse_guard_startup.py"):
+    for name in ("obs_sse_guard", "_obs_sse_guard_startup"):
         (site / name).unlink()
     done = _run(python, "-c", hooked)
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
