@@ -22,7 +22,7 @@ from obs_sse_guard._enforcement import audit as audit_module
 from obs_sse_guard._enforcement import process
 from obs_sse_guard._enforcement.armed import Armed, armed
 from obs_sse_guard._enforcement.enforce import enforce
-from obs_sse_guard._hooks.installer import SDK_NAMES, SDK_TARGETS
+from obs_sse_guard._hooks.sdk_targets import SDK_NAMES, SDK_TARGETS
 from obs_sse_guard._policy.settings import read_settings
 from tests.support import ROOT
 from tests.support.contexts import request

@@ -17,7 +17,8 @@ import obs_sse_guard
 from obs_sse_guard import SSEGuardError, SSEGuardWarning
 from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.imports import ImportWatcher, _Finder, when_imported
-from obs_sse_guard._hooks.installer import SDK_TARGETS, HookInstaller, installer
+from obs_sse_guard._hooks.installer import HookInstaller, installer
+from obs_sse_guard._hooks.sdk_targets import SDK_TARGETS
 from tests.support.programs import run
 
 SDK = "made_up_sdk"

@@ -9,7 +9,7 @@ import pytest
 
 from obs_sse_guard._cli.doctor import inspection, libraries
 from obs_sse_guard._cli.doctor.libraries import LIBRARIES, Guard, Library
-from obs_sse_guard._hooks.installer import SDK_TARGETS
+from obs_sse_guard._hooks.sdk_targets import SDK_TARGETS
 from tests.cli.doctor.test_doctor import examined, shown
 from tests.docs.test_pages import marked
 from tests.support.commands import command

@@ -19,7 +19,7 @@ import _obs_sse_guard_startup as startup
 from obs_sse_guard._cli import startup_files
 from obs_sse_guard._cli.main import main
 from obs_sse_guard._cli.run import BOOTSTRAP
-from obs_sse_guard._hooks.installer import SDK_TARGETS
+from obs_sse_guard._hooks.sdk_targets import SDK_TARGETS
 from tests.support import ROOT
 from tests.support.environments import alone, installed
 
