@@ -18,7 +18,7 @@ __all__ = ["SDKS", "install"]
 # Those of the installer; a test compares them.
 SDKS = frozenset((
     "aiobotocore", "aiohttp", "awscrt", "botocore", "deltalake", "http.client", "httpcore", "huaweicloudsdkcore",
-    "huaweicloudsdkobs", "lance", "minio", "obs", "obstore", "polars", "s3transfer",
+    "huaweicloudsdkobs", "lance", "minio", "obs", "obstore", "polars", "s3transfer", "urllib3",
 ))  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def test_a_failure_breaks_no_import(
 
 def test_every_package_but_the_http_clients_has_a_name() -> None:
     assert SDK_TARGETS.keys() - SDK_NAMES.keys() == {
-        "http.client", "httpcore", "aiohttp",  # in nearly every process
+        "http.client", "httpcore", "aiohttp", "urllib3",  # in nearly every process
         "s3transfer", "awscrt", "huaweicloudsdkcore",  # beside the SDK that uses them
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from obs_sse_guard._cli.startup_files import State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from obs_sse_guard._cli.doctor.inspection import Hook, Package, Report
+    from obs_sse_guard._cli.doctor.results import Hook, Package, Report
 
 __all__ = ["text"]
 

@@ -20,6 +20,7 @@ from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._cli import startup_files
 from obs_sse_guard._cli.doctor import inspection, packages
 from obs_sse_guard._cli.doctor.hazards import HAZARDS, parsed
+from obs_sse_guard._cli.doctor.results import Package
 from obs_sse_guard._cli.main import main
 from obs_sse_guard._hooks.hook import Target
 from obs_sse_guard._hooks.installer import HookInstaller
@@ -548,7 +549,7 @@ def test_warn_is_a_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     ],
 )
 def test_an_sdk_that_cannot_be_used_is_a_reason(state: str, reason: str) -> None:
-    sdk = inspection.Package("sdk", None, is_sdk=True, state=state)
+    sdk = Package("sdk", None, is_sdk=True, state=state)
     [why] = inspection._reasons(settings.Settings(), [], [sdk], [], [])
     assert why.what.startswith(reason)
     assert why.remedy
