@@ -121,15 +121,40 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "audit",
-        "summarize audit files: what enforce and strict would refuse, by rule, operation, host and call site",
+        "summarize audit files of any number of hosts: what enforce and strict would refuse, where, and who is armed",
         (
             (
                 "paths",
-                {"nargs": "+", "metavar": "path", "help": "an audit file (OBS_SSE_GUARD_AUDIT), or - for stdin"},
+                {
+                    "nargs": "+",
+                    "metavar": "path",
+                    "help": "an audit file (OBS_SSE_GUARD_AUDIT), also .gz or .zst; a directory; a pattern; - is stdin",
+                },
             ),
-            ("--format", {"choices": ("text", "json", "html"), "default": "text", "help": "text by default"}),
+            (
+                "--format",
+                {"choices": ("text", "json", "html", "parquet"), "default": "text", "help": "text by default"},
+            ),
             ("--output", {"metavar": "file", "default": "", "help": "write to this file instead of to stdout"}),
+            (
+                "--expect",
+                {
+                    "metavar": "hosts",
+                    "default": "",
+                    "help": "a file, or - for stdin, with a host name per line; exit with 1 if one never reported",
+                },
+            ),
+            (
+                "--fail-on",
+                {
+                    "choices": ("refuse", "any"),
+                    "default": "",
+                    "help": "exit with 1 if a finding was refused or would be, or if there is any finding",
+                },
+            ),
         ),
+        notes="Exits with 0; 1 if --fail-on or --expect says so, or if most lines are damaged; 2 if something cannot "
+        "be read or written. Needs pip install 'obs-sse-guard[report]'.",
     ),
     Command(
         "rules",

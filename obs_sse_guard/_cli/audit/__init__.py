@@ -1,91 +1,116 @@
-"""``obs-sse-guard audit``: summarize audit files as text, JSON or one HTML file."""
+"""``obs-sse-guard audit``: summarize the audit files of any number of hosts, with DuckDB."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from obs_sse_guard._cli import output
-from obs_sse_guard._cli.audit.summary import Summary
+from obs_sse_guard._cli.audit.inputs import STDIN
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from obs_sse_guard._cli.audit.report import Report
 
 __all__ = ["run"]
 
-STDIN = "-"
-FAST_BYTES = 10_000_000
-"""Size of input that is read too fast for a progress bar to be of use."""
-
 INSTALL = "pip install 'obs-sse-guard[report]'"
+
+_FAILURES: dict[str, Callable[[Report], object]] = {
+    "refuse": lambda report: report.totals["refused"] or report.totals["would_refuse"] or report.totals["enforce"],
+    "any": lambda report: report.totals["findings"],
+    "": lambda _: False,
+}
+"""By the value of ``--fail-on``: whether a report is a failure."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Summarize audit files.
 
     Returns:
-        0, or 2 if a file cannot be read or the summary cannot be written.
+        0; 1 if ``--fail-on`` applies, an expected host never reported, or most lines are damaged; 2 if a file cannot be
+        read, the report cannot be written, or the libraries of the extra are missing.
     """
+    problem = _unusable(arguments)
+    if problem:
+        sys.stderr.write(f"obs-sse-guard audit: error: {problem}\n")
+        return 2
     try:
-        summary = _read(arguments.paths)
-        renderer = importlib.import_module(f"obs_sse_guard._cli.audit.{arguments.format}")
-        _write(renderer.render(summary, arguments.paths), arguments.output)
+        return _report(arguments)
     except BrokenPipeError:  # such as a pager that was quit
         output.discard()
+        return 0
     except OSError as error:
         if error.filename is None:
             output.discard()
         sys.stderr.write(f"{error.filename or 'cannot write the report'}: {error.strerror}\n")
         return 2
-    return 0
 
 
-def _read(paths: list[str]) -> Summary:
-    sizes = [Path(path).stat().st_size for path in paths if path != STDIN]  # all must exist before the first is read
-    summary = Summary()
-    with _progress(0 if STDIN in paths else sum(sizes)) as advance:
-        for path in paths:
-            with _open(path) as stream:
-                summary.read(stream, advance)
-    return summary
+def _unusable(arguments: argparse.Namespace) -> str:
+    """Return what is wrong with the arguments or the environment; empty if nothing is."""
+    if [*arguments.paths, arguments.expect].count(STDIN) > 1:
+        return "standard input can be read once: give one -"
+    if arguments.format == "parquet" and not arguments.output:
+        return "--format parquet needs --output"
+    try:
+        for name in ("duckdb", "jinja2", "rich"):
+            importlib.import_module(name)
+    except ImportError as error:
+        return f"audit needs {error.name}: {INSTALL}"
+    return ""
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    # Imported here, for they need the extra.
+    from obs_sse_guard._cli.audit.report import Report  # noqa: PLC0415
+    from obs_sse_guard._cli.audit.summary import SummaryError, summarize  # noqa: PLC0415
+
+    expected = _expected_hosts(arguments.expect)
+    try:
+        with _progress() as show, summarize(arguments.paths, show) as summary:
+            report = Report(summary, arguments.paths, expected)
+            if arguments.format == "parquet":
+                summary.write_parquet(arguments.output)
+            else:
+                renderer = importlib.import_module(f"obs_sse_guard._cli.audit.{arguments.format}")
+                _write(renderer.render(report), arguments.output)
+    except SummaryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    failed = report.missing or report.is_mostly_damaged or _FAILURES[arguments.fail_on](report)
+    return 1 if failed else 0
+
+
+def _expected_hosts(path: str) -> list[str]:
+    """Return the hosts that a file lists, one per line; blank lines and comments are skipped."""
+    if not path:
+        return []
+    text = sys.stdin.read() if path == STDIN else Path(path).read_text("utf-8", "replace")
+    return [host for host in (line.partition("#")[0].strip() for line in text.splitlines()) if host]
 
 
 @contextlib.contextmanager
-def _open(path: str) -> Iterator[IO[bytes]]:
-    if path == STDIN:
-        yield sys.stdin.buffer
-        return
-    with Path(path).open("rb") as stream:
-        yield stream
+def _progress() -> Iterator[Callable[[float], None]]:
+    """Show a progress bar on a terminal."""
+    from rich.console import Console  # noqa: PLC0415  # an extra
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading", total=100)
+        yield lambda percent: progress.update(task, completed=percent)
 
 
-@contextlib.contextmanager
-def _progress(size: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal; ``size`` is in bytes, 0 if unknown."""
-    if not sys.stderr.isatty() or 0 < size < FAST_BYTES:
-        yield lambda _: None
-    elif find_spec("rich") is None:
-        sys.stderr.write(f"a progress bar needs rich: {INSTALL}\n")
-        yield lambda _: None
-    else:
-        from rich.console import Console  # noqa: PLC0415  # an extra
-        from rich.progress import Progress  # noqa: PLC0415
-
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("reading", total=size or None)
-            yield lambda more: progress.update(task, advance=more)
-
-
-def _write(report: str, path: str) -> None:
-    data = report.encode()
-    if path:
-        Path(path).write_bytes(data)
-    else:
+def _write(report: Iterable[str], path: str) -> None:
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(Path(path).open("wb")) if path else sys.stdout.buffer
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        for part in report:
+            stream.write(part.encode())
+        stream.flush()

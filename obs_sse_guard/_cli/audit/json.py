@@ -1,41 +1,44 @@
-"""Render the summary of audit files as JSON."""
+"""Render the report on audit files as JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from obs_sse_guard._cli.audit.report import TABLES
 
 if TYPE_CHECKING:
-    from obs_sse_guard._cli.audit.summary import Group, Summary
+    from collections.abc import Iterable, Iterator
+
+    from obs_sse_guard._cli.audit.report import Report
 
 __all__ = ["render"]
 
 
-def render(summary: Summary, paths: list[str]) -> str:
-    """Return everything in the summary, with every group."""
-    return (
-        json.dumps(
-            {
-                "files": paths,
-                **summary.total().as_dict(),
-                "damaged_lines": summary.damaged,
-                "all_places_told_apart": summary.is_complete,
-                "call_sites": {policy: summary.call_sites(policy) for policy in ("enforce", "strict")},
-                "without_call_site": {policy: summary.without_call_site(policy) for policy in ("enforce", "strict")},
-                "by_rule": [_group(group, "rule") for group in summary.groups("rule")],
-                "by_operation": [_group(group, "operation") for group in summary.groups("operation")],
-                "by_host": [_group(group, "host") for group in summary.groups("host")],
-                "by_call_site": [_group(group, "call_site") for group in summary.groups("site_text")],
-                "places": [
-                    _group(group, "rule", "operation", "host", "call_site")
-                    for group in summary.groups("rule", "operation", "host", "site_text")
-                ],
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+def render(report: Report) -> Iterator[str]:
+    """Yield everything in the report, with every group and every place, row by row: there may be millions."""
+    totals = dict(report.totals)
+    sites = {policy: totals.pop(f"{policy}_sites") for policy in ("enforce", "strict")}
+    unknown = {policy: totals.pop(f"{policy}_unknown") for policy in ("enforce", "strict")}
+    head = {
+        "files": report.paths,
+        **totals,
+        "call_sites": sites,
+        "without_call_site": unknown,
+        "missing_hosts": report.missing,
+        "hosts": report.hosts,
+    }
+    yield json.dumps(head, indent=2)[: -len("\n}")]
+    for table in TABLES:
+        yield from _rows(f"by_{table}", report.groups(table))
+    yield from _rows("places", report.places())
+    yield "\n}\n"
 
 
-def _group(group: Group, *names: str) -> dict[str, Any]:
-    return {**dict(zip(names, group.names)), **group.tally.as_dict()}
+def _rows(name: str, rows: Iterable[object]) -> Iterator[str]:
+    yield f',\n  "{name}": ['
+    separator = "\n    "
+    for row in rows:
+        yield separator + json.dumps(row)
+        separator = ",\n    "
+    yield "\n  ]"

@@ -1,38 +1,49 @@
-"""Render the summary of audit files as plain text, for a terminal."""
+"""Render the report on audit files as plain text, for a terminal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._cli.audit.phrases import headline, printable, time_text
+from obs_sse_guard._cli.audit.report import TABLES, printable, time_text
 
 if TYPE_CHECKING:
-    from obs_sse_guard._cli.audit.summary import Group, Summary
+    from collections.abc import Iterator
+
+    from obs_sse_guard._cli.audit.report import Report
 
 __all__ = ["render"]
 
 _MAX_ROWS = 20
-_TABLES = (("rule", "rule"), ("operation", "operation"), ("host", "host"), ("call site", "site_text"))
 _HEADINGS = ("findings", "enforce", "strict", "first seen (UTC)", "last seen (UTC)")
+_HOST_HEADINGS = ("findings", "processes", "version", "mode", "armed since (UTC)", "last seen (UTC)")
 
 
-def render(summary: Summary, paths: list[str]) -> str:
-    """Return the headline, and a table each by rule, operation, host and call site."""
-    tables = (
-        [_table(title, summary.groups(attribute)) for title, attribute in _TABLES] if summary.total().findings else []
-    )
-    return "\n\n".join(["\n".join(headline(summary, paths)), *tables]) + "\n"
+def render(report: Report) -> Iterator[str]:
+    """Yield the headline, and a table each by rule, operation, endpoint, call site and host."""
+    yield "\n".join(report.headline()) + "\n"
+    if report.totals["findings"]:
+        for table in TABLES:
+            rows = ((*_numbers(row), printable(row[table])) for row in report.groups(table))
+            yield _table((*_HEADINGS, f"by {table.replace('_', ' ')}"), rows)
+    if report.hosts:
+        yield _table((*_HOST_HEADINGS, "by host"), map(_host, report.hosts))
 
 
-def _table(title: str, groups: list[Group]) -> str:
-    rows = [(*_HEADINGS, f"by {title}"), *(_cells(group) for group in groups[:_MAX_ROWS])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = ["  ".join([*(cell.rjust(width) for cell, width in zip(row, widths)), row[-1]]) for row in rows]
-    left = len(groups) - _MAX_ROWS
-    return "\n".join([*lines, *([f"{left:,} more; use --format json"] if left > 0 else [])])
+def _table(headings: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    shown = [headings, *(row for _, row in zip(range(_MAX_ROWS), rows))]
+    widths = [max(map(len, column)) for column in zip(*shown)]
+    # The last column is aligned to the left, and needs no padding.
+    lines = ["  ".join([*(cell.rjust(width) for cell, width in zip(row[:-1], widths)), row[-1]]) for row in shown]
+    left = sum(1 for _ in rows)
+    return "\n".join(["", *lines, *([f"{left:,} more; use --format json"] if left else [])]) + "\n"
 
 
-def _cells(group: Group) -> tuple[str, ...]:
-    tally = group.tally
-    counts = (f"{number:,}" for number in (tally.findings, tally.enforce, tally.strict))
-    return (*counts, time_text(tally.first), time_text(tally.last), printable(group.names[0]))
+def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
+    counts = (f"{row[name]:,}" for name in ("findings", "enforce", "strict"))
+    return (*counts, time_text(row["first"]), time_text(row["last"]))
+
+
+def _host(row: dict[str, Any]) -> tuple[str, ...]:
+    counts = (f"{row[name]:,}" for name in ("findings", "processes"))
+    settings = (printable(row[name] or "-") for name in ("version", "mode"))
+    return (*counts, *settings, time_text(row["armed_since"]), time_text(row["last_seen"]), printable(row["host"]))
