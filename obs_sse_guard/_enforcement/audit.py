@@ -1,19 +1,20 @@
 """The audit file: one line of JSON per finding or armed process, from any number of processes and threads.
 
-A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. The file
-is opened for each line, so that it may be rotated, or the variable changed, at any time; findings are rare enough.
+A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. On Windows,
+where appending is two steps, the lock keeps the lines apart. The file is opened for each line, so that it may be
+rotated, or the variable changed, at any time; findings are rare enough.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement.file_lock import try_lock, unlock
 from obs_sse_guard._enforcement.message import to_ascii
 from obs_sse_guard._enforcement.process import LONGEST_NAME, identity
 from obs_sse_guard._policy.settings import AUDIT
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from obs_sse_guard._enforcement.decision import Decision
 
 __all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report", "write"]
-
-fcntl: Any = None
-with contextlib.suppress(ImportError):  # Windows has none
-    fcntl = importlib.import_module("fcntl")
 
 # Non-blocking, except on Windows: a pipe that nobody reads must not hold up a call. Binary, on Windows alone: it would
 # write "\r\n" for "\n".
@@ -77,7 +74,7 @@ def append(path: str, line: bytes) -> None:
         if os.write(descriptor, line) < len(line):
             raise OSError(0, "a line was cut short")
     finally:
-        _unlock(descriptor)
+        unlock(descriptor)
         os.close(descriptor)
 
 
@@ -88,22 +85,12 @@ def _lock(descriptor: int) -> bool:
         Whether it is locked. Lines are written without the lock too: a process that was stopped while it held the lock
         must not stop the others.
     """
-    for _ in range(_LOCK_ATTEMPTS if fcntl else 0):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # noqa: PERF203  # to be tried again
+    with contextlib.suppress(OSError):  # a file system without locks
+        for _ in range(_LOCK_ATTEMPTS):
+            if try_lock(descriptor):
+                return True
             time.sleep(0.001)
-        except OSError:  # a file system without locks
-            return False
-        else:
-            return True
     return False
-
-
-def _unlock(descriptor: int) -> None:
-    # Closing does not unlock it if another thread forked meanwhile: the child has the descriptor too.
-    with contextlib.suppress(OSError, AttributeError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _is_torn(path: str) -> bool:
@@ -156,4 +143,5 @@ def _site(decision: Decision) -> dict[str, Any] | None:
 
 
 def _cut(name: str) -> str:
-    return name[:LONGEST_NAME]
+    # Half of a surrogate pair, as in the name of a file that is no valid Unicode, is no valid JSON for most readers.
+    return name[:LONGEST_NAME].encode("utf-8", "backslashreplace").decode()[:LONGEST_NAME]

@@ -33,7 +33,8 @@ def _tree() -> dict[str, str]:
 
 
 def test_the_tree_is_the_package() -> None:
-    modules = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
+    sources = {".css", ".html", ".js", ".py", ".sql"}
+    modules = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.suffix in sources}
     files = {path.as_posix() for path in modules if path.name != "__init__.py" or path == Path("__init__.py")}
     folders = {f"{path.parent.as_posix()}/" for path in modules if path.parent != Path()}
     assert {*_tree()} == files | folders

@@ -24,7 +24,7 @@ import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import audit as audit_module
-from obs_sse_guard._enforcement import process
+from obs_sse_guard._enforcement import file_lock, process
 from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._enforcement.log import logger
@@ -36,7 +36,7 @@ from tests.support.records import audited, rules
 from tests.support.servers import RecordingServer, assert_silent, leaks
 from tests.support.sse import KEY
 
-fcntl: Any = audit_module.fcntl
+fcntl: Any = file_lock.fcntl
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 needs_flock = pytest.mark.skipif(fcntl is None, reason="Windows has no such locks")
@@ -314,11 +314,40 @@ def test_lines_are_written_where_locks_are_unsupported(
         assert error
         raise error
 
-    monkeypatch.setattr(audit_module, "fcntl", error and SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
+    monkeypatch.setattr(file_lock, "fcntl", error and SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
     (tmp_path / "audit").write_bytes(b"a line that another process writes")
     for _ in range(2):
         audit_module.append(str(tmp_path / "audit"), b"line\n")
     assert (tmp_path / "audit").read_bytes() == b"a line that another process writesline\nline\n"
+
+
+def test_windows_locks_a_byte_beyond_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked: list[tuple[int, int]] = []
+
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        locked.append((mode, os.lseek(descriptor, 0, os.SEEK_CUR)))
+        if len(locked) == 1:
+            raise PermissionError(13, "Permission denied")  # another process has it
+
+    monkeypatch.setattr(file_lock, "fcntl", None)
+    monkeypatch.setattr(file_lock, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2, LK_UNLCK=0))
+    (tmp_path / "audit").write_bytes(b"torn")
+    audit_module.append(str(tmp_path / "audit"), b"line\n")
+    assert locked == [(2, 0x7FFF0000), (2, 0x7FFF0000), (0, 0x7FFF0000)]
+    assert (tmp_path / "audit").read_bytes() == b"torn\nline\n", "only who has the lock sees what is torn"
+
+
+def test_a_file_that_is_removed_is_created_again(audit: Path) -> None:
+    for _ in range(2):
+        enforce(request(dropped=("sseHeader",)))
+        audit.unlink()
+    enforce(request(dropped=("sseHeader",)))
+    assert len(audited(audit)) == 1
+
+
+def test_a_name_that_is_no_valid_unicode_is_written_as_valid_json(audit: Path) -> None:
+    enforce(request(dropped=("a\ud800b\U0001f511",)))
+    assert audited(audit)[0]["dropped"] == ["a\\ud800b\U0001f511"]
 
 
 @needs_flock

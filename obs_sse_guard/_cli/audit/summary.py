@@ -30,7 +30,7 @@ QUERIES = {
 """The queries, by name."""
 
 COLUMNS = {
-    **dict.fromkeys(("time", "event", "host", "mode", "policy", "version", "rule", "operation", "endpoint"), "VARCHAR"),
+    **dict.fromkeys(("time", "event", "host", "mode", "version", "rule", "operation", "endpoint"), "VARCHAR"),
     **dict.fromkeys(("documented", "strict", "verdict", "sdk"), "VARCHAR"),
     "site": "STRUCT(file VARCHAR, line BIGINT, function VARCHAR)",
 }
