@@ -1,8 +1,8 @@
 """The audit file: one line of JSON per finding or armed process, from any number of processes and threads.
 
-A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. On Windows,
-where appending is two steps, the lock keeps the lines apart. The file is opened for each line, so that it may be
-rotated, or the variable changed, at any time; findings are rare enough.
+A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. On
+Windows, where appending is two steps, the lock keeps the lines apart. The file is opened for each line, so that it may
+be rotated, or the variable changed, at any time; findings are rare enough.
 """
 
 from __future__ import annotations
