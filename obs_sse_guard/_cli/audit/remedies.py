@@ -33,7 +33,6 @@ _SDKS = {
 _ORIGINS = {
     AIOBOTOCORE.name: "comes from endpoint_url= or use_ssl=False",
     BOTOCORE.name: "comes from endpoint_url= or use_ssl=False",
-    HUAWEICLOUD.name: "comes from with_endpoint",
     **{sdk.name: "the options or the environment" for sdk in _STORES},
 }
 

@@ -273,7 +273,7 @@ def test_a_file_that_does_not_exist_exits_with_2_and_one_line(
 ) -> None:
     result = run(*(word if word == "-" else tmp_path / word for word in words))
     assert (result.status, result.out) == (2, "")
-    assert re.fullmatch(r"\S+/missing\S*: No such file or directory\n", result.err)
+    assert re.fullmatch(r".*missing.*: No such file or directory\n", result.err)
 
 
 def test_a_file_that_cannot_be_read_exits_with_2_and_one_line(tmp_path: Path, run: Audit) -> None:
@@ -397,9 +397,10 @@ def test_an_interrupt_stops_the_reading(run: Audit, monkeypatch: pytest.MonkeyPa
 # ------------------------------------------------------------------------------------- phrases
 
 
-def test_untrusted_text_stays_text(run: Audit) -> None:
+def test_untrusted_text_stays_text_in_every_format(run: Audit) -> None:
     data = encoded(finding(rule="a\u202e\x1b[31mb"))
-    assert "a\\u202e\\x1b[31mb" in run("-", stdin=data).out
+    for format_ in ("text", "html"):
+        assert "a\\u202e\\x1b[31mb" in run("--format", format_, "-", stdin=data).out
     assert _report(run, data)["by_rule"][0]["rule"] == "a\u202e\x1b[31mb"
 
 
@@ -411,15 +412,13 @@ def test_phrases() -> None:
 
 @pytest.mark.parametrize("rule", ["table-1/PutObject", "key-in-url", "unverified-tls", "cannot-judge"])
 def test_each_sdk_has_a_remedy_in_its_words(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("AWS_ENDPOINT_URL", "HUAWEICLOUD_SDK_REGION_OBS_A"):
-        monkeypatch.setenv(variable, "http://obs.example.com")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://obs.example.com")
     for sdk in remedies._SDKS:
         place = {"rule": rule, "operation": "PutObject", "endpoint": "http://obs.example.com:80", "sdk": sdk}
         found = remedies.remedy(place)
         assert found.isascii()
         assert not found.startswith("obs-sse-guard explain"), sdk
         assert "AWS_ENDPOINT_URL" not in found, "what this machine is set to says nothing about another"
-        assert "HUAWEICLOUD_SDK" not in found
         assert "obs.example.com" in found or not rule.startswith("table"), sdk
 
 
