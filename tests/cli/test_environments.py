@@ -15,6 +15,7 @@ import pytest
 from obs_sse_guard._cli.doctor.packages import PACKAGES
 from obs_sse_guard._cli.main import main
 from tests.support.environments import alone, installed
+from tests.support.records import audited
 from tests.support.servers import RecordingServer, assert_silent, leaks
 from tests.support.sse import KEY
 
@@ -166,9 +167,10 @@ def test_run_guards_its_sdk(environment: Environment, http: RecordingServer, tmp
         done = environment.guard("run", "--require", "python", *words, OBS_SSE_GUARD_AUDIT=str(audit))
         assert (done.returncode, done.stdout, done.stderr) == (0, "SSETransportError\n", "")
         assert_silent(http)
+        assert "table-1/PutObject" in {line.get("rule") for line in audited(audit)}
         summary = environment.guard("audit", str(audit))
-        assert (summary.returncode, summary.stderr) == (0, "")
-        assert "table-1/PutObject" in summary.stdout
+        assert (summary.returncode, summary.stdout) == (2, ""), "the extra is not installed here"
+        assert "pip install 'obs-sse-guard[report]'" in summary.stderr
         assert environment.run(*words).stdout == "sent\n"
         assert leaks(http.wire, KEY)
 
