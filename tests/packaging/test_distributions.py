@@ -68,10 +68,15 @@ def test_two_builds_are_equal(builder: Builder, tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_the_wheel_is_the_package_and_nothing_else(wheel: Path) -> None:
+PACKAGES = ("_obs_sse_guard_startup", "obs_sse_guard", "pytest_obs_sse_guard")
+"""The last is for pytest, the first for Pythons that are enabled: neither may import the package before it is asked to."""
+
+
+def test_the_wheel_is_the_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    files = (path for path in (ROOT / "obs_sse_guard").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*"))
+    files = (path for path in found if path.is_file() and path.suffix != ".pyc")
     assert names == {path.relative_to(ROOT).as_posix() for path in files}
 
 
