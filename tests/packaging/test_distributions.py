@@ -69,7 +69,7 @@ def test_two_builds_are_equal(builder: Builder, tmp_path: Path) -> None:
 
 
 PACKAGES = ("_obs_sse_guard_startup", "obs_sse_guard", "pytest_obs_sse_guard")
-"""The last is for pytest, the first for Pythons that are enabled: neither may import the package before it is asked to."""
+"""The first is for Pythons that are enabled, the last for pytest. Neither may import the package unasked."""
 
 
 def test_the_wheel_is_the_packages_and_nothing_else(wheel: Path) -> None:
