@@ -12,6 +12,13 @@ __all__ = ["SSEGuardError", "SSEGuardWarning", "SSETransportError"]
 
 _T = TypeVar("_T", bound=type)
 _MODULE = "obs_sse_guard"  # users see and pickle the classes under this name
+_UNKNOWN: Mapping[str, object] = MappingProxyType(
+    {
+        **dict.fromkeys(("sdk", "operation", "scheme", "endpoint", "rule", "call", "call_site"), ""),
+        **dict.fromkeys(("target", "source"), "none"),
+        "headers": (),
+    }
+)
 
 
 def _only_one(kind: _T) -> _T:
@@ -71,20 +78,21 @@ class SSETransportError(SSEGuardError):
         call_site: where the application called it, ``file:line in function``; empty where that is unknown.
     """
 
-    sdk: str = ""
-    operation: str = ""
-    scheme: str = ""
-    endpoint: str = ""
-    target: str = "none"
-    source: str = "none"
-    rule: str = ""
-    headers: tuple[str, ...] = ()
-    call: str = ""
-    call_site: str = ""
+    # Never values of the class: the errors of Ray derive from it, and ask the cause for what neither they nor it have.
+    sdk: str
+    operation: str
+    scheme: str
+    endpoint: str
+    target: str
+    source: str
+    rule: str
+    headers: tuple[str, ...]
+    call: str
+    call_site: str
 
     def __init__(self, message: str = "", fields: Mapping[str, object] = MappingProxyType({}), **named: object) -> None:
         super().__init__(message, {**fields, **named})
-        vars(self).update(self.args[1])
+        vars(self).update({**_UNKNOWN, **self.args[1]})
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -139,9 +139,14 @@ def processes(tmp_path: Path, servers: ExampleServers, monkeypatch: pytest.Monke
     monkeypatch.setenv("EXAMPLE_PORT", str(servers.http.port))
 
 
+def _has_commands(page: Path) -> bool:
+    """Return whether a page has commands to be run here; tests/engines/ runs those of the engines."""
+    return page.name != "engines.md" and bool(documents.commands(page))
+
+
 @pytest.mark.full  # a process or more for each command
 @pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
-@pytest.mark.parametrize("page", [page for page in PAGES if documents.commands(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if _has_commands(page)], ids=lambda page: page.name)
 def test_the_commands_print_what_the_page_shows(page: Path, processes: None) -> None:
     files = [block for block in documents.blocks(page, "python") if block.file]
     _needs(documents.blocks(DOCS / "findings.md", "python"))

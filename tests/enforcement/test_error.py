@@ -56,7 +56,25 @@ def test_the_error_is_a_runtime_error_that_pickles_and_copies(http: RecordingSer
         error = refusal(client)
     assert isinstance(error, SSEGuardError)
     assert isinstance(error, RuntimeError)
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+    rebuilt = type(error)(*error.args)
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error), rebuilt):  # noqa: S301
         assert type(twin) is SSETransportError
         assert (str(twin), vars(twin)) == (str(error), vars(error))
     assert not leaks(pickle.dumps(error), KEY)
+
+
+def test_an_error_that_engines_derive_from_it_and_its_cause_has_every_attribute(http: RecordingServer) -> None:
+    """As Ray does: the class has no attribute of its own that would hide the cause's."""
+
+    class TaskError(Exception):
+        def __init__(self, cause: Exception) -> None:
+            self.cause = cause
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.cause, name)
+
+    both = type("Both", (TaskError, SSETransportError), {})
+    with open_client("v2", http) as client:
+        error = refusal(client)
+    assert {name: getattr(both(error), name) for name in vars(error)} == vars(error)
+    assert {*SSETransportError.__annotations__} == {*vars(SSETransportError("text"))} == {*vars(error)}

@@ -1,0 +1,12 @@
+"""Spark: ``spark.python.daemon.module=obs_sse_guard.engines.spark_daemon`` guards every Python worker of an executor.
+
+An executor starts this module, and its package with it, which installs the hooks. What runs then is PySpark's own
+daemon: it forks the workers.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+if __name__ == "__main__":
+    importlib.import_module("pyspark.daemon").manager()

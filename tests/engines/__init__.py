@@ -1,0 +1,1 @@
+"""Engines that run work in processes of their own, with the guard in every worker: ``tox -e engines``."""
