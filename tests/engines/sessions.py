@@ -36,8 +36,11 @@ __all__ = ["PAGE", "Environment", "Example", "Session", "environment", "examples
 PAGE = documents.ROOT / "docs" / "engines.md"
 
 _EXAMPLE = "http://obs.example.com"  # the endpoint on the page, which stands for the recording server
+# redis-py cannot parse what fakeredis says of a client, and RQ asks for the address alone.
 _REDIS = """import sys
 from fakeredis import TcpFakeServer
+from fakeredis.model import ClientInfo
+ClientInfo.as_bytes = lambda self: b"addr=127.0.0.1:0"
 TcpFakeServer(("127.0.0.1", int(sys.argv[2]))).serve_forever()
 """
 _COMMON = "The programs on this page"
