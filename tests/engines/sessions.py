@@ -45,7 +45,7 @@ TcpFakeServer(("127.0.0.1", int(sys.argv[2]))).serve_forever()
 """
 _COMMON = "The programs on this page"
 _MARK = "ENGINE_SESSION"
-_SECONDS = 120.0
+_SECONDS = 300.0
 _END_SECONDS = 30.0
 
 
@@ -269,6 +269,8 @@ def session(example: Example, place: Environment, server: RecordingServer) -> It
         _MARK: folder.name,
     }
     made = Session(folder, variables, {port: _free_port() for port in example.engine.ports}, server.url)
+    for name, value in example.engine.variables:
+        variables[name] = made.with_ports(value.replace("FOLDER", str(folder)))
     for name, text in example.programs.items():
         (folder / name).write_text(made.with_ports(text), encoding="utf-8")
     try:

@@ -15,12 +15,14 @@ class Engine(NamedTuple):
         own: the text that guards every worker, wherever it stands in the section. Without it the workers are unguarded.
         versions: its distributions, the versions of which the page states.
         ports: what its examples listen on, the numbers as on the page.
+        variables: what is in the environment of its examples, beside the page; ``FOLDER`` is that of the programs.
     """
 
     heading: str
     own: tuple[str, ...]
     versions: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 IMPORT = "import obs_sse_guard\n"
@@ -60,5 +62,20 @@ ENGINES = (
         (" --conf spark.python.daemon.module=obs_sse_guard.engines.spark_daemon",),
         ("pyspark", "pandas", "pyarrow"),
         ("7077", "8080", "8081"),
+    ),
+    Engine(
+        "Airflow",
+        (IMPORT,),
+        ("apache-airflow",),
+        ("8080",),
+        (
+            ("AIRFLOW_HOME", "FOLDER"),
+            ("AIRFLOW__API__BASE_URL", "http://127.0.0.1:8080"),
+            ("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", "False"),
+            ("AIRFLOW__CORE__DAGS_FOLDER", "FOLDER"),
+            ("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "http://127.0.0.1:8080/execution/"),
+            ("AIRFLOW__CORE__LOAD_EXAMPLES", "False"),
+            ("AIRFLOW__CORE__PARALLELISM", "2"),
+        ),
     ),
 )
