@@ -131,4 +131,5 @@ def test_the_plugin_does_not_import_the_package() -> None:
 
 def test_pytest_finds_the_plugin() -> None:
     [entry] = [entry for entry in distribution("obs-sse-guard").entry_points if entry.group == "pytest11"]
+    assert entry.name != "obs_sse_guard", "-p obs_sse_guard imports the package"
     assert entry.load() is pytest_obs_sse_guard
