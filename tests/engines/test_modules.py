@@ -16,6 +16,7 @@ from tests.engines.table import ENGINES
 from tests.support import documents
 
 INSTALL = "obs_sse_guard.install"
+SPARK = "obs_sse_guard.engines.spark_daemon"
 
 
 @pytest.mark.parametrize("environment", [None, {}, {"worker_process_setup_hook": INSTALL}])
@@ -45,9 +46,10 @@ def test_the_daemon_of_spark_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     vars(daemon)["manager"] = lambda: started.append("manager")
     monkeypatch.setitem(sys.modules, "pyspark", ModuleType("pyspark"))
     monkeypatch.setitem(sys.modules, "pyspark.daemon", daemon)
-    monkeypatch.delitem(sys.modules, "obs_sse_guard.engines.spark_daemon", raising=False)
-    runpy.run_module("obs_sse_guard.engines.spark_daemon", run_name="__main__")
-    assert started == ["manager"]
+    monkeypatch.delitem(sys.modules, SPARK, raising=False)
+    for name, expected in ((SPARK, []), ("__main__", ["manager"])):
+        runpy.run_module(SPARK, run_name=name)
+        assert started == expected
 
 
 # -------------------------------------------------------------------------------------- the page
