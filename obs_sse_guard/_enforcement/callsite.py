@@ -42,6 +42,9 @@ _PACKAGES = (
     "wrapt", "opentelemetry", "aws_xray_sdk", "ddtrace", "sentry_sdk", "elasticapm", "newrelic", "moto",
 )  # fmt: skip
 
+_TRIES = 10
+"""How often to look for a caller that goes on meanwhile, to another line."""
+
 _STDLIB = threading.__file__.rpartition(os.sep)[0] + os.sep
 # Installed packages lie below the standard library's folder without being part of it.
 _INSTALLED = tuple(f"{_STDLIB}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
@@ -95,12 +98,21 @@ def caller() -> Caller:
 
 
 def _waiting_site() -> CallSite | None:
+    for _ in range(_TRIES):
+        found = next(_waiting_callers(), None)
+        if found is None:
+            return None
+        thread, waiting, site = found
+        if is_waiting(thread, waiting):
+            return site
+    return None
+
+
+def _waiting_callers() -> Iterator[tuple[int, FrameType, CallSite]]:
     for thread, waiting in waiting_frames():
         frame = _application_frame(waiting)
         if frame is not None:
-            site = _site(frame)
-            return site if is_waiting(thread, waiting) else None  # it may have gone on meanwhile, to another line
-    return None
+            yield thread, waiting, _site(frame)
 
 
 def _site(frame: FrameType) -> CallSite:

@@ -214,6 +214,16 @@ def _assert_sites(calls: Callable[[], object], folder: Path, monkeypatch: pytest
     assert found == [[site] * 5 for site in expected]
 
 
+@pytest.mark.parametrize(("steps", "is_found"), [(0, True), (3, True), (1000, False)])
+def test_a_caller_that_goes_on_is_looked_for_again(steps: int, is_found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From submitting its work to waiting for it, for instance. What has left its line is not named."""
+    here = sys._getframe()
+    looked: list[object] = []
+    monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(1, here)]))
+    monkeypatch.setattr(callsite, "is_waiting", lambda *place: looked.append(place) or len(looked) > steps)
+    assert (callsite._waiting_site() is not None) is is_found
+
+
 @pytest.mark.parametrize("method", ["upload_fileobj", "download_fileobj", "upload_file", "copy"])
 def test_the_call_site_of_a_transfer_of_boto3(
     method: str, http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

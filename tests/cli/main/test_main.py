@@ -115,7 +115,7 @@ def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: p
     # Run anew: runpy warns about a module that is already imported.
     monkeypatch.delitem(sys.modules, "obs_sse_guard.__main__")
     with pytest.raises(SystemExit) as stopped:
-        runpy.run_module("obs_sse_guard", run_name="__main__")
+        runpy.run_path(str(module.__file__), run_name="__main__")
     assert stopped.value.code == 0
     assert capsys.readouterr().out.startswith("obs-sse-guard ")
 
