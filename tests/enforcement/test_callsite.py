@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import sys
 import threading
 import time
@@ -218,9 +219,9 @@ def _assert_sites(calls: Callable[[], object], folder: Path, monkeypatch: pytest
 def test_a_caller_that_goes_on_is_looked_for_again(steps: int, is_found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """From submitting its work to waiting for it, for instance. What has left its line is not named."""
     here = sys._getframe()
-    looked: list[object] = []
+    answers = itertools.chain(itertools.repeat(False, steps), itertools.repeat(True))
     monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(1, here)]))
-    monkeypatch.setattr(callsite, "is_waiting", lambda *place: looked.append(place) or len(looked) > steps)
+    monkeypatch.setattr(callsite, "is_waiting", lambda *_: next(answers))
     assert (callsite._waiting_site() is not None) is is_found
 
 
@@ -284,6 +285,6 @@ def test_a_worker_that_nobody_waits_for_has_no_call_site() -> None:
 def test_a_caller_that_has_gone_on_is_not_the_call_site(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(0, sys._getframe())]))
     assert callsite._waiting_site() is None
-    here = threading.get_ident()
-    monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(here, sys._getframe(1))]))
+    here, frame = threading.get_ident(), sys._getframe()
+    monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(here, frame)]))
     assert callsite._waiting_site() is not None
