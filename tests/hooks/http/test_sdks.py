@@ -363,6 +363,22 @@ def test_the_same_key_by_hand_within_a_call_is_judged(
     made.close()
 
 
+def test_the_same_key_by_hand_within_a_call_of_another_sdk_is_judged(
+    http: RecordingServer, https: TlsRecordingServer
+) -> None:
+    """botocore's hook on its connections judges what botocore's clients send, and nothing else."""
+    send = client("botocore's session")
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            send(http.url + PATH, SSE_C)
+            return super().read(size)
+
+    with pytest.raises(SSETransportError):
+        _put_by_obs(https, Body(b"content"), "SSE-C")
+    assert_no_key(http, KEY)
+
+
 def test_the_same_key_to_another_host_within_a_call_is_judged(http: RecordingServer) -> None:
     """A row allows the call itself over plaintext, to its own host."""
     made, send = _botocore(http), client("botocore's session")
