@@ -366,7 +366,7 @@ def test_the_same_key_by_hand_within_a_call_is_judged(
 def test_the_same_key_by_hand_within_a_call_of_another_sdk_is_judged(
     http: RecordingServer, https: TlsRecordingServer
 ) -> None:
-    """botocore's hook on its connections judges what botocore's clients send, and nothing else."""
+    """Botocore's hook on its connections judges what botocore's clients send, and nothing else."""
     send = client("botocore's session")
 
     class Body(io.BytesIO):
