@@ -24,7 +24,10 @@ def find_files(words: list[str], scratch: Path) -> list[Path]:
     Raises:
         OSError: a word names nothing that can be read.
     """
-    return list(dict.fromkeys(file for word in words for file in _files(word, scratch)))
+    found = list(dict.fromkeys(file for word in words for file in _files(word, scratch)))
+    if not found:  # empty directories
+        raise FileNotFoundError(errno.ENOENT, "no audit file", ", ".join(words))
+    return found
 
 
 def _files(word: str, scratch: Path) -> list[Path]:

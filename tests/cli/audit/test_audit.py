@@ -278,6 +278,12 @@ def test_a_file_that_does_not_exist_exits_with_2_and_one_line(
     assert re.fullmatch(r".*missing.*: No such file or directory\n", result.err)
 
 
+def test_a_directory_without_a_file_is_an_error(tmp_path: Path, run: Audit) -> None:
+    (tmp_path / ".hidden").write_bytes(b"")
+    status, out, err = run(tmp_path)
+    assert (status, out, err) == (2, "", f"{tmp_path}: no audit file\n")
+
+
 def test_a_file_that_cannot_be_read_exits_with_2_and_one_line(tmp_path: Path, run: Audit) -> None:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(encoded(finding()) * 9)[:-20])
     result = run(tmp_path / "cut.gz")
