@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.decision import Outcome
 from obs_sse_guard._policy.findings import Action
+from obs_sse_guard._policy.overrides import is_overridden
 from obs_sse_guard._policy.request import UNKNOWN_PROXY
 from obs_sse_guard._policy.settings import MODE, POLICY, TRUSTED_HOSTS, Policy, ip_address
 from obs_sse_guard._util.failure import attempt
@@ -34,6 +35,9 @@ REDIRECT_TO_HTTPS = (
     "it is reached over https"
 )
 """How to fix a redirect to plaintext, whatever the SDK: its endpoint is https already."""
+
+_ARGUMENTS = {MODE: "mode", POLICY: "policy", TRUSTED_HOSTS: "trusted_hosts"}
+"""Of `configure`, by the variable that each overrides."""
 
 # What a redirect to plaintext may be found as, besides a row.
 _PLAINTEXT = ("inferred-kms", "key-in-clear", "kms-in-clear", "read-in-clear")
@@ -89,7 +93,7 @@ def _why(decision: Decision) -> str:
     finding, context = decision.finding, decision.context
     names = f": {_names(context)}" if finding.type.names_matter else ""
     redirect = "; a redirect from https leads there" if _topic(decision) != finding.id else ""
-    strict = f"; {POLICY}=strict refuses it" if _only_strict_refuses(decision) else ""
+    strict = f"; {_switch(POLICY, 'strict')} refuses it" if _only_strict_refuses(decision) else ""
     return f"{finding.why}{names}{redirect}{_unknown_proxy(decision)}{strict}"
 
 
@@ -121,13 +125,18 @@ def _fix(decision: Decision) -> str:
 
 
 def _off(decision: Decision) -> str:
-    context, switches = decision.context, [f"{MODE}=warn logs instead of refusing"]
+    context, switches = decision.context, [f"{_switch(MODE, 'warn')} logs instead of refusing"]
     if _only_strict_refuses(decision):
-        switches.append(f"{POLICY}=documented {decision.finding.type.documented.value}s it")
+        switches.append(f"{_switch(POLICY, 'documented')} {decision.finding.type.documented.value}s it")
     hops = context.hops
     if not context.secure and UNKNOWN_PROXY not in hops and all(map(_is_plausibly_trusted, hops)):
-        switches.append(f"{TRUSTED_HOSTS}={','.join(hops)} trusts plaintext to this host")
+        switches.append(f"{_switch(TRUSTED_HOSTS, ','.join(hops))} trusts plaintext to this host")
     return "; ".join(switches)
+
+
+def _switch(variable: str, value: str) -> str:
+    """Return how to set a setting: in the environment, unless `configure` overrides it."""
+    return f'configure({_ARGUMENTS[variable]}="{value}")' if is_overridden(variable) else f"{variable}={value}"
 
 
 def _is_plausibly_trusted(host: str) -> bool:

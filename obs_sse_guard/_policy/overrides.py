@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Texts = Mapping[str, str]
 
-__all__ = ["by_thread", "in_force", "override_process", "overriding", "setting", "settings"]
+__all__ = ["by_thread", "in_force", "is_overridden", "override_process", "overriding", "setting", "settings"]
 
 _process: Texts = MappingProxyType({})
 _here: ContextVar[Texts] = ContextVar("obs_sse_guard_override", default=MappingProxyType({}))
@@ -44,6 +44,11 @@ def override_process(texts: Texts) -> None:
     """Override the environment for this process with these texts, by variable, and with nothing else."""
     global _process  # noqa: PLW0603  # one environment for the process; replaced whole, so that no lock is needed
     _process = texts
+
+
+def is_overridden(variable: str) -> bool:
+    """Return whether the environment is overridden for this process."""
+    return variable in _process
 
 
 def in_force() -> Texts:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obs_sse_guard import SSETransportError
+from obs_sse_guard import SSETransportError, configure
 from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._enforcement.message import REMARK, to_ascii
 from obs_sse_guard._policy.request import SDK, UNKNOWN_PROXY, KeyLocation
@@ -186,6 +186,23 @@ def test_trusting_a_private_host_is_suggested(host: str) -> None:
 )
 def test_trusting_any_other_host_is_not_suggested(host: str, proxy: str) -> None:
     assert _off(host, proxy) == "  off:  OBS_SSE_GUARD=warn logs instead of refusing"
+
+
+def test_what_configure_overrides_is_switched_there() -> None:
+    configure(mode="enforce", policy="strict", trusted_hosts="sidecar")
+    with pytest.raises(SSETransportError) as refused:
+        enforce(request(operation="HeadObject", target=Encryption.SSE_KMS, host="minio"))
+    lines = str(refused.value).splitlines()
+    assert lines[2].endswith('; configure(policy="strict") refuses it')
+    assert lines[4] == (
+        '  off:  configure(mode="warn") logs instead of refusing; configure(policy="documented") allows it; '
+        'configure(trusted_hosts="minio") trusts plaintext to this host'
+    )
+
+
+def test_the_environment_is_named_where_configure_leaves_it_in_force() -> None:
+    configure(policy="documented")
+    assert _off("obs.test") == "  off:  OBS_SSE_GUARD=warn logs instead of refusing"
 
 
 def test_trusting_both_hops_through_a_proxy_is_suggested() -> None:
