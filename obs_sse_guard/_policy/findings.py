@@ -178,19 +178,18 @@ def evaluate(context: RequestContext, *, trusted: bool = False) -> list[Finding]
 
 
 def _over_plaintext(context: RequestContext) -> Iterator[Finding]:
-    has_key = context.key is not KeyLocation.NOWHERE
     # SSE-OBS as a source never matters: no header names it to the service.
     source = Encryption.NONE if context.source is Encryption.SSE_OBS else context.source
     verdict = rules.check(context.operation, "http", target=context.target, source=source)
     if verdict.rule is not None and not verdict.allowed:
-        yield Finding(verdict.rule.id, ROW_PROTECTS_KEY if has_key else ROW_DEMANDS_HTTPS, verdict.rule)
+        yield Finding(verdict.rule.id, ROW_PROTECTS_KEY if context.has_key else ROW_DEMANDS_HTTPS, verdict.rule)
     elif context.kms_upload:
         yield finding("inferred-kms")
-    elif has_key and verdict.rule is None and context.key is not KeyLocation.METADATA:
+    elif context.has_key and verdict.rule is None and context.key is not KeyLocation.METADATA:
         yield finding("key-in-clear")
-    elif context.downgraded and (has_key or _names_encryption(context)):
+    elif context.downgraded and (context.has_key or _names_encryption(context)):
         yield finding("downgraded-redirect")
-    elif verdict.rule is not None and has_key:
+    elif verdict.rule is not None and context.has_key:
         yield Finding(verdict.rule.id, ROW_ALLOWS_KEY, verdict.rule)
     elif verdict.rule is not None and _names_encryption(context):
         yield Finding(verdict.rule.id, ROW_ALLOWS, verdict.rule)
@@ -211,14 +210,13 @@ def _names_encryption(context: RequestContext) -> bool:
 
 
 def _over_any_transport(context: RequestContext, *, private: bool) -> Iterator[Finding]:
-    has_key = context.key is not KeyLocation.NOWHERE
     if context.key is KeyLocation.METADATA:
         yield finding("key-misplaced")
     if private and context.key in (KeyLocation.URL, KeyLocation.POLICY):
         yield finding("key-in-url")
-    if private and context.other_host and has_key:
+    if private and context.other_host and context.has_key:
         yield finding("cross-host-redirect")
-    if context.tls_gap and has_key:
+    if context.tls_gap and context.has_key:
         yield finding(context.tls_gap)
     if context.dropped:
         yield finding("sse-dropped")
