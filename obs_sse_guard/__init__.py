@@ -1,9 +1,7 @@
 """Refuse server-side encryption over a transport that its rule forbids.
 
-``import obs_sse_guard`` is all it takes. From then on no request of esdk-obs-python, botocore (and with it boto3 and
-s3transfer), aiobotocore (and with it s3fs) or the AWS CRT that names server-side encryption leaves over a transport
-that the Huawei OBS API reference forbids for it, and no customer key leaves where it can be read. With
-``OBS_SSE_GUARD=off`` in the environment the import does nothing.
+Import it to guard the supported SDKs, native stores and HTTP clients (docs/libraries.md). Forbidden requests raise
+`SSETransportError` before anything is sent. With ``OBS_SSE_GUARD=off`` in the environment, the import does nothing.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _UNKNOWN: Mapping[str, object] = MappingProxyType(
 def _only_one(kind: _T) -> _T:
     """Return the class of an earlier import of the package, if there was one.
 
-    A test runner or a plug-in loader may drop the package from ``sys.modules`` and import it anew. What an application
+    A test runner or a plug-in loader may drop the package from ``sys.modules`` and import it again. What an application
     has imported before must still catch what is raised after.
     """
     base: Any = kind.__base__

@@ -36,7 +36,7 @@ _OUTCOMES = {
     Action.REFUSE: "refused, nothing is sent",
 }
 _ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
-# The others ignore no SSE argument, and botocore checks the host name whenever it verifies the certificate.
+# The other main SDKs cannot have it; botocore only if the application changes its TLS context.
 _FOUND_IN = {
     "sse-dropped": ("esdk-obs-python", "huaweicloudsdkobs"),
     "unverified-host": ("esdk-obs-python", "huaweicloudsdkobs", "minio"),

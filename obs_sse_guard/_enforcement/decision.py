@@ -51,7 +51,7 @@ class Decision:
         self._fields: dict[str, Any] = {}
 
     # No functools.cached_property: up to Python 3.11 it holds one lock for all decisions, and a child that is forked
-    # meanwhile would wait for it for ever.
+    # meanwhile would wait for it forever.
     @property
     def site(self) -> CallSite | None:
         """Where the application made the call. Found on the stack of the first reader, in the thread of the call."""
@@ -86,7 +86,7 @@ def decide(context: RequestContext) -> list[Decision]:
     """
     try:
         return _decide(context)
-    except Exception:  # noqa: BLE001  # a bug of ours must break neither a legal call nor a refusal
+    except Exception:  # noqa: BLE001  # a bug of ours must break neither a permitted call nor a refusal
         failed = context._replace(failure=describe_failure())
         return [Decision(failed, cannot_judge(failed), _read_settings())]
 

@@ -103,7 +103,7 @@ def _report(decisions: list[Decision]) -> frozenset[str]:
     if any(decision.outcome is not Outcome.ALLOWED for decision in decisions):
         try:
             decisions[0].context.sdk.after_report()
-        except Exception:  # noqa: BLE001  # neither may this break a legal call nor replace a refusal
+        except Exception:  # noqa: BLE001  # neither may this break a permitted call nor replace a refusal
             log_failure("check the hooks", "the decision about the call stands")
     return frozenset(decision.finding.id for decision in decisions)
 

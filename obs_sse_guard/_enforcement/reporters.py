@@ -56,7 +56,7 @@ REPORTERS = (
 
 
 def report(decision: Decision) -> None:
-    """Report a decision. A reporter that fails neither breaks a legal call nor replaces a refusal."""
+    """Report a decision. A reporter that fails neither breaks a permitted call nor replaces a refusal."""
     for reporter in REPORTERS:
         try:
             if reporter.wants(decision):

@@ -36,7 +36,7 @@ def report(decision: Decision) -> None:
 
 def _loaded(module: str, name: str) -> Any:
     # Never imported here: an application that collects has it loaded, and a child that is forked while another thread
-    # imports a module would wait for that import for ever. A module that is half loaded does not have the name yet.
+    # imports a module would wait for that import forever. A module that is half loaded does not have the name yet.
     return getattr(sys.modules.get(f"opentelemetry.{module}"), name, None)
 
 
@@ -87,7 +87,7 @@ def _counter(get_meter: Any) -> Any:
 
 
 def _counter_attributes(decision: Decision) -> dict[str, str]:
-    # Few values each, for every combination is a time series. No host: a redirect could name any.
+    # Few values each, forevery combination is a time series. No host: a redirect could name any.
     return {
         "obs_sse_guard.rule": decision.finding.id,
         "obs_sse_guard.verdict": decision.outcome.value,

@@ -78,7 +78,7 @@ def _holder(work: list[Any], seen: set[int]) -> tuple[int, FrameType] | None:
 
 
 def _current_frames() -> dict[int, FrameType]:
-    # Before Python 3.11.5 a garbage collection in here may wait for ever for a thread that waits for this one.
+    # Before Python 3.11.5 a garbage collection in here may wait forever for a thread that waits for this one.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -319,7 +319,7 @@ def judging(fallback: Callable[..., RequestContext]) -> Callable[[_Describe], _D
         def safe(*args: Any, **kwargs: Any) -> RequestContext | None:
             try:
                 return describe(*args, **kwargs)
-            except Exception:  # noqa: BLE001  # a bug in the guard must never break a legal call
+            except Exception:  # noqa: BLE001  # a bug in the guard must never break a permitted call
                 return fallback(*args, **kwargs)._replace(failure=describe_failure())
 
         return safe

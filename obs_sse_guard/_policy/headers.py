@@ -1,4 +1,4 @@
-"""What header names say of encryption, for every SDK.
+"""Parse the encryption that header names request, for every SDK.
 
 Header names come in two dialects (``x-obs-``, ``x-amz-``), any letter case, as ``str`` or ``bytes``; one ObsClient
 switches dialect with its signature. Values are read only to distinguish encryptions and customer keys; of a key
@@ -22,16 +22,16 @@ __all__ = ["NO_SSE_HEADERS", "SSEHeaders", "encryption_of", "header_names", "nam
 
 
 class SSEHeaders(NamedTuple):
-    """What the names of a request's headers and query parameters say of encryption.
+    """The encryption that the headers and query parameters of a request name.
 
     Attributes:
         target: encryption of the object that is written or read.
         source: encryption of a copy's source.
-        names: the names that say so, in lower case.
+        names: the names that are about encryption, in lower case.
         key: whether a customer key is among them.
         key_in_query: whether a customer key is among the query parameters.
         key_in_metadata: whether a customer key would be stored as user metadata.
-        key_ids: tell the customer keys from others; see `RequestContext.key_ids`.
+        key_ids: identify the customer keys; see `RequestContext.key_ids`.
     """
 
     target: Encryption = Encryption.NONE
@@ -115,7 +115,7 @@ def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tupl
 
 
 class _Parser:
-    """What the names that were read so far say."""
+    """The encryption that the names read so far request."""
 
     def __init__(self) -> None:
         self.target = self.source = Encryption.NONE

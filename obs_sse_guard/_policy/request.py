@@ -58,7 +58,7 @@ class RequestContext(NamedTuple):
         target: encryption that the request names for the object.
         source: encryption that it names for a copy's source.
         key: where a customer key stands.
-        key_ids: tell the customer keys from others. Hashes by Python's salt for this process, of no use outside it.
+        key_ids: identify the customer keys. Hashes by Python's salt for this process, of no use outside it.
         headers: names of the headers that name encryption.
         dropped: SSE arguments that the SDK ignores.
         kms_upload: whether the upload of this part was begun with SSE-KMS.

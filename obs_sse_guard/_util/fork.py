@@ -28,7 +28,7 @@ def after_fork_in_child(renew: Callable[[], None]) -> None:
 class ForkBarrier:
     """Puts off a fork while another thread is in a ``with`` block of this barrier.
 
-    For imports: a child that is forked while another thread imports a module would wait for that import for ever.
+    For imports: a child that is forked while another thread imports a module would wait for that import forever.
     """
 
     def __init__(self) -> None:

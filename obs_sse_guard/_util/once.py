@@ -12,8 +12,8 @@ __all__ = ["OncePerKey"]
 class OncePerKey:
     """Remembers which keys were reported. Bounded, thread-safe and fork-safe.
 
-    The key that was reported longest ago makes room and is reported anew when it returns: one record too many is better
-    than a key that is never reported.
+    The key that was reported longest ago makes room and is reported again when it returns: one record too many is
+    better than a key that is never reported.
     """
 
     def __init__(self, limit: int = 1024) -> None:

@@ -17,7 +17,7 @@ __all__ = ["Throttle"]
 class Throttle:
     """Counts events by key; the 1st, 10th, 100th, ... of each is to be reported.
 
-    Bounded, thread-safe and fork-safe. The key that was seen longest ago makes room and is reported anew when it
+    Bounded, thread-safe and fork-safe. The key that was seen longest ago makes room and is reported again when it
     returns: one record too many is better than a call site that is never logged.
     """
 

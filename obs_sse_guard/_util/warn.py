@@ -17,7 +17,7 @@ def warn_once(message: str) -> None:
     """Warn with `SSEGuardWarning`, once per message and process.
 
     Under ``-W error`` a warning raises, in the middle of a call of the application. It is logged there instead: trouble
-    with the guard must not break a legal call.
+    with the guard must not break a permitted call.
     """
     if not first_warning(message):
         return

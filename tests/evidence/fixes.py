@@ -129,7 +129,7 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a request on which the decision fails is reported",
         "_enforcement/decision.py",
-        "    except Exception:  # noqa: BLE001  # a bug of ours must break neither a legal call nor a refusal",
+        "    except Exception:  # noqa: BLE001  # a bug of ours must break neither a permitted call nor a refusal",
         "    except ZeroDivisionError:",
         "enforcement/test_enforce.py::test_a_request_that_no_decision_can_be_made_about_cannot_be_judged",
     ),
@@ -412,7 +412,7 @@ FIXES: tuple[Fix, ...] = (
         "enforcement/test_throttle.py::"
         "test_a_report_of_a_signal_handler_does_not_wait_for_the_thread_that_it_interrupts",
     ),
-    # Legal calls.
+    # Permitted calls.
     Fix(
         "ObsClient: NO_PROXY may name the host of a bucket",
         "_hooks/obs/client.py",

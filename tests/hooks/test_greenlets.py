@@ -90,7 +90,7 @@ _needs_gevent = pytest.mark.skipif(importlib.util.find_spec("gevent") is None, r
 @_needs_gevent
 @pytest.mark.parametrize("order", _ORDERS)
 def test_no_greenlet_is_refused_as_another(order: str, http: RecordingServer) -> None:
-    """Five of the legal calls spawn a legal and a refused one while their body is read."""
+    """Five of the permitted calls spawn a permitted and a refused one while their body is read."""
     printed = run((_SETUP + _SPAWN).format(order=_ORDERS[order], url=http.url, key=KEY))
     assert printed == "25 15 10"
     assert len(http.requests) == 15

@@ -37,7 +37,7 @@ COLUMNS = {
 """The columns of the table ``lines``, with their types."""
 
 PLACE = ("rule", "operation", "endpoint", "file", "line", "function")
-"""The columns that tell places apart."""
+"""The columns that distinguish places."""
 
 _LONGEST_LINE = 4 << 20
 """Bytes. The guard writes at most a quarter. A buffer of twice that size is needed for each thread."""
@@ -121,7 +121,7 @@ def _read(connection: duckdb.DuckDBPyConnection, files: list[str], show: Callabl
         maximum_object_size=_LONGEST_LINE,
     )
     lines.create_view("lines")
-    # DuckDB tells its progress only if it might print it.
+    # DuckDB reports its progress only if it might print it.
     connection.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true")
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(connection.execute, f"CREATE TABLE tallies AS {QUERIES['tallies']}")

@@ -1,4 +1,4 @@
-"""Render the doctor's report as plain text: the verdict, what is wrong and how to mend it, then what was inspected."""
+"""Render the doctor's report as plain text: the verdict, what is wrong and how to fix it, then what was inspected."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
             context = describe(args[0], given, args, kwargs) if given else None
             if not is_plain:
                 context = with_misplaced(context, args, kwargs)
-        except Exception:  # noqa: BLE001  # a bug in the guard must never break a legal call
+        except Exception:  # noqa: BLE001  # a bug in the guard must never break a permitted call
             secure = attempt(lambda: args[0].is_secure is True, default=False)
             context = unjudged(args[0], name, secure=secure)._replace(failure=describe_failure())
         if context is None:

@@ -297,7 +297,7 @@ def with_headers(
 
     Args:
         context: the context without them.
-        headers: what they say.
+        headers: the parsed headers.
         misplaced: names under which a customer key would become user metadata.
         place: where a customer key stands that is in neither the query nor metadata.
     """

@@ -348,7 +348,7 @@ def test_a_request_by_hand_within_a_call_is_judged(
     send = client(name)
     put(https, _meanwhile(lambda: send(http.url + PATH, OTHER_SSE_C), seen), sse)
     assert [type(error) for error in seen] == [SSETransportError]
-    assert https.requests, "the call itself is legal"
+    assert https.requests, "the call itself is permitted"
     assert_no_key(http, bytes(range(32)))
 
 

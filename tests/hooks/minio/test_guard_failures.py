@@ -1,4 +1,4 @@
-"""A failure of the guard itself is the finding cannot-judge, and breaks no legal call."""
+"""A failure of the guard itself is the finding cannot-judge, and breaks no permitted call."""
 
 from __future__ import annotations
 

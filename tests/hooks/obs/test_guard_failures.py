@@ -1,4 +1,4 @@
-"""A failure inside the guard is a finding, ``cannot-judge``, and breaks no legal call."""
+"""A failure inside the guard is a finding, ``cannot-judge``, and breaks no permitted call."""
 
 from __future__ import annotations
 
