@@ -2,7 +2,8 @@
 
 The Python blocks of a page run in order in one namespace. A statement with the comment
 ``# refused: ID`` must be refused by that rule or finding. One with ``# logged: ID`` must log it.
-A statement without either must do neither. Names under example.com lead to local test servers.
+A statement without either must do neither. A test that a block defines is run.
+Names under example.com lead to local test servers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import logging
 import re
 import socket
+import unittest
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,7 +90,7 @@ def modules(block: Block) -> set[str]:
 
 
 def run(page: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Run the Python of a page, and check each statement against its comment."""
+    """Run the Python of a page, and check each statement against its comment. The tests that it shows must pass."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         if not block.file:
@@ -101,7 +103,20 @@ def _run_block(block: Block, namespace: dict[str, Any], caplog: pytest.LogCaptur
         shown = " ".join(lines[statement.lineno - 1 : statement.end_lineno])
         ast.increment_lineno(statement, block.line)
         code = compile(ast.Module([statement], []), str(block.page), "exec")
-        assert outcome(code, namespace, caplog) == _EXPECTED.findall(shown), f"{block.page.name}:{statement.lineno}"
+        where = f"{block.page.name}:{statement.lineno}"
+        assert outcome(code, namespace, caplog) == _EXPECTED.findall(shown), where
+        _run_test(getattr(statement, "name", ""), namespace, caplog, where)
+
+
+def _run_test(name: str, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture, where: str) -> None:
+    """Run what a statement has defined under this name, if it is a test."""
+    test = namespace.get(name)
+    if isinstance(test, type) and issubclass(test, unittest.TestCase):
+        calls = [f"{name}({method!r}).debug()" for method in unittest.defaultTestLoader.getTestCaseNames(test)]
+    else:
+        calls = [f"{name}()"] if name.startswith("test_") else []
+    for call in calls:
+        assert outcome(compile(call, call, "exec"), namespace, caplog) == [], where
 
 
 def outcome(code: Any, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
