@@ -301,7 +301,7 @@ HTTP clients know no operations. A customer key in plaintext is one finding:
 |---|---|
 {not_seen}
 
-The README has the limitations that all of them share.
+[limitations.md](limitations.md) has the limitations that all of them share.
 """
 
 
