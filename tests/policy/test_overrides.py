@@ -19,7 +19,8 @@ HOSTS = "Valid entries: host names, *.suffix, IP addresses and networks, without
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)  # for the audit files
     yield
     configure()
 
