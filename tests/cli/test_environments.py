@@ -160,6 +160,7 @@ def test_nothing_else_is_installed(environment: Environment) -> None:
     assert here == (expected[environment.sdks[0]] if environment.sdks else set())
 
 
+@pytest.mark.sampled
 def test_run_guards_its_sdk(environment: Environment, http: RecordingServer, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     for sdk in environment.sdks:
@@ -182,6 +183,7 @@ WITHOUT_SDK = (
 )
 
 
+@pytest.mark.sampled
 def test_commands_that_need_no_sdk_print_the_same(environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
     for words in WITHOUT_SDK:
         assert main([*words]) == 0

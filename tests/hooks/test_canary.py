@@ -96,6 +96,7 @@ def _canary(sdk: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.full
 def test_a_later_release_with_the_same_seams_passes(later: Path) -> None:
     _edit(later / "client.py", r"def _send_request\(", "def _new_helper(self):\n        pass\n\n    def _send_request(")
     _edit(
@@ -189,6 +190,7 @@ def test_a_release_is_compared_with_its_neighbours(version: str, neighbours: lis
     assert record.neighbours("sdk", version) == neighbours
 
 
+@pytest.mark.full
 def test_recording_a_release_makes_it_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ except obs_sse_guard.SSETransportError:
 
 
 @pytest.mark.parametrize("first", ["import obs, obs_sse_guard", "import obs_sse_guard, obs"])
+@pytest.mark.sampled
 def test_an_sdk_that_is_imported_again_is_guarded(first: str) -> None:
     purge = "import sys\nfor name in [n for n in sys.modules if n.split('.')[0] == 'obs']: del sys.modules[name]"
     status = "print(set(obs_sse_guard.status().values()) - {'active', 'unsupported', 'pending'})"
@@ -161,6 +162,7 @@ def test_warnings_as_errors_do_not_break_the_import() -> None:
 @pytest.mark.parametrize(
     ("module", "hook"), [("obs.client", "ObsClient.putContent"), ("botocore.endpoint", "Endpoint._send")]
 )
+@pytest.mark.sampled
 def test_reloaded_classes_are_reported_off_and_can_be_hooked_again(module: str, hook: str) -> None:
     code = f"""
     import importlib, obs_sse_guard, warnings, {module}
@@ -178,6 +180,7 @@ def test_reloaded_classes_are_reported_off_and_can_be_hooked_again(module: str, 
 @pytest.mark.parametrize(
     ("package", "owner"), [("obs", "obs.client.ObsClient"), ("botocore", "botocore.endpoint.Endpoint")]
 )
+@pytest.mark.sampled
 def test_an_sdk_that_is_imported_anew_frees_its_old_classes(package: str, owner: str) -> None:
     module, _, name = owner.rpartition(".")
     code = f"""
@@ -221,6 +224,7 @@ _REMOVED = "['obs_sse_guard: another library removed the import finder from sys'
         ("sys.meta_path = saved", "[]"),
     ],
 )
+@pytest.mark.sampled
 def test_a_finder_that_is_removed_warns_and_install_restores_it(restore: str, warned: str) -> None:
     code = f"""{_RESTORED.format(restore=restore)}
 obs_sse_guard.install()
@@ -362,6 +366,7 @@ def refused(kind):
         pytest.param(("guard", "finders", "sdk", "purge"), id="with its finder"),
     ],
 )
+@pytest.mark.sampled
 def test_the_guard_imported_anew_raises_the_class_that_was_imported_before(order: tuple[str, ...]) -> None:
     steps = {
         "sdk": f"{IMPORT_SDK}\n{MAKE_CLIENT}",

@@ -1,5 +1,7 @@
 """Select the tests of a default run: combinations of parameters are thinned, and tests marked ``full`` are deselected.
 
+Of a test marked ``sampled``, such as one whose cases take a process each, only the first case runs.
+
 ``pytest --full`` runs everything. The selection depends only on the test names, so every worker makes the same.
 """
 
@@ -60,18 +62,24 @@ def _is_installed(module: str) -> bool:
 
 def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
     """Return the tests that only a full run includes."""
-    products: dict[str, list[Any]] = defaultdict(list)
+    thinned = {item for product in _cases(items, "thinned") for item in _repetitions(product)}
+    sampled = {item for cases in _cases(items, "sampled") for item in cases[1:]}
+    return thinned | sampled | {item for item in items if item.get_closest_marker("full")}
+
+
+def _cases(items: list[pytest.Item], marker: str) -> list[list[Any]]:
+    """Return the cases of each test with a marker, always in the same order."""
+    found: dict[str, list[Any]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("thinned"):
-            products[item.nodeid.partition("[")[0]].append(item)
-    thinned = {item for product in products.values() for item in _repetitions(product)}
-    return thinned | {item for item in items if item.get_closest_marker("full")}
+        if item.get_closest_marker(marker):
+            found[item.nodeid.partition("[")[0]].append(item)
+    return [sorted(cases, key=lambda item: str(item.nodeid)) for cases in found.values()]
 
 
 def _repetitions(product: list[Any]) -> Iterator[Any]:
     """Return the cases of one test whose pairs of values all occur in earlier cases."""
     seen: set[Any] = set()
-    for item in sorted(product, key=lambda item: item.nodeid):
+    for item in product:
         strength = item.get_closest_marker("thinned").kwargs.get("strength", 2)
         values = [(name, _identity(value)) for name, value in sorted(item.callspec.params.items())]
         combined = set(itertools.combinations(values, min(strength, len(values))))

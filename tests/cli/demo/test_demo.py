@@ -257,6 +257,7 @@ def test_the_rules_left_out_are_those_without_a_parameter_in_the_s3_model() -> N
     assert missing - {"table-2/UploadPart"} == INEXPRESSIBLE == s3.INEXPRESSIBLE
 
 
+@pytest.mark.full
 def test_a_guard_that_does_not_guard_fails_the_demo() -> None:
     code = (
         "import sys, obs_sse_guard\n"
@@ -299,6 +300,7 @@ sys.exit(main(["demo"]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send SIGINT to one process")
+@pytest.mark.full
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     from tests.cli.demo.test_testbed import is_open
 

@@ -162,6 +162,7 @@ def test_the_program_and_every_python_process_of_it_is_guarded(folder: Path, htt
 
 
 @needs_obs
+@pytest.mark.full
 def test_without_run_every_process_sends_the_key(folder: Path, http: RecordingServer) -> None:
     outcome = last_line(run(sys.executable, folder / "app.py", http.url))
     assert set(outcome.values()) == {"sent"}, outcome
@@ -191,6 +192,7 @@ def _ask_until_two_workers_have_answered(port: int, query: str) -> dict[str, str
 @needs_obs
 @pytest.mark.skipif(not installed("gunicorn"), reason="gunicorn is not installed here")
 @pytest.mark.parametrize(("launcher", "result"), [(GUARD, "SSETransportError"), ((), "sent")], ids=["run", "plain"])
+@pytest.mark.sampled
 def test_every_worker_of_gunicorn_is_guarded(
     launcher: tuple[str, ...], result: str, folder: Path, http: RecordingServer
 ) -> None:
@@ -223,6 +225,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.sampled
 def test_the_program_gets_its_words_and_streams(form: str, folder: Path) -> None:
     done = run(*GUARD, *FORMS[form], *WORDS, cwd=folder, input="typed")
     assert last_line(done) == [WORDS, [False, True], "typed"]
@@ -285,6 +288,7 @@ def test_the_help_names_the_limits() -> None:
 
 @posix
 @pytest.mark.parametrize("name", ["python", "python3", f"python3.{sys.version_info.minor}"])
+@pytest.mark.sampled
 def test_a_bare_python_is_this_one(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("#!/bin/sh\necho another Python\n", encoding="utf-8")
     (tmp_path / name).chmod(0o755)
@@ -311,6 +315,7 @@ def test_the_exit_status_is_that_of_the_program(status: int) -> None:
 
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGPIPE", "SIGXFSZ"])
+@pytest.mark.sampled
 def test_a_program_killed_by_a_signal_looks_so_to_its_parent(name: str, tmp_path: Path) -> None:
     # Python ignores the last two, and a program that replaces it would inherit that.
     number = signal.Signals[name]
@@ -380,6 +385,7 @@ def test_on_windows_ctrl_c_is_left_to_the_program() -> None:
         (os.pathsep.join(("", "/a")), ("", "/a")),  # an entry of the user's for the working directory
     ],
 )
+@pytest.mark.sampled
 def test_pythonpath_gains_one_entry_and_loses_none(before: str | None, after: tuple[str, ...]) -> None:
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     variables.update({} if before is None else {"PYTHONPATH": before})
@@ -436,6 +442,7 @@ def behind(path: Path) -> tuple[str, ...]:
         pytest.param("a syntax error", marks=pytest.mark.full),
     ],
 )
+@pytest.mark.sampled
 def test_the_users_sitecustomize_runs_as_without_the_guard(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "sitecustomize.py").write_text(text, encoding="utf-8")
@@ -493,6 +500,7 @@ FORMS_OF_REQUIRE: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("form", FORMS_OF_REQUIRE)
+@pytest.mark.sampled
 def test_with_require_another_python_without_the_guard_does_not_run(form: str, python_without_guard: Path) -> None:
     command = (*GUARD, *FORMS_OF_REQUIRE[form], str(python_without_guard), "-c", "print('ran')")
     done = run(*command, env=outside(), cwd=HOME)
@@ -534,6 +542,7 @@ def test_an_option_that_keeps_the_guard_out_is_named(words: tuple[str, ...], opt
 
 @posix
 @pytest.mark.parametrize("shebang", [f"{sys.executable} -sE", f"/usr/bin/env -S {sys.executable} -sE"])
+@pytest.mark.sampled
 def test_an_option_in_the_first_line_of_a_script_is_named(shebang: str, tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     tool.write_text(f"#!{shebang}\nprint('ran')\n", encoding="utf-8")
