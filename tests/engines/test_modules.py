@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import runpy
 import sys
@@ -46,9 +47,10 @@ def test_the_daemon_of_spark_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     vars(daemon)["manager"] = lambda: started.append("manager")
     monkeypatch.setitem(sys.modules, "pyspark", ModuleType("pyspark"))
     monkeypatch.setitem(sys.modules, "pyspark.daemon", daemon)
-    monkeypatch.delitem(sys.modules, SPARK, raising=False)
+    spec = importlib.util.find_spec(SPARK)
+    assert spec is not None
     for name, expected in ((SPARK, []), ("__main__", ["manager"])):
-        runpy.run_module(SPARK, run_name=name)
+        runpy.run_path(str(spec.origin), run_name=name)
         assert started == expected
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
 # The number of modules entered, and of returns from one module of the package to another.
-LIMITS = {"ObsClient.putContent": (20, 47), "boto3 put_object": (21, 56)}
+LIMITS = {"ObsClient.putContent": (20, 50), "boto3 put_object": (21, 60)}
 
 
 class Trip:
