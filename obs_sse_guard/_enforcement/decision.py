@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.callsite import CallSite, call_site
 from obs_sse_guard._enforcement.waiting import waiting_frames
 from obs_sse_guard._policy.findings import TRUSTED_HOST, Action, cannot_judge, evaluate
-from obs_sse_guard._policy.overrides import by_thread, in_force, overriding
+from obs_sse_guard._policy.overrides import by_thread, in_force, of_thread, overriding
 from obs_sse_guard._policy.settings import Mode, read_settings
 from obs_sse_guard._util.failure import attempt, describe_failure
 
@@ -112,7 +112,7 @@ def _read_settings() -> Settings:
 
 
 def _override_of_waiting_thread() -> Mapping[str, str]:
-    known = (by_thread.get(thread) for thread, _ in waiting_frames())
+    known = (of_thread(thread) for thread, _ in waiting_frames())
     return next(filter(None, known), {})
 
 

@@ -17,6 +17,7 @@ from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.log import log_failure
 from obs_sse_guard._enforcement.message import error_text
 from obs_sse_guard._errors import SSETransportError
+from obs_sse_guard._policy.request import normalize_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,7 +77,14 @@ def is_judged(context: RequestContext, hops: Iterable[RequestContext] = ()) -> b
         hops: what they have judged besides what `enforcing` is entered for.
     """
     calls = (call.context for call in _calls.get() if not call.is_over)
-    return any(judged.covers(context) for judged in (*calls, *hops))
+    return any(judged.covers(context) and _passes_the_same(judged, context) for judged in (*calls, *hops))
+
+
+def _passes_the_same(judged: RequestContext, context: RequestContext) -> bool:
+    """Return whether a request passes no proxy that matters: trust in one is none in another."""
+    if context.proxy in ("", normalize_host(judged.proxy)):
+        return True
+    return not any(decision.outcome is Outcome.TRUSTED for decision in decide(judged))
 
 
 def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset[str]]:

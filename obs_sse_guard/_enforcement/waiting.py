@@ -38,6 +38,8 @@ _WAITED_FOR: Names = {
     "s3transfer.futures": ("self",),
     "s3transfer.manager": ("transfer_future._coordinator",),
 }
+_WAITING = frozenset(("result", "exception", "wait", "as_completed", "result_iterator", "_result_or_cancel"))
+"""The functions of `concurrent.futures` that wait; others only look."""
 _PATIENCE = 20
 """Milliseconds, about, in which a thread that has handed over its work must have begun to wait for it."""
 _MOST = 10_000
@@ -68,13 +70,19 @@ def is_waiting(thread: int, frame: FrameType) -> bool:
 
 
 def _holder(work: list[Any], seen: set[int]) -> tuple[int, FrameType] | None:
-    for _ in range(_PATIENCE):
+    for _ in range(1 if _is_event_loop() else _PATIENCE):
         for thread, innermost in _current_frames().items():
             for frame in _stack(innermost) if thread not in seen else ():
                 if any(held is one for held in _named(frame, _WAITED_FOR) for one in work):
                     return thread, frame
-        time.sleep(0.001)
+        if not _is_event_loop():  # where it would hold up every task
+            time.sleep(0.001)
     return None
+
+
+def _is_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001  # `get_running_loop` raises
 
 
 def _current_frames() -> dict[int, FrameType]:
@@ -104,7 +112,10 @@ def _held(frame: FrameType | None, names: Names) -> Iterator[Any]:
 
 def _named(frame: FrameType, names: Names) -> Iterator[Any]:
     """Yield what the named variables of a frame hold. Only frames of these modules are looked into."""
-    for path in names.get(frame.f_globals.get("__name__", ""), ()):
+    module = frame.f_globals.get("__name__", "")
+    if module == "concurrent.futures._base" and frame.f_code.co_name not in _WAITING:
+        return
+    for path in names.get(module, ()):
         name, _, attribute = path.partition(".")
         held = frame.f_locals.get(name)
         held = getattr(held, attribute, None) if attribute else held
@@ -118,10 +129,9 @@ def _named(frame: FrameType, names: Names) -> Iterator[Any]:
 
 
 def _awaited() -> Iterator[Any]:
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or asyncio._get_running_loop() is None:  # noqa: SLF001  # `get_running_loop` raises
+    if not _is_event_loop():
         return
-    for future in _awaiting(asyncio.current_task()):
+    for future in _awaiting(sys.modules["asyncio"].current_task()):
         if hasattr(future, "_done_callbacks"):  # one that a thread can wait for
             yield future
         coroutine = future.get_coro() if hasattr(future, "get_coro") else None

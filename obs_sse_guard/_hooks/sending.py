@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from obs_sse_guard._policy.headers import SSEHeaders
@@ -39,11 +39,12 @@ class Sending:
             return sse is not None
         return (sse.key_ids, sse.target) == (context.key_ids, context.target)
 
-    def is_judged_at_connection(self, host: str) -> bool:  # noqa: ARG002  # of most SDKs it is not
-        """Return whether a hook on the SDK's connections judges it, after the hooks on HTTP clients.
+    def judges(self, connection: Any, host: str) -> bool:  # noqa: ARG002  # of most SDKs none does
+        """Return whether a hook on the SDK's connections judges what is about to leave, after those on HTTP clients.
 
         Args:
-            host: where it goes.
+            connection: a connection of `http.client`.
+            host: where the request goes.
         """
         return False
 

@@ -18,18 +18,37 @@ if TYPE_CHECKING:
 
     Texts = Mapping[str, str]
 
-__all__ = ["by_thread", "in_force", "is_overridden", "override_process", "overriding", "setting", "settings"]
+__all__ = [
+    "by_thread",
+    "in_force",
+    "is_overridden",
+    "of_thread",
+    "override_process",
+    "overriding",
+    "setting",
+    "settings",
+]
 
 _process: Texts = MappingProxyType({})
-_here: ContextVar[Texts] = ContextVar("obs_sse_guard_override", default=MappingProxyType({}))
 
-by_thread: dict[int, Texts] = {}
+
+class _Override:
+    """Settings of a thread or task, until the block ends that sets them, whatever has inherited them meanwhile."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+        self.is_over = False
+
+
+_here: ContextVar[tuple[_Override, ...]] = ContextVar("obs_sse_guard_override", default=())
+
+by_thread: dict[int, tuple[_Override, ...]] = {}
 """What is in force in each thread, for threads that work for it. Not of tasks, of which a thread may run several."""
 
 
 def setting(variable: str) -> str:
     """Return the text of a setting: of this thread or task, else of the process, else of the environment."""
-    here = _here.get()
+    here = in_force() if _here.get() else _process
     if variable in here:
         return here[variable]
     return _process[variable] if variable in _process else os.environ.get(variable, "")
@@ -53,30 +72,39 @@ def is_overridden(variable: str) -> bool:
 
 def in_force() -> Texts:
     """Return what overrides the process in this thread or task."""
-    return _here.get()
+    return _merged(_here.get())
+
+
+def of_thread(thread: int) -> Texts:
+    """Return what overrides the process in another thread."""
+    return _merged(by_thread.get(thread, ()))
+
+
+def _merged(overrides: tuple[_Override, ...]) -> Texts:
+    return {name: text for one in overrides if not one.is_over for name, text in one.texts.items()}
 
 
 @contextlib.contextmanager
 def overriding(texts: Texts) -> Iterator[None]:
     """Override the process in this thread or task, and in the tasks that it starts. May be nested."""
-    token = _here.set({**_here.get(), **texts})
-    _note_thread()
+    override = _Override(texts)
+    _here.set((*_here.get(), override))
+    if not _runs_tasks():
+        by_thread[threading.get_ident()] = _here.get()
     try:
         yield
-    finally:
-        with contextlib.suppress(ValueError):  # an asynchronous fixture ends in another task than it began in
-            _here.reset(token)
-        _note_thread()
+    finally:  # perhaps in another task or thread, as asynchronous fixtures end
+        override.is_over = True
+        _here.set(_left(_here.get()))
+        for thread, overrides in [*by_thread.items()]:
+            if override in overrides:
+                by_thread[thread] = _left(overrides)
+                if not by_thread[thread]:
+                    del by_thread[thread]
 
 
-def _note_thread() -> None:
-    texts, thread = _here.get(), threading.get_ident()
-    if _runs_tasks():
-        return
-    if texts:
-        by_thread[thread] = texts
-    else:
-        by_thread.pop(thread, None)
+def _left(overrides: tuple[_Override, ...]) -> tuple[_Override, ...]:
+    return tuple([one for one in overrides if not one.is_over])
 
 
 def _runs_tasks() -> bool:

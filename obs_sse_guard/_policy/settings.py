@@ -150,7 +150,7 @@ def override_texts(
     if trusted_hosts is not None:
         texts[TRUSTED_HOSTS] = _checked_hosts(trusted_hosts)
     if audit is not None:
-        texts[AUDIT] = os.fspath(audit)
+        texts[AUDIT] = _checked_path(os.fspath(audit))
     return texts
 
 
@@ -160,6 +160,13 @@ def _checked(argument: str, value: str, words: Iterable[str]) -> str:
         message = f"{argument}: unknown value {value!a}. Valid values: {', '.join(words)}."
         raise ValueError(message)
     return word
+
+
+def _checked_path(path: str) -> str:
+    if "\0" in path:
+        message = f"audit: not a path: {path!a}. Valid values: the path of a file, or an empty text for none."
+        raise ValueError(message)
+    return path
 
 
 def _checked_hosts(hosts: str | Iterable[str]) -> str:

@@ -27,8 +27,9 @@ def guard_workers(runtime_env: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     made = dict(runtime_env or {})
     settings = {name: value for name, value in os.environ.items() if name.startswith("OBS_SSE_GUARD")}
-    made["env_vars"] = {**settings, **made.get("env_vars", {})}
-    if made.setdefault(_SETUP, _INSTALL) != _INSTALL:
+    made["env_vars"] = {**settings, **(made.get("env_vars") or {})}
+    made[_SETUP] = made.get(_SETUP) or _INSTALL
+    if made[_SETUP] != _INSTALL:
         warn_once(
             f"the runtime environment has a {_SETUP} of its own: call {_INSTALL}() in it to guard the workers of Ray"
         )

@@ -6,8 +6,9 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import CodeType
 from typing import Any
 
@@ -124,6 +125,35 @@ def test_a_coroutine_of_another_thread_knows_its_future() -> None:
 
     future, found = asyncio.run(outer())
     assert found == [future]
+
+
+def test_an_event_loop_never_sleeps_to_find_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look() -> None:
+        assert waiting._holder([object()], set()) is None
+
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    asyncio.run(look())
+    assert not slept
+    assert waiting._holder([object()], set()) is None
+    assert len(slept) == waiting._PATIENCE
+
+
+def test_a_thread_that_looks_whether_work_is_done_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_PATIENCE", 1)
+    future: Future[None] = Future()
+    found: list[Any] = []
+
+    class Condition(type(future._condition)):  # type: ignore[misc]
+        def __enter__(self) -> Any:
+            found.append(waiting._holder([future], {-1}))
+            return super().__enter__()
+
+    vars(future)["_condition"] = Condition()
+    assert not future.done()
+    future.set_result(None)
+    future.result()
+    assert [frame and frame[1].f_code.co_name for frame in found] == [None, None, "result"]
 
 
 def test_tasks_alone_are_nothing_to_wait_for() -> None:

@@ -20,7 +20,10 @@ INSTALL = "obs_sse_guard.install"
 SPARK = "obs_sse_guard.engines.spark_daemon"
 
 
-@pytest.mark.parametrize("environment", [None, {}, {"worker_process_setup_hook": INSTALL}])
+@pytest.mark.parametrize(
+    "environment",
+    [None, {}, {"worker_process_setup_hook": INSTALL}, {"worker_process_setup_hook": None, "env_vars": None}],
+)
 def test_the_workers_of_ray_install_the_hooks(environment: dict[str, str] | None) -> None:
     assert guard_workers(environment) == {"worker_process_setup_hook": INSTALL, "env_vars": {}}
 

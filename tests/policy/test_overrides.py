@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,10 @@ def test_each_call_sets_everything() -> None:
         ),
         ({"trusted_hosts": "a.test,http://b"}, f"trusted_hosts: unknown entry 'http://b'; it trusts nothing. {HOSTS}"),
         ({"trusted_hosts": [7]}, f"trusted_hosts: unknown entry '7'; it trusts nothing. {HOSTS}"),
+        (
+            {"mode": "off", "audit": "a\0b"},
+            "audit: not a path: 'a\\x00b'. Valid values: the path of a file, or an empty text for none.",
+        ),
     ],
 )
 def test_a_bad_value_is_rejected_and_changes_nothing(given: dict[str, Any], message: str) -> None:
@@ -114,6 +120,29 @@ def test_a_mode_that_guards_installs_the_hooks(given: dict[str, str], installs: 
 def test_a_thread_that_overrides_nothing_is_not_remembered() -> None:
     with overrides.overriding({MODE: "warn"}):
         with overrides.overriding({MODE: "off"}):
-            assert [*overrides.by_thread.values()] == [{MODE: "off"}]
-        assert [*overrides.by_thread.values()] == [{MODE: "warn"}]
+            assert [*map(overrides.of_thread, overrides.by_thread)] == [{MODE: "off"}]
+        assert [*map(overrides.of_thread, overrides.by_thread)] == [{MODE: "warn"}]
     assert overrides.by_thread == {}
+
+
+def test_an_override_ends_with_its_block_wherever_that_ends() -> None:
+    """Whatever the order, in a task, or in another thread."""
+    first, second = (overrides.overriding({MODE: mode}) for mode in ("off", "warn"))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert overrides.in_force() == {MODE: "warn"}
+    thread = threading.Thread(target=second.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join(10)
+    assert overrides.in_force() == {}
+    assert overrides.by_thread == {}
+    third = overrides.overriding({MODE: "off"})
+    third.__enter__()
+
+    async def leave() -> dict[str, str]:
+        third.__exit__(None, None, None)
+        return {**overrides.in_force()}
+
+    assert asyncio.run(leave()) == {}
+    assert (overrides.in_force(), overrides.by_thread) == ({}, {})

@@ -120,13 +120,16 @@ class _Sending(Sending):
     def __enter__(self) -> None:
         self._token = sending.set(self)
 
-    def is_judged_at_connection(self, host: str) -> bool:
-        """Return whether it goes to this host."""
-        return attempt(lambda: parse_address(self.request.url).host == host, default=False)
+    def judges(self, connection: Any, host: str) -> bool:
+        """Return whether what is about to leave is this request, on its way to its host."""
+        is_its_host = attempt(lambda: parse_address(self.request.url).host == host, default=False)
+        return is_its_host and _is_about(connection, self)
 
     def sse(self) -> SSEHeaders:
         """Return what the headers and the query of the request name."""
-        return attempt(lambda: parse_headers(self.request.headers.items(), _query_of(self.request.url)), NO_SSE_HEADERS)
+        return attempt(
+            lambda: parse_headers(self.request.headers.items(), _place_of(self.request.url)[1]), NO_SSE_HEADERS
+        )
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         sending.reset(self._token)
@@ -253,17 +256,19 @@ def _is_about(connection: Any, current: _Sending) -> bool:
     """Return whether what is about to leave is what the SDK sends, and not a request that is sent meanwhile."""
     try:
         first, *others = connection._buffer
-        query, own_query = _query_of(first.split()[1].decode()), _query_of(current.request.url)
-        sse, own = parse_headers([line.partition(b":")[::2] for line in others], query), current.sse()
+        place, own_place = _place_of(first.split()[1].decode()), _place_of(current.request.url)
+        sse, own = parse_headers([line.partition(b":")[::2] for line in others], place[1]), current.sse()
     except Exception:  # noqa: BLE001  # a custom connection
         return True
     if sse.key or own.key:
         return sse.key_ids == own.key_ids
-    return sse.target is own.target and query == own_query
+    return sse.target is own.target and place == own_place
 
 
-def _query_of(url: Any) -> Items:
-    return parse_qsl(urlsplit(to_text(url)).query, keep_blank_values=True)
+def _place_of(url: Any) -> tuple[str, Items]:
+    """Return the path and the query of a URL."""
+    parts = urlsplit(to_text(url))
+    return unquote(parts.path), parse_qsl(parts.query, keep_blank_values=True)
 
 
 def _enforce_connection(connection: Any, endpoint: Any, request: Any) -> None:

@@ -43,13 +43,13 @@ def _enforce(connection: Any) -> None:
     lines = getattr(connection, "_buffer", None)
     if not lines:
         return  # nothing was begun
-    is_judged_later = is_hook(getattr(type(connection), "_send_output", None))
+    has_hook = is_hook(getattr(type(connection), "_send_output", None))
     try:
         enforce_hop(
             HTTP_CLIENT,
             lambda: _hop(connection, lines),
             lambda: _is_private(connection),
-            is_judged_later=is_judged_later,
+            connection if has_hook else None,
         )
     except BaseException as error:
         del lines[:]  # or the next request would send it

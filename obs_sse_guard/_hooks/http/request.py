@@ -66,7 +66,7 @@ def may_carry_sse(head: bytes) -> bool:
 
 
 def enforce_hop(
-    client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None], *, is_judged_later: bool = False
+    client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None], connection: Any = None
 ) -> None:
     """Enforce the policy on a request that may carry encryption, unless a hook further out has judged it.
 
@@ -74,13 +74,13 @@ def enforce_hop(
         client: the library that sends it.
         read: returns the request.
         look_up_privacy: returns what `is_private` does; called if that matters, and may open the connection.
-        is_judged_later: whether a hook on the connection judges what its SDK sends over it.
+        connection: the connection, if a hook on its class judges what an SDK sends over it.
     """
     current, context = sending.get() or Sending(), _describe(client, read)
     if context is None or is_judged(context, () if current.is_over else current.hops):
         return
     is_of_sdk = current.sends(context)
-    if is_of_sdk and is_judged_later and current.is_judged_at_connection(context.host):
+    if is_of_sdk and connection is not None and current.judges(connection, context.host):
         return
     private = look_up_privacy()
     if (private and not _is_forwarded_in_clear(read)) or _began_without_hooks():

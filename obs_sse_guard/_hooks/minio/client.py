@@ -33,6 +33,7 @@ __all__ = [
     "may_misplace",
     "operation_of",
     "pool_gap",
+    "proxy_of",
     "request_context",
     "unjudged",
     "unreported",
@@ -223,7 +224,7 @@ def request_context(client: Any, operation: str, sse: SSEHeaders, *, secure: boo
         known: other fields of the context, or other values for them.
     """
     host, port = endpoint_of(client)
-    proxy = "" if secure else attempt(lambda: _proxy_of(client), UNKNOWN_PROXY)
+    proxy = "" if secure else attempt(lambda: proxy_of(client._http), UNKNOWN_PROXY)
     context = RequestContext(
         sdk=MINIO,
         call=call_of(operation),
@@ -241,8 +242,9 @@ def request_context(client: Any, operation: str, sse: SSEHeaders, *, secure: boo
     return context._replace(**known)
 
 
-def _proxy_of(client: Any) -> str:
-    proxy = client._http.proxy
+def proxy_of(pool: Any) -> str:
+    """Return the host of the HTTP proxy that a pool sends through, or nothing."""
+    proxy = pool.proxy
     return (normalize_host(proxy.host) or UNKNOWN_PROXY) if proxy is not None else ""
 
 

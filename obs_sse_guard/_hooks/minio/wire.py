@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._hooks.hook import expect_parameters, judging
@@ -30,6 +30,7 @@ from obs_sse_guard._hooks.minio.client import (
     may_misplace,
     operation_of,
     pool_gap,
+    proxy_of,
     request_context,
     unjudged,
     unreported,
@@ -38,6 +39,7 @@ from obs_sse_guard._hooks.minio.responses import record_response
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.request import UNKNOWN_PROXY
 from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Operation
@@ -153,12 +155,14 @@ class _Sending(Sending):
 
     Attributes:
         request: the request.
+        pool: the pool that sends it: the client's, or one to which that hands it on.
         urls: the URL of each hop, the last one under way.
         is_plaintext: whether the last hop is plaintext.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.pool: Any = None
         self.urls: list[str] = []
         self.is_plaintext = False
 
@@ -182,7 +186,8 @@ def pool_hook(_: str, function: Function) -> Function:
     def hook(pool: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
         current = _current()
         # Providers of credentials send requests of their own meanwhile.
-        if current is not None and pool is getattr(current.request.client, "_http", None):
+        if current is not None and (pool is current.pool or _is_first_hop(current, pool, url)):
+            current.pool = pool
             current.urls.append(url)
         return function(pool, method, url, *args, **kwargs)
 
@@ -207,14 +212,25 @@ def connection_hook(_: str, function: Function) -> Function:
     return hook
 
 
+def _is_first_hop(current: _Sending, pool: Any, url: Any) -> bool:
+    request = current.request
+    if current.urls or pool is getattr(request.client, "_http", None):
+        return not current.urls
+    return attempt(lambda: unquote(urlsplit(url).path).endswith(f"/{request.key or request.bucket}"), default=False)
+
+
 def _is_own(current: _Sending, target: Any) -> bool:
     """Return whether this is the hop under way, and not another request that the application sends meanwhile."""
     from urllib3.util import parse_url  # noqa: PLC0415  # the SDK has it imported
 
-    def path(url: Any) -> str:  # urllib3 rewrites what it is given, and through a proxy sends all of it
-        return str(parse_url(to_text(url)).request_uri)
+    def path(url: str) -> str:  # urllib3 rewrites what it is given, and through a proxy sends all of it
+        return str(parse_url(url).request_uri)
 
-    return bool(current.urls) and attempt(lambda: path(target) == path(current.urls[-1]), default=True)
+    def is_own() -> bool:
+        sent = to_text(target)
+        return (sent if sent.startswith("/") else path(sent)) == path(to_text(current.urls[-1]))
+
+    return bool(current.urls) and attempt(is_own, default=True)
 
 
 def _is_harmless(connection: Any, current: _Sending, headers: Any) -> bool:
@@ -258,5 +274,6 @@ def _hop_context(connection: Any, current: _Sending, method: Any, headers: Any) 
         other_host=other_host,
         downgraded=not secure and len(current.urls) > 1 and first.scheme.lower() == "https",
         origin=HTTP_CLIENT if not secure and is_https(client) else "",
+        proxy="" if secure else attempt(lambda: proxy_of(current.pool), UNKNOWN_PROXY),
         tls_gap=gap,
     )

@@ -103,12 +103,17 @@ def with_later_parameters(make: Callable[[Function], Function], function: Functi
         LookupError: this release of the SDK has others.
     """
     expect_parameters(function, names)
-    known = frozenset(names.split())
-    if known.issuperset(inspect.signature(function).parameters):
+    known = names.split()
+    if {*known}.issuperset(inspect.signature(function).parameters):
         return make(function)  # which takes no other: that alone would cost more than it does with most requests
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         later = {name: kwargs.pop(name) for name in [*kwargs] if name not in known}
-        return make(functools.partial(function, **later))(*args, **kwargs)
+        more = args[len(known) :]
+
+        def with_later(*spelled_out: Any) -> Any:
+            return function(*spelled_out, *more, **later)
+
+        return make(with_later if more else functools.partial(function, **later))(*args[: len(known)], **kwargs)
 
     return hook

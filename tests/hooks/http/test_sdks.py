@@ -21,7 +21,7 @@ from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._policy.request import KeyLocation, RequestContext
 from obs_sse_guard.rules import Encryption
-from tests.support.guard import MODE
+from tests.support.guard import MODE, TRUSTED
 from tests.support.http_calls import SSE_C, client
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
@@ -64,6 +64,18 @@ KMS_IN_CLEAR = KEY_IN_CLEAR._replace(target=Encryption.SSE_KMS, key=KeyLocation.
 def test_what_answers_for_what(judged: RequestContext, request_: RequestContext, covered: bool) -> None:
     assert judged.covers(request_) is covered
     assert is_judged(request_, [judged]) is covered
+
+
+@pytest.mark.parametrize(
+    ("trusted", "proxy", "is_covered"),
+    [("b.obs.test", "", True), ("b.obs.test,proxy", "Proxy", True), ("b.obs.test", "evil", False), ("", "evil", True)],
+)
+def test_trust_in_one_proxy_is_none_in_another(
+    trusted: str, proxy: str, is_covered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRUSTED, trusted)
+    judged = KEY_IN_CLEAR._replace(proxy=proxy if is_covered and trusted else "")
+    assert is_judged(KEY_IN_CLEAR._replace(proxy=proxy.lower()), [judged]) is is_covered
 
 
 def test_a_task_that_outlives_a_call_inherits_no_judgement(
@@ -381,6 +393,26 @@ def test_the_same_key_by_hand_within_a_call_of_another_sdk_is_judged(
         _put_by_obs(https, Body(b"content"), "SSE-C")
     gc.collect()  # here, where the warning about it is expected
     assert_no_key(http, KEY)
+
+
+@pytest.mark.parametrize("query", ["", "?x-id=1"])
+@pytest.mark.parametrize("path", [PATH, "/bucket/another"])
+def test_kms_by_hand_within_a_call_with_kms_is_judged(
+    path: str, query: str, http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, send = _botocore(https), client("botocore's session")
+    seen: list[BaseException] = []
+    place = http.url + path + query
+    body = _meanwhile(lambda: send(place, {"x-amz-server-side-encryption": "aws:kms"}), seen)
+    if (path, query) == (PATH, ""):  # of this one nobody can tell that it is not the SDK's
+        made.put_object(Bucket="bucket", Key="object", Body=body, ServerSideEncryption="aws:kms")
+        assert [type(error).__name__ for error in seen] == ["Abort"]
+        assert_silent(http)
+    else:
+        made.put_object(Bucket="bucket", Key="object", Body=body, ServerSideEncryption="aws:kms")
+        assert rules(caplog) == ["kms-in-clear"]
+        assert not seen
+    made.close()
 
 
 def test_the_same_key_to_another_host_within_a_call_is_judged(http: RecordingServer) -> None:

@@ -31,6 +31,7 @@ from tests.support.minio_calls import (
 from tests.support.records import rules
 from tests.support.servers import (
     LOOPBACK,
+    ConnectProxy,
     RecordingServer,
     TlsRecordingServer,
     assert_no_key,
@@ -169,6 +170,41 @@ def test_another_host_below_the_endpoint_is_another_host(
             assert_no_key(other, KEY)
         else:
             assert rules(caplog) == ["cross-host-redirect"]
+
+
+@pytest.mark.parametrize("place", ["//bucket/object", "/", "//", "/a//b?c=d", "/%2F/a", ""])
+def test_a_redirect_to_any_path_is_a_hop(place: str, http: RecordingServer, https: TlsRecordingServer) -> None:
+    redirect_everything(https, 307, http.url + place)
+    error = outcome(client_for(https), asking("PutObject", "SSE-KMS"))
+    assert isinstance(error, SSETransportError), repr(error)
+    assert error.sdk == "minio"
+    assert_silent(http)
+
+
+class _Handing(urllib3.PoolManager):
+    """A pool that hands each request on to another, as one that chooses among proxies does."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+        return self.inner.urlopen(*args, **kwargs)
+
+
+def test_a_pool_that_hands_requests_on(
+    http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redirect_everything(https, 307, http.url + PLACE)
+    client = client_for(https, http_client=_Handing(pool_for(https)))
+    assert refused(outcome(client, asking("PutObject", "SSE-KMS")), "table-2/PutObject").sdk == "minio"
+    assert_silent(http)
+    monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "obs.test")
+    with ConnectProxy() as proxy:
+        inner = urllib3.ProxyManager(proxy.url.replace("127.0.0.1", "proxy.obs.test"))
+        error = outcome(client_for(http, name="obs.test", http_client=_Handing(inner)), _get)
+        refused(error, "table-1/GetObject")
+        assert_no_key(proxy, KEY)
 
 
 @pytest.mark.parametrize("library", ["urllib3", "requests"])

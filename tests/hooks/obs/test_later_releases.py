@@ -46,6 +46,19 @@ def test_a_new_parameter_of_a_later_release_passes_through() -> None:
     assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
 
 
+def test_a_new_parameter_may_be_given_by_position() -> None:
+    connection = http.client.HTTPSConnection("a.test")
+
+    def choose(
+        self: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any, new: Any
+    ) -> Any:
+        return connection, new
+
+    hook = connection_hook("connection", choose)
+    client = SimpleNamespace(is_secure=True, ssl_verify="ca")
+    assert hook(client, "h", 1, "https", "c", False, {}, "new") == (connection, "new")
+
+
 def test_unexpected_parameters_are_not_guessed() -> None:
     def changed(self: object, second: str, first: str) -> None:
         """A method whose parameters are swapped."""
