@@ -17,8 +17,14 @@ def run(_: argparse.Namespace) -> int:
     """Write the files that Python reads when it starts.
 
     Returns:
-        0 if the guard is enabled, 1 if the files cannot be written.
+        0 if the guard is enabled, 1 if the files cannot be written, or the guard is not installed here.
     """
+    if not startup_files.is_installed():
+        sys.stderr.write(
+            f"obs-sse-guard enable: the guard is not installed in {sys.prefix}, but found elsewhere, such as on "
+            "PYTHONPATH. Nothing is enabled. pip install obs-sse-guard\n"
+        )
+        return 1
     was_enabled = startup_files.state() == startup_files.State.ENABLED
     if not was_enabled:
         try:

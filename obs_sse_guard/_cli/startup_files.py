@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -18,9 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["State", "remove", "state", "wanted", "write"]
+__all__ = ["State", "is_installed", "remove", "state", "wanted", "write"]
 
-MODULE = "_obs_sse_guard_enabled"
+MODULE, STARTUP = "_obs_sse_guard_enabled", "_obs_sse_guard_startup"
 PTH, START = "obs-sse-guard.pth", "obs-sse-guard.start"
 FIRST_WITH_START = (3, 15)
 
@@ -62,6 +63,12 @@ def _content(path: Path) -> str | None:
         return path.read_text("utf-8")
     except (OSError, ValueError):
         return None
+
+
+def is_installed() -> bool:
+    """Return whether the guard is found by a Python that ignores the environment, such as ``PYTHONPATH``."""
+    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({STARTUP!r}) is None)"
+    return subprocess.run([sys.executable, "-I", "-c", code], check=False).returncode == 0  # noqa: S603  # this Python
 
 
 def write() -> None:

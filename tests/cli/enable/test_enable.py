@@ -67,6 +67,24 @@ def test_enable_and_disable_are_idempotent(folder: Path, capsys: pytest.CaptureF
         assert _names(folder) == []
 
 
+def test_a_guard_that_only_pythonpath_names_is_not_enabled(tmp_path: Path) -> None:
+    """A Python that ignores the environment, or is started without it, would be unguarded and silent."""
+    python = alone(tmp_path)
+    [packages] = tmp_path.rglob("site-packages")
+    for name in ("obs_sse_guard", "_obs_sse_guard_startup"):
+        (packages / name).unlink()
+    command = [str(python), "-m", "obs_sse_guard", "enable"]
+    done = subprocess.run(
+        command, env={**BEGIN, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"obs-sse-guard enable: the guard is not installed in {tmp_path}, but found elsewhere, such as on PYTHONPATH. "
+        "Nothing is enabled. pip install obs-sse-guard\n"
+    )
+    assert not [*packages.glob("*obs-sse-guard*")]
+
+
 def test_files_of_another_release_are_outdated_and_replaced(folder: Path) -> None:
     main(["enable"])
     (folder / MODULE).write_bytes(b"\xff")
