@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import budgets, footprint, http_clients, instructions, logs, sdks, server, timing
@@ -104,8 +105,9 @@ def everything(plan: Plan, calls: int) -> dict[str, Any]:
 
 
 def _http_clients(seconds: float) -> list[tuple[str, float, float, float]]:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:  # the hooks on the copies of SDKs are not there
-        return pool.apply(http_clients.rows, (seconds,))
+    # A process of its own, where the hooks on the copies of SDKs are not; no daemon, for it starts a server.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(http_clients.rows, seconds).result()
 
 
 # --- instructions ----------------------------------------------------------------------------
