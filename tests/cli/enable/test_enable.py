@@ -85,6 +85,16 @@ def test_a_guard_that_only_pythonpath_names_is_not_enabled(tmp_path: Path) -> No
     assert not [*packages.glob("*obs-sse-guard*")]
 
 
+def test_what_this_python_does_not_find_by_itself_is_not_enabled(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, where coverage is measured."""
+    monkeypatch.setattr(startup_files, "STARTUP", "_no_such_module")
+    assert main(["enable"]) == 1
+    assert "Nothing is enabled" in capsys.readouterr().err
+    assert _names(folder) == []
+
+
 def test_files_of_another_release_are_outdated_and_replaced(folder: Path) -> None:
     main(["enable"])
     (folder / MODULE).write_bytes(b"\xff")
