@@ -76,7 +76,7 @@ def test_the_wheel_is_the_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     found = (path for package in PACKAGES for path in (ROOT / package).rglob("*"))
-    files = (path for path in found if path.is_file() and path.suffix != ".pyc")
+    files = (path for path in found if path.is_file() and "__pycache__" not in path.parts)
     assert names == {path.relative_to(ROOT).as_posix() for path in files}
 
 
