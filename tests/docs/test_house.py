@@ -30,9 +30,10 @@ def test_every_module_can_be_imported(name: str) -> None:
 
 def test_the_types_of_the_hooks() -> None:
     """Only type checkers import them otherwise. Run anew, for a test that is not measured may have imported them."""
-    spec = importlib.util.find_spec("obs_sse_guard._hooks.types")
+    name = "obs_sse_guard._hooks.types"
+    spec = importlib.util.find_spec(name)
     assert spec is not None
-    assert runpy.run_path(str(spec.origin))["__all__"]
+    assert runpy.run_path(str(spec.origin), run_name=name)["__all__"]
 
 
 def test_no_file_is_too_long() -> None:
