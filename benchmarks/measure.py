@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import platform
 import statistics
-from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import budgets, footprint, http_clients, instructions, logs, sdks, server, timing
@@ -106,7 +105,7 @@ def everything(plan: Plan, calls: int) -> dict[str, Any]:
 
 def _http_clients(seconds: float) -> list[tuple[str, float, float, float]]:
     # A process of its own, where the hooks on the copies of SDKs are not; no daemon, for it starts a server.
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(http_clients.rows, seconds).result()
 
 

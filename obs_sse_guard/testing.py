@@ -23,7 +23,7 @@ __all__ = ["ReportedFinding", "findings", "override"]
 def override(
     *, mode: str | None = None, policy: str | None = None, trusted_hosts: str | Iterable[str] | None = None
 ) -> Iterator[None]:
-    """Override settings in a ``with`` block, or in a function that is decorated with it.
+    """Override settings in a ``with`` block, or in a function, but no coroutine, that is decorated with it.
 
     Takes precedence over `obs_sse_guard.configure` and the environment. Holds for this thread or task, for the tasks
     that it starts, and for the worker threads of SDKs while it waits for them; not for threads of your own.

@@ -13,6 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._util.event_loop import in_event_loop
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
@@ -70,19 +72,15 @@ def is_waiting(thread: int, frame: FrameType) -> bool:
 
 
 def _holder(work: list[Any], seen: set[int]) -> tuple[int, FrameType] | None:
-    for _ in range(1 if _is_event_loop() else _PATIENCE):
+    patience = 0 if in_event_loop() else _PATIENCE  # to sleep there would hold up every task
+    for left in range(patience, -1, -1):
         for thread, innermost in _current_frames().items():
             for frame in _stack(innermost) if thread not in seen else ():
                 if any(held is one for held in _named(frame, _WAITED_FOR) for one in work):
                     return thread, frame
-        if not _is_event_loop():  # where it would hold up every task
+        if left:
             time.sleep(0.001)
     return None
-
-
-def _is_event_loop() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001  # `get_running_loop` raises
 
 
 def _current_frames() -> dict[int, FrameType]:
@@ -129,7 +127,7 @@ def _named(frame: FrameType, names: Names) -> Iterator[Any]:
 
 
 def _awaited() -> Iterator[Any]:
-    if not _is_event_loop():
+    if not in_event_loop():
         return
     for future in _awaiting(sys.modules["asyncio"].current_task()):
         if hasattr(future, "_done_callbacks"):  # one that a thread can wait for

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from obs_sse_guard._util.event_loop import in_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,8 +26,8 @@ __all__ = [
     "of_thread",
     "override_process",
     "overriding",
+    "read_texts",
     "setting",
-    "settings",
 ]
 
 _process: Texts = MappingProxyType({})
@@ -48,13 +49,10 @@ by_thread: dict[int, tuple[_Override, ...]] = {}
 
 def setting(variable: str) -> str:
     """Return the text of a setting: of this thread or task, else of the process, else of the environment."""
-    here = in_force() if _here.get() else _process
-    if variable in here:
-        return here[variable]
-    return _process[variable] if variable in _process else os.environ.get(variable, "")
+    return next((texts[variable] for texts in (in_force(), _process, os.environ) if variable in texts), "")
 
 
-def settings(*variables: str) -> tuple[str, ...]:
+def read_texts(*variables: str) -> tuple[str, ...]:
     """Return the texts of several settings."""
     return tuple([setting(variable) for variable in variables])
 
@@ -89,7 +87,7 @@ def overriding(texts: Texts) -> Iterator[None]:
     """Override the process in this thread or task, and in the tasks that it starts. May be nested."""
     override = _Override(texts)
     _here.set((*_here.get(), override))
-    if not _runs_tasks():
+    if not in_event_loop():
         by_thread[threading.get_ident()] = _here.get()
     try:
         yield
@@ -98,15 +96,12 @@ def overriding(texts: Texts) -> Iterator[None]:
         _here.set(_left(_here.get()))
         for thread, overrides in [*by_thread.items()]:
             if override in overrides:
-                by_thread[thread] = _left(overrides)
-                if not by_thread[thread]:
-                    del by_thread[thread]
+                left = _left(overrides)
+                if left:
+                    by_thread[thread] = left
+                else:
+                    by_thread.pop(thread, None)  # another thread may have ended the last one meanwhile
 
 
 def _left(overrides: tuple[_Override, ...]) -> tuple[_Override, ...]:
     return tuple([one for one in overrides if not one.is_over])
-
-
-def _runs_tasks() -> bool:
-    asyncio = sys.modules.get("asyncio.events")  # not imported for this
-    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001  # `get_running_loop` raises

@@ -8,7 +8,7 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from obs_sse_guard._policy.overrides import settings
+from obs_sse_guard._policy.overrides import read_texts
 from obs_sse_guard._policy.public_hosts import public_name, public_network, public_suffix
 from obs_sse_guard._policy.request import normalize_host
 from obs_sse_guard._util.warn import warn_once
@@ -127,7 +127,7 @@ def read_settings() -> Settings:
 
 def parse_settings() -> tuple[Settings, tuple[Problem, ...]]:
     """Return the settings as they are now, and the problems with them."""
-    return _cached(*settings(MODE, POLICY, TRUSTED_HOSTS, AUDIT))
+    return _cached(*read_texts(MODE, POLICY, TRUSTED_HOSTS, AUDIT))
 
 
 def override_texts(

@@ -214,8 +214,11 @@ def connection_hook(_: str, function: Function) -> Function:
 
 def _is_first_hop(current: _Sending, pool: Any, url: Any) -> bool:
     request = current.request
-    if current.urls or pool is getattr(request.client, "_http", None):
-        return not current.urls
+    if current.urls:
+        return False
+    if pool is getattr(request.client, "_http", None):
+        return True
+    # The client's pool may have handed it on to this one.
     return attempt(lambda: unquote(urlsplit(url).path).endswith(f"/{request.key or request.bucket}"), default=False)
 
 
