@@ -78,10 +78,10 @@ def _origin(context: RequestContext) -> str:
 @functools.lru_cache(maxsize=8)  # of text: nothing of botocore is kept alive
 def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
     """Return the endpoints in the AWS configuration file, read once for each choice of file and profile."""
-    import botocore.session  # noqa: PLC0415  # the application has it imported
-
     # If it cannot be read, the message loses a guess and nothing else.
     with contextlib.suppress(Exception):
+        import botocore.session  # noqa: PLC0415  # an application whose request is judged has it imported
+
         session = botocore.session.get_session()
         profile = session.get_scoped_config()
         services = session.full_config.get("services", {}).get(profile.get("services"), {})
