@@ -16,9 +16,10 @@ from obs_sse_guard._hooks.botocore.advice import advise
 from obs_sse_guard._hooks.botocore.responses import RECORDED, record_response, report_read
 from obs_sse_guard._hooks.botocore.signing import enforcing_form, enforcing_request, signing_form, signing_url
 from obs_sse_guard._hooks.botocore.wire import Hop, hop_of, may_carry_sse, request_context
-from obs_sse_guard._hooks.hook import Target, expect_parameters
+from obs_sse_guard._hooks.hook import Target
 from obs_sse_guard._hooks.http.sessions import async_session_hook
 from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.request import SDK

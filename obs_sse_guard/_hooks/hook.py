@@ -11,10 +11,11 @@ import functools
 import inspect
 import sys
 from collections import deque
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from obs_sse_guard._enforcement.log import log_failure
+from obs_sse_guard._hooks.parameters import MOST_WRAPPERS, make_hook
 from obs_sse_guard._util.failure import attempt, describe_failure
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Abort",
     "Target",
-    "expect_parameters",
     "inside",
     "is_holder",
     "is_hook",
@@ -37,7 +37,6 @@ __all__ = [
     "judging",
     "mark",
     "never_raises",
-    "parameter_names",
     "place",
     "restore",
 ]
@@ -45,8 +44,6 @@ __all__ = [
 _MARK = "__obs_sse_guard__"
 _INHERITED = "__obs_sse_guard_inherited__"
 _METHODS = (staticmethod, classmethod)
-_MOST_WRAPPERS = 1000
-"""Limit for a stack of wrappers, which may have no end: some objects return a new ``__wrapped__`` each time."""
 _made: dict[tuple[Target, str], Function] = {}
 """The hook that was made last for each attribute: making one takes much longer than placing it."""
 _T = TypeVar("_T")
@@ -143,7 +140,7 @@ def is_hooked(function: Any, name: str) -> bool:
     """Return whether the hook of the attribute of this name is anywhere in a stack of wrappers."""
     seen: set[int] = set()
     unseen = deque([function])
-    while unseen and len(seen) < _MOST_WRAPPERS:
+    while unseen and len(seen) < MOST_WRAPPERS:
         function = unseen.popleft()  # nearest first: an endless branch cannot hide the hook
         if name in (_names(function) or ()):
             return True
@@ -172,7 +169,7 @@ def place(target: Target, owner: Any, name: str) -> bool:
         found = vars(owner)[name] if name in vars(owner) else _inherited(owner, name)
         hook = _hook_of_alias(owner, found, name) or _made_before(target, name, found)
         if hook is None:
-            hook = mark(target.make(name, _callable_with_instance(owner, found)), found, name)
+            hook = mark(make_hook(target.make, name, _callable_with_instance(owner, found)), found, name)
         _made[target, name] = hook
         kind: Any = type(found)
         setattr(owner, name, kind(hook) if issubclass(kind, _METHODS) else hook)
@@ -235,37 +232,6 @@ def _callable_with_instance(owner: Any, found: Any) -> Function:
         return found.__get__(args[0], type(args[0]))(*args[1:], **kwargs)
 
     return bound
-
-
-def expect_parameters(function: Function, names: str) -> None:
-    """Make sure that a function has the parameters that its hook spells out.
-
-    Args:
-        function: the SDK's function.
-        names: its first parameters, separated by blanks.
-
-    Raises:
-        LookupError: this release of the SDK has others.
-    """
-    expected = tuple(names.split())
-    if parameter_names(function)[: len(expected)] == expected:
-        return
-    if tuple(inspect.signature(function).parameters)[: len(expected)] != expected:
-        raise LookupError(names)
-
-
-def parameter_names(function: Any) -> tuple[str, ...]:
-    """Return the parameters of a function below its wrappers, read from its code, which is faster than a signature.
-
-    Keyword-only parameters are left out. What is not written in Python has none.
-    """
-    for _ in range(_MOST_WRAPPERS):
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is None:
-            break
-        function = wrapped
-    code = getattr(function, "__code__", None)
-    return code.co_varnames[: code.co_argcount] if isinstance(code, CodeType) else ()
 
 
 class Abort(BaseException):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import is_enabled
 from obs_sse_guard._enforcement.log import log_failure
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import never_raises
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.redaction import redact_message, redact_traceback
 
 if TYPE_CHECKING:

@@ -188,7 +188,8 @@ def test_importing_the_guard_loads_no_hooks() -> None:
         "import sys, obs_sse_guard; print([name for name in sys.modules if name.startswith('obs_sse_guard._hooks.')])"
     )
     assert set(ast.literal_eval(run(code))) == {
-        f"obs_sse_guard._hooks.{name}" for name in ("hook", "imports", "installer", "sdk_targets", "stand_ins")
+        f"obs_sse_guard._hooks.{name}"
+        for name in ("hook", "imports", "installer", "parameters", "sdk_targets", "stand_ins")
     }
 
 

@@ -21,7 +21,7 @@ from obs_sse_guard._enforcement.enforce import is_enabled
 from obs_sse_guard._hooks import aiobotocore as aiobotocore_hooks
 from obs_sse_guard._hooks import crt as crt_hooks
 from obs_sse_guard._hooks.botocore import targets as botocore_targets
-from obs_sse_guard._hooks.hook import Target, expect_parameters, is_hook
+from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.http import aiohttp as aiohttp_hooks
 from obs_sse_guard._hooks.http import client as http_client
 from obs_sse_guard._hooks.http import httpcore as httpcore_hooks
@@ -29,6 +29,7 @@ from obs_sse_guard._hooks.huaweicloud import targets as huaweicloud_targets
 from obs_sse_guard._hooks.installer import HookInstaller, installer
 from obs_sse_guard._hooks.minio import targets as minio_targets
 from obs_sse_guard._hooks.obs import targets as obs_targets
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.stores import targets as stores_targets
 from tests.support.obs_calls import (
     BUCKET,

@@ -16,8 +16,9 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._cli.doctor import inspection
-from obs_sse_guard._hooks.hook import Target, expect_parameters, is_hook, parameter_names
+from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.installer import HookInstaller, installer
+from obs_sse_guard._hooks.parameters import expect_parameters, parameter_names
 from obs_sse_guard._hooks.stand_ins import stand_in_for
 from tests.support.programs import run
 

@@ -27,7 +27,8 @@ from obs_sse_guard._hooks.botocore.client import (
     upload_of,
 )
 from obs_sse_guard._hooks.botocore.responses import RECORDED, record_response
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import judging
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads

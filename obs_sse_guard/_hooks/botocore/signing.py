@@ -20,7 +20,8 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_address,
     unjudged,
 )
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import judging
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import KeyLocation, RequestContext
 from obs_sse_guard._util.text import to_text

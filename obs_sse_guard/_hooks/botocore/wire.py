@@ -26,7 +26,8 @@ from obs_sse_guard._hooks.botocore.client import (
     unjudged,
 )
 from obs_sse_guard._hooks.botocore.responses import report_read
-from obs_sse_guard._hooks.hook import Abort, expect_parameters, judging
+from obs_sse_guard._hooks.hook import Abort, judging
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, parse_headers

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._hooks.hook import Target, expect_parameters
+from obs_sse_guard._hooks.hook import Target
 from obs_sse_guard._hooks.http.advice import AIOHTTP
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._util.failure import attempt
 
 if TYPE_CHECKING:

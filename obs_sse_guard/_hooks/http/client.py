@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import Abort, Target, expect_parameters, is_hook
+from obs_sse_guard._hooks.hook import Abort, Target, is_hook
 from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.http.request import Hop, enforce_hop, is_private, may_carry_sse
 from obs_sse_guard._hooks.log_records import record_hook
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._util.text import to_text
 
 if TYPE_CHECKING:

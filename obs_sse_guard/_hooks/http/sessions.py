@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import expect_parameters
+from obs_sse_guard._hooks.parameters import expect_parameters
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing, in_worker
-from obs_sse_guard._hooks.hook import expect_parameters, judging, parameter_names
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.huaweicloud.client import (
     Call,
     Hop,
@@ -22,6 +22,7 @@ from obs_sse_guard._hooks.huaweicloud.client import (
     request_context,
     unjudged,
 )
+from obs_sse_guard._hooks.parameters import expect_parameters, parameter_names
 from obs_sse_guard._hooks.requests_proxies import proxy_of_session
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._util.failure import attempt

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.huaweicloud.client import Call, Hop, current_call, request_context, unjudged
 from obs_sse_guard._hooks.huaweicloud.responses import report_read
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.requests_proxies import proxy_used
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._util.failure import attempt

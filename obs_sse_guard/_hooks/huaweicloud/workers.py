@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._hooks.hook import expect_parameters
 from obs_sse_guard._hooks.huaweicloud.client import Call, current_call
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._util.weak import WeakNotes
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import is_enabled
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import never_raises
 from obs_sse_guard._hooks.key_scanner import masked, mentions_key
+from obs_sse_guard._hooks.parameters import expect_parameters
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.minio.client import (
     Request,
     is_https,
@@ -20,6 +20,7 @@ from obs_sse_guard._hooks.minio.client import (
     unjudged,
 )
 from obs_sse_guard._hooks.minio.methods import is_invalid
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard.rules import Operation

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from obs_sse_guard._enforcement.decision import Outcome, decide
 from obs_sse_guard._enforcement.enforce import enforce, in_worker
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import expect_parameters, never_raises
+from obs_sse_guard._hooks.hook import never_raises
 from obs_sse_guard._hooks.minio.client import Request
 from obs_sse_guard._hooks.minio.wire import describe
+from obs_sse_guard._hooks.parameters import expect_parameters
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Args, Function

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, enforcing
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.minio.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.minio.client import (
     Request,
@@ -36,6 +36,7 @@ from obs_sse_guard._hooks.minio.client import (
     unreported,
 )
 from obs_sse_guard._hooks.minio.responses import record_response
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import parse_headers

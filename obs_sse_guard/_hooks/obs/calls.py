@@ -1,17 +1,11 @@
-"""The hook on every public method: describe what a call asks for, enforce the policy on it, and make the call.
-
-Also what hooks with spelled-out parameters share.
-"""
+"""The hook on every public method: describe what a call asks for, enforce the policy on it, and make the call."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
 from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._hooks.hook import expect_parameters
 from obs_sse_guard._hooks.obs.client import request_context, unjudged
 from obs_sse_guard._policy.request import KeyLocation
 from obs_sse_guard._util.failure import attempt, describe_failure
@@ -25,7 +19,7 @@ if TYPE_CHECKING:
 
     Describe = Callable[[Any, Kwargs, Args, Kwargs], "RequestContext | None"]
 
-__all__ = ["describing_hook", "operation_name", "with_later_parameters"]
+__all__ = ["describing_hook", "operation_name"]
 
 
 def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are what costs
@@ -89,31 +83,3 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
 def operation_name(method: str) -> str:
     """Return the name of the operation of a method without a row."""
     return method[:1].upper() + method[1:]
-
-
-def with_later_parameters(make: Callable[[Function], Function], function: Function, names: str) -> Function:
-    """Return a hook that spells out parameters; in a later release of the SDK with more, one that passes these on.
-
-    Args:
-        make: given the SDK's function, returns the hook.
-        function: the SDK's function.
-        names: the parameters that its hook spells out, separated by blanks.
-
-    Raises:
-        LookupError: this release of the SDK has others.
-    """
-    expect_parameters(function, names)
-    known = names.split()
-    if {*known}.issuperset(inspect.signature(function).parameters):
-        return make(function)  # which takes no other: that alone would cost more than it does with most requests
-
-    def hook(*args: Any, **kwargs: Any) -> Any:
-        later = {name: kwargs.pop(name) for name in [*kwargs] if name not in known}
-        more = args[len(known) :]
-
-        def with_later(*spelled_out: Any) -> Any:
-            return function(*spelled_out, *more, **later)
-
-        return make(with_later if more else functools.partial(function, **later))(*args[: len(known)], **kwargs)
-
-    return hook

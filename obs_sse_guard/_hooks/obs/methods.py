@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._hooks.hook import parameter_names
 from obs_sse_guard._hooks.obs.arguments import (
     NO_INTENT,
     SSE_ARGUMENTS,
@@ -20,6 +19,7 @@ from obs_sse_guard._hooks.obs.arguments import (
 )
 from obs_sse_guard._hooks.obs.calls import describing_hook, operation_name
 from obs_sse_guard._hooks.obs.client import header_prefix, request_context, upload_key
+from obs_sse_guard._hooks.parameters import parameter_names
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, SSEHeaders, header_names, names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import KeyLocation

@@ -10,7 +10,6 @@ from obs_sse_guard._enforcement.enforce import enforce, enforcing
 from obs_sse_guard._errors import SSETransportError
 from obs_sse_guard._hooks.hook import Abort, judging
 from obs_sse_guard._hooks.obs.arguments import is_ordinary, items, keys_as_values, may_hold_sse
-from obs_sse_guard._hooks.obs.calls import with_later_parameters
 from obs_sse_guard._hooks.obs.client import (
     destination,
     is_tls,
@@ -23,6 +22,7 @@ from obs_sse_guard._hooks.obs.client import (
     upload_key,
 )
 from obs_sse_guard._hooks.obs.responses import record_response
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._hooks.tls_gaps import mark_reported
 from obs_sse_guard._policy.headers import NO_SSE_HEADERS, header_names, names_sse, parse_headers
@@ -101,10 +101,8 @@ def _current() -> Request | None:
 
 def request_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
-    return with_later_parameters(_request_hook, function, _REQUEST_PARAMETERS)
+    expect_parameters(function, _REQUEST_PARAMETERS)
 
-
-def _request_hook(function: Function) -> Function:
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
         client: Any,
         methodType: Any,  # noqa: N803
@@ -271,10 +269,8 @@ def _is_kms_part(client: Any, request: Request) -> bool:
 
 def connection_hook(_: str, function: Function) -> Function:
     """Make the hook of ``_parse_request_connection``: the headers are final, and nothing is sent yet."""
-    return with_later_parameters(_connection_hook, function, _CONNECTION_PARAMETERS)
+    expect_parameters(function, _CONNECTION_PARAMETERS)
 
-
-def _connection_hook(function: Function) -> Function:
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters, spelled out as above
         client: Any, server: Any, port: Any, scheme: Any, connection_key: Any, redirect: Any, header: Any
     ) -> Any:

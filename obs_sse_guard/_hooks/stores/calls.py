@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforcing
-from obs_sse_guard._hooks.hook import expect_parameters, judging
+from obs_sse_guard._hooks.hook import judging
+from obs_sse_guard._hooks.parameters import expect_parameters
 from obs_sse_guard._hooks.stores.advice import HTTP_STORE, LANCE, OBSTORE, POLARS
 from obs_sse_guard._hooks.stores.options import HEADER, gives_endpoint, read_options
 from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host

@@ -15,6 +15,7 @@ import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks.obs import advice
 from obs_sse_guard._hooks.obs.wire import connection_hook, request_hook
+from obs_sse_guard._hooks.parameters import make_hook
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client
 from tests.support.sse import KEY
 
@@ -37,11 +38,11 @@ def _later(name: str, answer: Any) -> Any:
 def test_a_new_parameter_of_a_later_release_passes_through() -> None:
     client = SimpleNamespace(is_secure=True, ssl_verify="ca")
     method = _later("_make_request_with_retry", lambda new: new)
-    request = request_hook("request", method)
+    request = make_hook(request_hook, "request", method)
     assert request(client, "PUT", "b", new="new") == "new"
     assert request(client, "PUT", "b") == "old"
     method = _later("_parse_request_connection", lambda new: (http.client.HTTPSConnection("a.test"), new))
-    connection = connection_hook("connection", method)
+    connection = make_hook(connection_hook, "connection", method)
     assert connection(client, "h", 1, "https", "c", redirect=False, header={}, new="new")[1] == "new"
     assert connection(client, "h", 1, "https", "c", redirect=False, header={})[1] == "old"
 
@@ -54,7 +55,7 @@ def test_a_new_parameter_may_be_given_by_position() -> None:
     ) -> Any:
         return connection, new
 
-    hook = connection_hook("connection", choose)
+    hook = make_hook(connection_hook, "connection", choose)
     client = SimpleNamespace(is_secure=True, ssl_verify="ca")
     assert hook(client, "h", 1, "https", "c", False, {}, "new") == (connection, "new")
 
@@ -64,9 +65,9 @@ def test_unexpected_parameters_are_not_guessed() -> None:
         """A method whose parameters are swapped."""
 
     with pytest.raises(LookupError):
-        request_hook("request", changed)
+        make_hook(request_hook, "request", changed)
     with pytest.raises(LookupError):
-        connection_hook("connection", changed)
+        make_hook(connection_hook, "connection", changed)
 
 
 _OPTIONAL = "content=None, metadata=None, headers=None"
