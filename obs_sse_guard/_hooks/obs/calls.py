@@ -55,7 +55,7 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
                 is_plain = False
         if len(args) > first:
             given = arguments.add_positional(given or {}, args)
-        if not args or (is_plain and not given):  # without args self= is a keyword, and the wire hook sees the request
+        if (is_plain and not given) or not args:  # without args self= is a keyword, and the wire hook sees the request
             return function(*args, **kwargs)
         try:
             context = describe(args[0], given, args, kwargs) if given else None

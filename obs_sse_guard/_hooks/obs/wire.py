@@ -124,6 +124,7 @@ def request_hook(_: str, function: Function) -> Function:
             client, methodType, bucketName, objectKey, pathArgs, headers, entity, chunkedMode, methodName, readable,
             parseMethod, redirectLocation, skipAuthentication, extensionHeaders,
         )  # fmt: skip
+        request.plaintext = None  # as in the class, but faster to read
         context, secure = None, False
         try:  # inline, to save a call: most requests have only harmless headers
             secure = client.is_secure
