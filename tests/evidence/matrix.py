@@ -34,7 +34,7 @@ RUN = (
     "true",
 )
 
-_SHOWN = ("esdk-obs-python", "boto3", "botocore", "aiobotocore", "s3fs", "wrapt")
+_SHOWN = ("esdk-obs-python", "boto3", "botocore", "aiobotocore", "s3fs", "huaweicloudsdkobs", "minio", "wrapt")
 """The distributions shown for each environment, in the order of the columns."""
 
 
