@@ -46,6 +46,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "duckdb": ("cli/audit/*",),
     "playwright": ("cli/audit/test_browser.py",),
     "pyspark": ("cli/audit/test_spark.py",),
+    "ministack": ("cli/audit/test_spark.py",),
     "boto3": ("hooks/botocore/test_logs.py", "hooks/botocore/test_transfers.py"),
     "opentelemetry.sdk": ("enforcement/test_telemetry.py", "hooks/botocore/test_opentelemetry.py"),
 }
