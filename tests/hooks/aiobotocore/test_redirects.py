@@ -261,7 +261,7 @@ class _Meanwhile:
         import aiohttp
 
         url, headers = self._own
-        async with aiohttp.ClientSession() as session, session.get(url, headers=headers):
+        async with aiohttp.ClientSession() as session, session.put(url, headers=headers):
             return await self._session.send(request)
 
 
@@ -313,6 +313,16 @@ def test_trust_in_the_endpoint_covers_no_other_host_below_it(
     assert_silent(http)
 
 
+def test_another_host_below_the_endpoint_is_another_host(
+    https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TlsRecordingServer() as other:
+        redirect_everything(https, 307, f"https://other.obs.test:{other.port}/{BUCKET}/{OBJECT}")
+        options = {"endpoint_url": f"https://obs.test:{https.port}"}
+        assert succeeded(_request(https, asking("GetObject", "SSE-C"), **options))
+    assert rules(caplog) == ["cross-host-redirect"]
+
+
 def test_a_redirect_goes_through_the_proxy_of_the_first_request(
     https: TlsRecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,3 +367,15 @@ def test_read_in_clear_after_a_redirect(
     http.answer("GET", headers=KMS_ANSWER)
     assert succeeded(_request(https, asking("GetObject")))
     assert [(fields["rule"], fields["endpoint"]) for fields in fields_of(caplog)] == [("read-in-clear", http.url)]
+
+
+def test_read_in_clear_from_another_host_below_a_trusted_endpoint(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(TRUSTED, "obs.test")
+    with RecordingServer() as other:
+        place = f"http://other.obs.test:{other.port}"
+        redirect_everything(http, 307, f"{place}/{BUCKET}/{OBJECT}")
+        other.answer("GET", headers=KMS_ANSWER)
+        assert succeeded(_request(http, asking("GetObject"), endpoint_url=f"http://obs.test:{http.port}"))
+    assert [(fields["rule"], fields["endpoint"]) for fields in fields_of(caplog)] == [("read-in-clear", place)]
