@@ -543,8 +543,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "aiobotocore: a request of another session meanwhile is no hop",
         "obs_sse_guard/_hooks/aiobotocore.py",
-        'if isinstance(current, _Sending) and _is_own(current.endpoint, kwargs.get("session")):',
-        "if isinstance(current, _Sending):",
+        "return not current.is_over and (session in own or own == [None])",
+        "return not current.is_over",
         "hooks/aiobotocore/test_redirects.py::test_a_request_that_is_sent_meanwhile_is_no_hop",
     ),
     Fix(
@@ -603,6 +603,13 @@ FIXES: tuple[Fix, ...] = (
         "isinstance(request, Request) and not request.is_over else None",
         "isinstance(request, Request) else None",
         "hooks/http/test_sdks.py::test_a_connection_in_what_outlives_a_call_of_an_obs_client",
+    ),
+    Fix(
+        "aiobotocore: a call in what outlives another is no hop of that",
+        "obs_sse_guard/_hooks/aiobotocore.py",
+        "return not current.is_over and (session in own or own == [None])",
+        "return session in own or own == [None]",
+        "hooks/aiobotocore/test_redirects.py::test_a_call_in_what_outlives_another_is_no_hop_of_that",
     ),
     Fix(
         "minio: a request in what outlives a call is no hop of it",
@@ -832,6 +839,13 @@ FIXES: tuple[Fix, ...] = (
         "known, function = caller(), tested(function)",
         "known = caller()",
         "test_testing.py::test_a_worker_that_a_hook_starts_has_the_override_and_the_collector",
+    ),
+    Fix(
+        "testing: the plugin fails a test in which a refusal is swallowed",
+        "pytest_obs_sse_guard/__init__.py",
+        "        if found and outcome.excinfo is None:",
+        "        if False:",
+        "test_pytest_plugin.py::test_a_test_in_which_something_is_found_fails",
     ),
     Fix(
         "configure() rejects what is no path",

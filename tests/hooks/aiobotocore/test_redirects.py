@@ -300,6 +300,38 @@ def test_a_key_that_is_sent_meanwhile_is_refused(https: TlsRecordingServer, http
     assert_no_key(http, KEY)
 
 
+def test_a_call_in_what_outlives_another_is_no_hop_of_that(
+    https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task that was started while a part of an SSE-KMS upload left, and that is redirected to plaintext."""
+    upload_id = _request(https, asking("InitiateMultipartUpload", "SSE-KMS"))["UploadId"]
+
+    async def upload(client: Any) -> Any:
+        ended = asyncio.Event()
+        tasks: list[asyncio.Task[Any]] = []
+
+        async def later() -> Any:
+            await ended.wait()
+            return await client.put_object(Bucket=BUCKET, Key="later", Body=b"text")
+
+        class Starting(_Meanwhile):
+            async def send(self, request: Any) -> Any:
+                if not tasks:
+                    tasks.append(asyncio.create_task(later()))
+                return await self._session.send(request)
+
+        endpoint = client._endpoint
+        endpoint.http_session = Starting(endpoint.http_session, "", {})
+        await client.upload_part(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id, PartNumber=1, Body=b"text")
+        redirect_everything(https, 307, f"{http.url}/{BUCKET}/later")
+        ended.set()
+        return await tasks[0]
+
+    assert succeeded(_request(https, upload))
+    assert len(http.requests) == 1
+    assert not caplog.records
+
+
 # -------------------------------------------------------------------------- trusted hosts
 
 
