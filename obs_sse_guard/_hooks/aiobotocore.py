@@ -103,7 +103,7 @@ def _hop_hook(_: str, function: Function) -> Function:
 
     def hook(request: Any, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
         current = sending.get()
-        if isinstance(current, _Sending) and _is_own(current.endpoint, kwargs.get("session")):
+        if isinstance(current, _Sending) and _is_own(current, kwargs.get("session")):
             how = {"proxy": kwargs.get("proxy") or "", "verification": _verification(**kwargs)}
             hop = Hop(method, url, kwargs.get("headers"), current.url, **how)
             context = request_context(AIOBOTOCORE, current.endpoint, hop)
@@ -119,13 +119,13 @@ def _hop_hook(_: str, function: Function) -> Function:
     return hook
 
 
-def _is_own(endpoint: Any, session: Any) -> bool:
-    """Return whether a session of aiohttp is the endpoint's, and not one of the application's own."""
-    http_session = getattr(endpoint, "http_session", None)
+def _is_own(current: _Sending, session: Any) -> bool:
+    """Return whether a session of aiohttp is that of the request under way, and not one of the application's own."""
+    http_session = getattr(current.endpoint, "http_session", None)
     # Older releases have one session; an HTTP session of the application's own may have any.
     sessions = getattr(http_session, "_sessions", None) or {"": getattr(http_session, "_session", None)}
     own = [*sessions.values()]
-    return session in own or own == [None]
+    return not current.is_over and (session in own or own == [None])
 
 
 def _verification(*, ssl: Any = None, session: Any = None, **_: Any) -> Any:

@@ -91,10 +91,11 @@ def test_the_page_of_the_sabotage() -> None:
 
 @pytest.mark.parametrize("fix", fixes.FIXES, ids=lambda fix: fix.name)
 def test_each_fix_can_be_reverted(fix: fixes.Fix) -> None:
-    source = (Path("obs_sse_guard") / fix.file).read_text("utf-8")
+    source = Path(fix.file).read_text("utf-8")
     assert source.count(fix.text) == 1
     reverted = source.replace(fix.text, fix.reverted)
-    assert ast.dump(ast.parse(reverted)) != ast.dump(ast.parse(source))
+    if fix.file.endswith(".py"):
+        assert ast.dump(ast.parse(reverted)) != ast.dump(ast.parse(source))
 
 
 @pytest.mark.parametrize("fix", fixes.FIXES, ids=lambda fix: fix.name)
@@ -104,7 +105,7 @@ def test_the_test_of_each_fix_exists(fix: fixes.Fix) -> None:
 
 
 def test_a_reverted_fix_is_in_the_copy_alone(tmp_path: Path) -> None:
-    fix = fixes.Fix("versions", "_version.py", "__version__ = ", "VERSION = ", "")
+    fix = fixes.Fix("versions", "obs_sse_guard/_version.py", "__version__ = ", "VERSION = ", "")
     assert "VERSION" in (reverts.revert(fix, tmp_path) / "obs_sse_guard/_version.py").read_text("utf-8")
     assert "VERSION" not in Path("obs_sse_guard/_version.py").read_text("utf-8")
 

@@ -21,7 +21,7 @@ CONTROL = "none (control)"
 
 def revert(fix: Fix, folder: Path) -> Path:
     """Copy the project to a folder, with one fix reverted, and return the folder."""
-    path = copied(folder) / "obs_sse_guard" / fix.file
+    path = copied(folder) / fix.file
     path.write_text(path.read_text("utf-8").replace(fix.text, fix.reverted), "utf-8")
     return folder
 

@@ -128,7 +128,16 @@ def place(target, owner, name, _place=place):
         target = target._replace(make=lambda _, function: lambda *args, **kwargs: function(*args, **kwargs))
     return _place(target, owner, name)
 """
-_COPIED = ("obs_sse_guard", "tests", "docs", "pyproject.toml", "README.md", "README.zh-CN.md")
+_COPIED = (
+    "obs_sse_guard",
+    "_obs_sse_guard_startup",
+    "pytest_obs_sse_guard",
+    "tests",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "README.zh-CN.md",
+)
 _PYTEST = ("-m", "pytest", "--full", "-x", "-q", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider")
 
 

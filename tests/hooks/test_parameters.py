@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from obs_sse_guard._hooks.hook import Target, place
 from obs_sse_guard._hooks.parameters import make_hook
 
 if TYPE_CHECKING:
@@ -74,6 +75,23 @@ def test_a_parameter_of_a_later_release_passes_through(sdk: str, cases: Callable
         return (asyncio.run(result) if inspect.iscoroutine(result) else result).later
 
     assert [later_of(), later_of("by position"), later_of(later="by keyword")] == ["old", "by position", "by keyword"]
+
+
+def test_a_parameter_of_a_later_release_passes_through_what_is_placed() -> None:
+    class Client:
+        def call(self, later: str = "old") -> str:
+            return later
+
+    def make(_: str, function: Any) -> Any:
+        def hook(self: Any) -> Any:
+            return function(self)
+
+        return hook
+
+    assert place(Target("made_up_sdk", "Client.call", make), Client, "call")
+    assert [Client().call(), Client().call("by position"), Client().call(later="by keyword")] == [
+        "old", "by position", "by keyword",
+    ]  # fmt: skip
 
 
 def test_what_a_hook_takes_anyway_stays_with_it() -> None:

@@ -246,7 +246,7 @@ def connection_hook(_: str, function: Function) -> Function:
             is_safe = False
         if not is_safe:
             current = sending.get()
-            if isinstance(current, _Sending) and _is_about(connection, current):
+            if isinstance(current, _Sending) and not current.is_over and _is_about(connection, current):
                 _enforce_connection(connection, current.endpoint, current.request)
         return function(connection, *args, **kwargs)
 

@@ -155,7 +155,7 @@ def request_hook(_: str, function: Function) -> Function:
         finally:
             sending.reset(token)
             request.is_over = True  # its end(), without a call
-        if request.plaintext or pathArgs:
+        if pathArgs or request.plaintext:
             record_response(client, request, answer)
         return answer
 

@@ -261,7 +261,7 @@ class _Meanwhile:
         import aiohttp
 
         url, headers = self._own
-        async with aiohttp.ClientSession() as session, session.get(url, headers=headers):
+        async with aiohttp.ClientSession() as session, session.put(url, headers=headers):
             return await self._session.send(request)
 
 
@@ -300,6 +300,38 @@ def test_a_key_that_is_sent_meanwhile_is_refused(https: TlsRecordingServer, http
     assert_no_key(http, KEY)
 
 
+def test_a_call_in_what_outlives_another_is_no_hop_of_that(
+    https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task that was started while a part of an SSE-KMS upload left, and that is redirected to plaintext."""
+    upload_id = _request(https, asking("InitiateMultipartUpload", "SSE-KMS"))["UploadId"]
+
+    async def upload(client: Any) -> Any:
+        ended = asyncio.Event()
+        tasks: list[asyncio.Task[Any]] = []
+
+        async def later() -> Any:
+            await ended.wait()
+            return await client.put_object(Bucket=BUCKET, Key="later", Body=b"text")
+
+        class Starting(_Meanwhile):
+            async def send(self, request: Any) -> Any:
+                if not tasks:
+                    tasks.append(asyncio.create_task(later()))
+                return await self._session.send(request)
+
+        endpoint = client._endpoint
+        endpoint.http_session = Starting(endpoint.http_session, "", {})
+        await client.upload_part(Bucket=BUCKET, Key=OBJECT, UploadId=upload_id, PartNumber=1, Body=b"text")
+        redirect_everything(https, 307, f"{http.url}/{BUCKET}/later")
+        ended.set()
+        return await tasks[0]
+
+    assert succeeded(_request(https, upload))
+    assert len(http.requests) == 1
+    assert not caplog.records
+
+
 # -------------------------------------------------------------------------- trusted hosts
 
 
@@ -311,6 +343,16 @@ def test_trust_in_the_endpoint_covers_no_other_host_below_it(
     error = _request(https, asking("GetObject", "SSE-C"), endpoint_url=f"https://obs.test:{https.port}")
     assert refused(error, "table-1/GetObject").endpoint == f"http://other.obs.test:{http.port}"
     assert_silent(http)
+
+
+def test_another_host_below_the_endpoint_is_another_host(
+    https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TlsRecordingServer() as other:
+        redirect_everything(https, 307, f"https://other.obs.test:{other.port}/{BUCKET}/{OBJECT}")
+        options = {"endpoint_url": f"https://obs.test:{https.port}"}
+        assert succeeded(_request(https, asking("GetObject", "SSE-C"), **options))
+    assert rules(caplog) == ["cross-host-redirect"]
 
 
 def test_a_redirect_goes_through_the_proxy_of_the_first_request(
@@ -357,3 +399,15 @@ def test_read_in_clear_after_a_redirect(
     http.answer("GET", headers=KMS_ANSWER)
     assert succeeded(_request(https, asking("GetObject")))
     assert [(fields["rule"], fields["endpoint"]) for fields in fields_of(caplog)] == [("read-in-clear", http.url)]
+
+
+def test_read_in_clear_from_another_host_below_a_trusted_endpoint(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(TRUSTED, "obs.test")
+    with RecordingServer() as other:
+        place = f"http://other.obs.test:{other.port}"
+        redirect_everything(http, 307, f"{place}/{BUCKET}/{OBJECT}")
+        other.answer("GET", headers=KMS_ANSWER)
+        assert succeeded(_request(http, asking("GetObject"), endpoint_url=f"http://obs.test:{http.port}"))
+    assert [(fields["rule"], fields["endpoint"]) for fields in fields_of(caplog)] == [("read-in-clear", place)]

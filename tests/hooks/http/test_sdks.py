@@ -21,7 +21,7 @@ from obs_sse_guard._hooks.http.advice import HTTP_CLIENT
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._policy.request import KeyLocation, RequestContext
 from obs_sse_guard.rules import Encryption
-from tests.support.guard import MODE, TRUSTED
+from tests.support.guard import MODE, POLICY, TRUSTED
 from tests.support.http_calls import SSE_C, client
 from tests.support.records import rules
 from tests.support.servers import RecordingServer, TlsRecordingServer, assert_no_key, assert_silent, leaks
@@ -126,7 +126,10 @@ def test_what_outlives_a_worker_inherits_no_judgement(monkeypatch: pytest.Monkey
     assert seen == [True, False]
 
 
-def test_a_session_by_hand_in_what_outlives_a_call_is_judged(http: RecordingServer, https: TlsRecordingServer) -> None:
+def test_a_session_by_hand_in_what_outlives_a_call_is_judged(
+    http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By itself: an `Abort` would be unpacked by nobody, and what refuses the call's own request is none of its."""
     inherited: list[contextvars.Context] = []
 
     class Body(io.BytesIO):
@@ -134,12 +137,30 @@ def test_a_session_by_hand_in_what_outlives_a_call_is_judged(http: RecordingServ
             inherited.append(contextvars.copy_context())
             return super().read(size)
 
-    made = _botocore(https)
-    made.put_object(Bucket="bucket", Key="object", Body=Body(b"content"), ServerSideEncryption="AES256")
-    made.close()
+    made, send = _botocore(https), client("botocore's session")
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": KEY}
+    made.put_object(Bucket="bucket", Key="object", Body=Body(b"content"), **key)
     with pytest.raises(SSETransportError):
-        inherited[-1].run(client("botocore's session"), http.url + PATH, SSE_C)
-    assert_no_key(http, KEY)
+        inherited[-1].run(send, http.url + PATH, SSE_C)
+    assert_silent(http)
+    made.put_object(Bucket="bucket", Key="object", Body=Body(b"content"), ServerSideEncryption="aws:kms")
+    inherited[-1].run(send, http.url + PATH, {"x-amz-server-side-encryption": "aws:kms"})
+    assert rules(caplog) == ["kms-in-clear"]
+    made.close()
+
+
+def test_what_outlives_a_call_inherits_no_judgement_of_a_hop(http: RecordingServer) -> None:
+    current, send = Sending(), client("http.client")
+    current.hops = (KEY_IN_CLEAR._replace(host="127.0.0.1", failure="something"),)
+    token = sending.set(current)
+    try:
+        send(http.url + PATH, SSE_C)
+        current.end()
+        with pytest.raises(SSETransportError):
+            send(http.url + PATH, SSE_C)
+    finally:
+        sending.reset(token)
+    assert len(http.requests) == 1
 
 
 # --------------------------------------------------------------------------------- ObsClient
@@ -202,6 +223,23 @@ def test_an_obs_client_with_requests_of_its_own(http: RecordingServer, https: Tl
         made._make_request_with_retry("PUT", "bucket", "object")
     assert caught.value.rule == "key-in-clear"
     assert_silent(http)
+    made.close()
+
+
+def test_a_connection_in_what_outlives_a_call_of_an_obs_client(http: RecordingServer) -> None:
+    inherited: list[contextvars.Context] = []
+
+    def choose(self: Any, *args: Any, **kwargs: Any) -> Any:
+        inherited.append(contextvars.copy_context())
+        return kind.__base__._parse_request_connection(self, *args, **kwargs)
+
+    kind = _obs_class(_parse_request_connection=choose)
+    made = _make_obs(kind, http)
+    made.headBucket("bucket")
+    arguments = ("127.0.0.1", http.port, "http", "Connection", None, dict(SSE_C))
+    with pytest.raises(SSETransportError):  # and no `Abort`, which nobody would unpack
+        inherited[0].run(lambda: made._parse_request_connection(*arguments))
+    assert_no_key(http, KEY)
     made.close()
 
 
@@ -415,6 +453,18 @@ def test_kms_by_hand_within_a_call_with_kms_is_judged(
     made.close()
 
 
+def test_kms_by_hand_within_a_call_without_encryption_is_judged(
+    http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POLICY, "strict")
+    seen: list[BaseException] = []
+    send = client("http.client")
+    headers = {"x-amz-server-side-encryption": "aws:kms"}
+    _put_by_obs(https, _meanwhile(lambda: send(http.url + PATH, headers), seen), "none")
+    assert [type(error) for error in seen] == [SSETransportError]
+    assert_silent(http)
+
+
 def test_the_same_key_to_another_host_within_a_call_is_judged(http: RecordingServer) -> None:
     """A row allows the call itself over plaintext, to its own host."""
     made, send = _botocore(http), client("botocore's session")
@@ -425,6 +475,26 @@ def test_the_same_key_to_another_host_within_a_call_is_judged(http: RecordingSer
     assert caught.value.endpoint == away[: -len(PATH)]
     assert_no_key(http, KEY)
     made.close()
+
+
+def test_the_same_key_to_an_untrusted_host_within_a_call_to_a_trusted_one(
+    http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRUSTED, "127.0.0.1")
+    seen: set[str] = set()
+    send, away = client("botocore's session"), http.url.replace("127.0.0.1", "localhost") + PATH
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            try:  # while it is signed, and while it is sent
+                send(away, SSE_C)
+            except BaseException as error:  # noqa: BLE001  # an `Abort` is no other
+                seen.add(type(error).__name__)
+            return super().read(size)
+
+    _put_by_boto3(http, Body(b"content"), "SSE-C")
+    assert seen == {"SSETransportError", "Abort"}
+    assert {request.host for request in http.requests} == {"127.0.0.1"}
 
 
 def test_what_a_row_allows_allows_no_other_request(http: RecordingServer) -> None:

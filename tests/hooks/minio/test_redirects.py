@@ -224,10 +224,10 @@ def test_a_request_that_is_sent_meanwhile_is_no_hop(
 
     def send(url: str) -> None:
         if library == "requests":
-            requests.get(url, timeout=10)
+            requests.put(url, timeout=10)
         else:
             with urllib3.PoolManager() as pool:
-                pool.request("GET", url)
+                pool.request("PUT", url)
 
     http.answer("GET", headers={"x-amz-server-side-encryption": "aws:kms"})
     client = client_for(https)
