@@ -146,7 +146,7 @@ def test_results_of_tox_become_rows() -> None:
         ("py39-obs32011", 4, 2, "passed"),
     ]
     page = matrix.page(found, "2030-01-02")
-    assert "| 3.9.18 | 3.20.11 |  |  |  |  | 2.0.0 | 4 | 2 | passed |" in page
+    assert "| 3.9.18 | 3.20.11 |  |  |  |  |  |  | 2.0.0 | 4 | 2 | passed |" in page
     assert "3 environments" in page
     assert "; 1 passed" in page
 
