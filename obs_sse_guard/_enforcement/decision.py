@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from obs_sse_guard._policy.request import RequestContext
     from obs_sse_guard._policy.settings import Settings
 
-__all__ = ["Decision", "Outcome", "decide"]
+__all__ = ["Decision", "Outcome", "decide", "is_reported"]
 
 
 class Outcome(Enum):
@@ -89,6 +89,11 @@ def decide(context: RequestContext) -> list[Decision]:
     except Exception:  # noqa: BLE001  # a bug of ours must break neither a permitted call nor a refusal
         failed = context._replace(failure=describe_failure())
         return [Decision(failed, cannot_judge(failed), _read_settings())]
+
+
+def is_reported(context: RequestContext) -> bool:
+    """Return whether anything about a request is refused or reported, if only to the audit file."""
+    return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
 
 
 def _decide(context: RequestContext) -> list[Decision]:

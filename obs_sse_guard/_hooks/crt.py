@@ -21,11 +21,10 @@ from obs_sse_guard._hooks.botocore.client import (
     parse_address,
     unjudged,
 )
-from obs_sse_guard._hooks.botocore.responses import names_kms
 from obs_sse_guard._hooks.hook import Target, judging
 from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._hooks.tls_gaps import mark_reported, unreported_gap
-from obs_sse_guard._policy.headers import parse_headers
+from obs_sse_guard._policy.headers import names_kms, parse_headers
 from obs_sse_guard._policy.request import SDK, RequestContext
 from obs_sse_guard._util.weak import WeakNotes
 from obs_sse_guard.rules import Operation
@@ -172,8 +171,7 @@ def _watch(request: Any, on_headers: Any) -> Function:
 def _read(request: Any, status_code: Any, headers: Any, **_: Any) -> RequestContext | None:
     address = _address_of(request)
     operation = operation_of(request.method, address, [])
-    named = {name.lower(): value for name, value in headers}
-    if operation != Operation.GET_OBJECT.value or status_code >= 300 or not names_kms(named):  # noqa: PLR2004  # no error
+    if operation != Operation.GET_OBJECT.value or status_code >= 300 or not names_kms(headers):  # noqa: PLR2004  # no error
         return None
     context = RequestContext(CRT, "a CRT transfer", operation, secure=False, host=address.host, port=address.port)
     return context._replace(proxy=_proxy_to(address.host), read_kms=True)

@@ -18,7 +18,7 @@ from obs_sse_guard.rules import Encryption
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NO_SSE_HEADERS", "SSEHeaders", "encryption_of", "header_names", "names_sse", "parse_headers"]
+__all__ = ["NO_SSE_HEADERS", "SSEHeaders", "encryption_of", "header_names", "names_kms", "names_sse", "parse_headers"]
 
 
 class SSEHeaders(NamedTuple):
@@ -112,6 +112,11 @@ def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tupl
         key_in_metadata=parser.key_in_metadata,
         key_ids=frozenset(parser.key_ids),
     )
+
+
+def names_kms(headers: Iterable[tuple[object, object]]) -> bool:
+    """Return whether the headers of a request or a response name SSE-KMS, in either dialect."""
+    return parse_headers(headers).target is Encryption.SSE_KMS
 
 
 class _Parser:

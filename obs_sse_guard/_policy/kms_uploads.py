@@ -5,28 +5,23 @@ Only uploads that this process saw begin are known; any other upload may be of a
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 
-from obs_sse_guard._util.fork import after_fork_in_child
+from obs_sse_guard._util.fork import Lockable
 
 __all__ = ["KmsUploads", "kms_uploads"]
 
 
-class KmsUploads:
+class KmsUploads(Lockable):
     """Remembers the latest uploads that were begun with SSE-KMS. Bounded and thread-safe.
 
     An upload is known by endpoint host, bucket and upload id, without scheme and port: it is reached over both.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
+        super().__init__()
         self._limit = limit
         self._uploads: OrderedDict[tuple[str, ...], None] = OrderedDict()
-        self._renew_lock()
-        after_fork_in_child(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may interrupt its holder
 
     def add(self, endpoint: str, bucket: str, upload_id: str) -> None:
         """Remember an upload; beyond the limit the oldest is forgotten."""

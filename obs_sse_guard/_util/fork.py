@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ForkBarrier", "after_fork_in_child"]
+__all__ = ["ForkBarrier", "Lockable", "after_fork_in_child"]
 
 _PATIENCE = 1000
 """Milliseconds, at least, that a fork is put off."""
@@ -23,6 +23,18 @@ def after_fork_in_child(renew: Callable[[], None]) -> None:
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)
+
+
+class Lockable:
+    """Has a lock, which is a new one in every forked child."""
+
+    def __init__(self) -> None:
+        self._renew_lock()
+        after_fork_in_child(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        # A signal handler may need it in the thread that it interrupts while that thread holds it.
+        self._lock = threading.RLock()
 
 
 class ForkBarrier:

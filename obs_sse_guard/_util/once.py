@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
-from obs_sse_guard._util.fork import after_fork_in_child
+from obs_sse_guard._util.fork import Lockable
 
 __all__ = ["OncePerKey"]
 
 
-class OncePerKey:
+class OncePerKey(Lockable):
     """Remembers which keys were reported. Bounded, thread-safe and fork-safe.
 
     The key that was reported longest ago makes room and is reported again when it returns: one record too many is
@@ -17,14 +15,9 @@ class OncePerKey:
     """
 
     def __init__(self, limit: int = 1024) -> None:
+        super().__init__()
         self._limit = limit
         self._seen: dict[str, None] = {}  # in the order in which they were reported
-        self._renew_lock()
-        after_fork_in_child(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        # A signal handler may report in the thread that it interrupts while that thread holds the lock.
-        self._lock = threading.RLock()
 
     def __call__(self, key: str) -> bool:
         """Return whether to report now: true the first time for a key."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from obs_sse_guard._util.fork import after_fork_in_child
+from obs_sse_guard._util.fork import Lockable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Throttle"]
 
 
-class Throttle:
+class Throttle(Lockable):
     """Counts events by key; the 1st, 10th, 100th, ... of each is to be reported.
 
     Bounded, thread-safe and fork-safe. The key that was seen longest ago makes room and is reported again when it
@@ -22,14 +21,9 @@ class Throttle:
     """
 
     def __init__(self, limit: int = 1024) -> None:
+        super().__init__()
         self._limit = limit
         self._counts: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
-        self._renew_lock()
-        after_fork_in_child(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        # A signal handler may report in the thread that it interrupts while that thread holds the lock.
-        self._lock = threading.RLock()
 
     def __call__(self, key: Hashable) -> int:
         """Count one event. Return how many there were if this one is to be reported, else 0."""

@@ -406,7 +406,7 @@ FIXES: tuple[Fix, ...] = (
     ),
     Fix(
         "a report of a signal handler does not wait for the thread that it interrupts",
-        "obs_sse_guard/_util/throttle.py",
+        "obs_sse_guard/_util/fork.py",
         "self._lock = threading.RLock()",
         "self._lock = threading.Lock()",
         "enforcement/test_throttle.py::"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from obs_sse_guard._enforcement.decision import Outcome, decide
+from obs_sse_guard._enforcement.decision import is_reported
 from obs_sse_guard._enforcement.enforce import enforcing
 from obs_sse_guard._hooks.botocore.advice import BOTOCORE
 from obs_sse_guard._hooks.botocore.client import (
@@ -126,7 +126,7 @@ def call_context(sdk: SDK, client: Any, operation: str, params: Params) -> Reque
         tls_gap=gap,
     )
     # Validation takes as long as all of the above: only for a call that is refused or reported.
-    if not _is_reported(context) or attempt(lambda: _is_invalid(client, model, params), default=False):
+    if not is_reported(context) or attempt(lambda: _is_invalid(client, model, params), default=False):
         return None
     return context
 
@@ -181,11 +181,6 @@ def _find_carriers(shape: Any) -> Iterator[tuple[str, str]]:
 
 
 # --- what botocore itself refuses ---------------------------------------------------------------
-
-
-def _is_reported(context: RequestContext) -> bool:
-    """Return whether a call is refused or reported."""
-    return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
 
 
 def _is_invalid(client: Any, model: Any, params: Params) -> bool:

@@ -17,7 +17,7 @@ from obs_sse_guard._hooks.botocore.client import (
     upload_of,
 )
 from obs_sse_guard._hooks.hook import judging
-from obs_sse_guard._policy.headers import encryption_of
+from obs_sse_guard._policy.headers import encryption_of, names_kms
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.request import RequestContext
 from obs_sse_guard.rules import Encryption, Operation
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
     Params = Mapping[str, Any]
 
-__all__ = ["RECORDED", "names_kms", "record_response", "report_read"]
-
-_ENCRYPTION_HEADERS = ("x-amz-server-side-encryption", "x-obs-server-side-encryption")
+__all__ = ["RECORDED", "record_response", "report_read"]
 
 
 def record_response(sdk: SDK, client: Any, operation: str, params: Params, response: Any) -> None:
@@ -56,7 +54,7 @@ def _read_response(sdk: SDK, client: Any, operation: str, params: Params, respon
 
 def _record_begun_upload(_: SDK, client: Any, params: Params, response: Any) -> None:
     # The default encryption of a bucket shows only in the response.
-    if _names_kms(params) or _names_kms(response):
+    if _is_kms(params) or _is_kms(response):
         kms_uploads.add(*upload_of(client, {**params, "UploadId": response.get("UploadId")}))
 
 
@@ -65,7 +63,7 @@ def _record_ended_upload(_: SDK, client: Any, params: Params, _response: Any) ->
         kms_uploads.forget(*upload_of(client, params))
 
 
-def _names_kms(values: Params) -> bool:
+def _is_kms(values: Params) -> bool:
     return encryption_of(values.get("ServerSideEncryption")) is Encryption.SSE_KMS
 
 
@@ -97,7 +95,7 @@ def _unread_object(sdk: SDK, _endpoint: Any, request: Any, response: Any) -> Req
 
 @judging(_unread_object)
 def _read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> RequestContext | None:
-    if response.status_code >= 300 or not names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
+    if response.status_code >= 300 or not names_kms(response.headers.items()):  # noqa: PLR2004  # a redirect or an error
         return None
     asked = parse_address(request.url, endpoint.host)
     address = parse_hop(response.url, asked, endpoint.host)
@@ -113,8 +111,3 @@ def _read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> RequestContex
         proxy=proxy_of(endpoint, request.url),  # redirects go through the same one
         read_kms=True,
     )
-
-
-def names_kms(headers: Mapping[str, Any]) -> bool:
-    """Return whether the headers of a response name SSE-KMS."""
-    return any(encryption_of(headers.get(name)) is Encryption.SSE_KMS for name in _ENCRYPTION_HEADERS)

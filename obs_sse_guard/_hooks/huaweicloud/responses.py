@@ -9,9 +9,9 @@ from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.huaweicloud.client import operation_of, unjudged
 from obs_sse_guard._hooks.requests_proxies import proxy_used
-from obs_sse_guard._policy.headers import encryption_of
+from obs_sse_guard._policy.headers import names_kms
 from obs_sse_guard._util.failure import attempt
-from obs_sse_guard.rules import Encryption, Operation
+from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.huaweicloud.client import Call
@@ -34,14 +34,9 @@ def _unread(call: Call, request: Any, *_: Any) -> RequestContext:
 
 @judging(_unread)
 def _read(call: Call, request: Any, response: Any, proxies: Any) -> RequestContext | None:
-    if response.status_code >= 300 or not _names_kms(response.headers):  # noqa: PLR2004  # a redirect or an error
+    if response.status_code >= 300 or not names_kms(response.headers.items()):  # noqa: PLR2004  # a redirect or an error
         return None
     context = unjudged(call, lambda: str(request.url), operation_of(request.method, urlsplit(request.url), []))
     if context.operation != Operation.GET_OBJECT.value:
         return None
     return context._replace(proxy=attempt(lambda: proxy_used(request.url, proxies), ""), read_kms=True)
-
-
-def _names_kms(headers: Any) -> bool:
-    names = ("x-obs-server-side-encryption", "x-amz-server-side-encryption")
-    return any(encryption_of(headers.get(name)) is Encryption.SSE_KMS for name in names)

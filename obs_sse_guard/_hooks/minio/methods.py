@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._enforcement.decision import Outcome, decide
+from obs_sse_guard._enforcement.decision import is_reported
 from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.minio.client import (
     is_https,
@@ -65,7 +65,7 @@ def method_hook(name: str, function: Function) -> Function:
         values = (*args[1:], *kwargs.values())
         if args and _may_carry_sse(args[0], values):  # without args self= is a keyword
             context = _describe(name, args[0], values)
-        if context is None or (_is_reported(context) and is_invalid(function, args, kwargs)):
+        if context is None or (is_reported(context) and is_invalid(function, args, kwargs)):
             return function(*args, **kwargs)
         with enforcing_on(args[0], context):
             return function(*args, **kwargs)
@@ -130,11 +130,6 @@ def _without_copy(headers: Items) -> Items:
 
 
 # --- what the SDK itself refuses --------------------------------------------------------------
-
-
-def _is_reported(context: RequestContext) -> bool:
-    """Return whether a call is refused or reported."""
-    return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
 
 
 class _ReachedError(BaseException):

@@ -16,9 +16,9 @@ from obs_sse_guard._hooks.minio.client import (
     unjudged,
     upload_of,
 )
-from obs_sse_guard._policy.headers import NO_SSE_HEADERS, parse_headers
+from obs_sse_guard._policy.headers import NO_SSE_HEADERS, names_kms
 from obs_sse_guard._policy.kms_uploads import kms_uploads
-from obs_sse_guard.rules import Encryption, Operation
+from obs_sse_guard.rules import Operation
 
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.minio.client import Request
@@ -49,18 +49,14 @@ def _read_response(request: Request, response: Any, plaintext: list[str]) -> Req
     query = request.query or {}
     if request.method == "POST" and "uploads" in query:
         # The default encryption of a bucket shows only in the response.
-        if _names_kms(request.headers) or _names_kms(response.headers):
+        if any(names_kms(items(message.headers)) for message in (request, response)):
             found = _UPLOAD_ID.search(response.data)
             kms_uploads.add(*upload_of(request, unescape(found[1].decode()) if found else ""))
     elif request.method in ("POST", "DELETE") and "uploadId" in query and kms_uploads:
         kms_uploads.forget(*upload_of(request, query["uploadId"]))
     operation = operation_of(request, [])
-    if not plaintext or operation != Operation.GET_OBJECT.value or not _names_kms(response.headers):
+    if not plaintext or operation != Operation.GET_OBJECT.value or not names_kms(items(response.headers)):
         return None
     host, port, _ = destination(request, plaintext[0], plaintext[-1])
     known = {"host": host, "port": port, "read_kms": True}
     return request_context(request.client, operation, NO_SSE_HEADERS, secure=False, **known)
-
-
-def _names_kms(headers: Any) -> bool:
-    return parse_headers(items(headers)).target is Encryption.SSE_KMS

@@ -9,7 +9,7 @@ from obs_sse_guard._enforcement.enforce import enforce
 from obs_sse_guard._hooks.hook import judging
 from obs_sse_guard._hooks.obs.arguments import items
 from obs_sse_guard._hooks.obs.client import destination, operation_of, proxy_of, request_context, unjudged, upload_key
-from obs_sse_guard._policy.headers import encryption_of, parse_headers
+from obs_sse_guard._policy.headers import encryption_of, names_kms
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
@@ -53,7 +53,7 @@ def _record_upload(client: Any, request: Request, response: Any) -> None:
     if not isinstance(parameters, dict) or not _succeeded(response):
         return
     if request.method == "POST" and "uploads" in parameters:
-        asked = parse_headers(items(request.headers, request.extension_headers)).target is Encryption.SSE_KMS
+        asked = names_kms(items(request.headers, request.extension_headers))
         upload_id = getattr(response.body, "uploadId", None)
         if upload_id and (asked or _shows_kms(response)):
             kms_uploads.add(*upload_key(client, request.bucket, upload_id))

@@ -140,7 +140,7 @@ def test_if_the_signing_hook_fails_the_strict_policy_refuses_to_sign_for_http(
 def test_if_reading_a_response_fails_it_is_returned(
     sdk: str, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(responses, "_names_kms")
+    monkeypatch.delattr(responses, "_is_kms")
     monkeypatch.setenv(POLICY, "strict")
     assert succeeded(outcome(sdk, https, asking("InitiateMultipartUpload", "SSE-KMS")))
     assert rules(caplog) == ["cannot-judge"]

@@ -65,7 +65,7 @@ def test_a_response_that_cannot_be_judged(
     kind: str, policy: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     http.answer(lambda request: True, headers=KMS_ANSWER)
-    monkeypatch.delattr(f"{_PACKAGE}.responses.encryption_of")
+    monkeypatch.delattr(f"{_PACKAGE}.responses.names_kms")
     with obs_client(kind, http) as client:
         by_model("GetObject", {})(client)
     assert rules(caplog) == ["cannot-judge"], policy

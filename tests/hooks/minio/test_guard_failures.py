@@ -31,7 +31,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "a request": (f"{PACKAGE}.wire.items", asking("GetObject", "SSE-C")),
     "a connection": (f"{PACKAGE}.wire.destination", asking("GetObject", "SSE-C")),
     "a response": (
-        f"{PACKAGE}.responses.parse_headers",
+        f"{PACKAGE}.responses.names_kms",
         lambda client: client._create_multipart_upload(BUCKET, OBJECT, {}),
     ),
     "a URL": (
