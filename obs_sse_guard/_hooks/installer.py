@@ -7,7 +7,6 @@ clients, subclasses and names bound earlier, so that the order of imports does n
 from __future__ import annotations
 
 import sys
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import, when_imported
 from obs_sse_guard._hooks.sdk_targets import SDK_NAMES, SDK_TARGETS
 from obs_sse_guard._hooks.stand_ins import StandIns, stand_in_for
-from obs_sse_guard._util.fork import ForkBarrier, after_fork_in_child
+from obs_sse_guard._util.fork import ForkBarrier, Lockable
 from obs_sse_guard._util.once import OncePerKey
 from obs_sse_guard._util.warn import warn_once
 
@@ -35,7 +34,7 @@ _ATTEMPTS = 3
 """How often an import triggers another attempt to load a package's targets; then only `HookInstaller.install` does."""
 
 
-class HookInstaller:
+class HookInstaller(Lockable):
     """Places and removes the hooks of a list of targets.
 
     Args:
@@ -44,6 +43,7 @@ class HookInstaller:
     """
 
     def __init__(self, targets: Iterable[Target] = (), sdk_targets: Mapping[str, LoadTargets] | None = None) -> None:
+        super().__init__()
         self._targets = [*targets]
         self._unloaded = dict(sdk_targets or {})
         self._is_active = False
@@ -54,11 +54,6 @@ class HookInstaller:
         self._stand_ins = StandIns()
         self._watcher = ImportWatcher(self._imported, self._stand_ins.have_changed)
         self._loading = ForkBarrier()
-        self._renew_lock()
-        after_fork_in_child(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.RLock()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -102,8 +97,8 @@ class HookInstaller:
     def status(self) -> dict[str, str]:
         """Return the state of every target, as it is at this moment."""
         targets = self.targets
+        self._retry()
         with self._lock:
-            self._retry()
             return {target.name: self._state(target) for target in targets}
 
     def report_removed_hooks(self) -> None:
@@ -134,10 +129,10 @@ class HookInstaller:
 
     def _removed(self) -> list[str]:
         # Never wait: the thread that holds the lock is placing or removing hooks, and the next report checks again.
+        self._retry(blocking=False)
         if not self._lock.acquire(blocking=False):
             return []
         try:
-            self._retry()
             self._remember_places()
             imported = [target for target in self._targets if is_enabled() and is_imported(target.module)]
             return [target.name for target in imported if self._state(target) == "off"]
@@ -194,15 +189,23 @@ class HookInstaller:
     def _hook_modules(self, complete: str = "") -> None:
         """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
         self._load([package for package in [*self._unloaded] if package in sys.modules])
-        with self._lock:
+        self._place_and_note(complete)
+
+    def _retry(self, *, blocking: bool = True) -> None:
+        """Hook what something else stood in for, now that it is back."""
+        if self._is_active and is_enabled() and self._stand_ins.have_changed():
+            self._place_and_note(blocking=blocking)
+
+    def _place_and_note(self, complete: str = "", *, blocking: bool = True) -> None:
+        """Hook what is imported, and note of which SDKs something is hooked."""
+        if not self._lock.acquire(blocking=blocking):
+            return
+        try:
             # Another thread may have removed the hooks in the meantime.
             sdks = self._place(complete) if self._is_active else set()
+        finally:
+            self._lock.release()
         armed.update(sdks)  # without the lock: it writes a file
-
-    def _retry(self) -> None:
-        """Hook what something else stood in for, now that it is back. To be called with the lock."""
-        if self._is_active and is_enabled() and self._stand_ins.have_changed():
-            self._place()
 
     def _place(self, complete: str = "") -> set[str]:
         """Hook what is imported. Return the names of the SDKs of which something is hooked."""

@@ -187,14 +187,21 @@ class _Interrupted:
     def __init__(self, lock: Any, handler: Callable[[], object]) -> None:
         self._lock, self._handler, self.interruptions = lock, handler, 0
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    def acquire(self, *, blocking: bool = True) -> bool:
+        taken: bool = self._lock.acquire(blocking=blocking)
         if self.interruptions == 0:
             self.interruptions += 1
             self._handler()
+        return taken
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.release()
 
 
 @pytest.mark.usefixtures("_warn")

@@ -6,8 +6,10 @@ import contextlib
 import importlib
 import inspect
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,11 +18,14 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning
 from obs_sse_guard._cli.doctor import inspection
+from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._hooks.hook import Target, is_hook
 from obs_sse_guard._hooks.installer import HookInstaller, installer
 from obs_sse_guard._hooks.parameters import expect_parameters, parameter_names
 from obs_sse_guard._hooks.stand_ins import stand_in_for
+from tests.support.guard import AUDIT
 from tests.support.programs import run
+from tests.support.records import audited
 
 
 def _import_anything() -> None:
@@ -218,6 +223,47 @@ def test_a_class_that_a_mock_stands_in_for(look: str, target: Target, module: ty
     finally:
         other.uninstall()
         obs_sse_guard.install()
+
+
+def _armed() -> str:
+    return ",".join(armed.sdks)
+
+
+@pytest.mark.parametrize("look", ["import", "report", "status"])
+def test_what_is_hooked_once_a_mock_has_left_is_armed(
+    look: str, module: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("obs_sse_guard._hooks.installer.SDK_NAMES", {"made_up_sdk": "made-up-sdk"})
+    monkeypatch.setenv(AUDIT, str(tmp_path / "audit.jsonl"))
+    obs_sse_guard.uninstall()
+    armed.forget()
+    other = HookInstaller([CALL])
+    looks = {"import": _import_anything, "report": other.report_removed_hooks, "status": other.status}
+    with mock.patch.object(module, "Client"), pytest.warns(SSEGuardWarning):
+        other.install()
+    assert _armed() == ""
+    looks[look]()
+    assert _armed() == "made-up-sdk"
+    assert [line["sdks"] for line in audited(tmp_path / "audit.jsonl", "armed")] == [["made-up-sdk"]]
+    other.uninstall()
+    assert _armed() == ""
+    obs_sse_guard.install()
+
+
+def test_a_report_does_not_wait_to_hook_what_a_mock_has_left(module: types.ModuleType) -> None:
+    other = HookInstaller([CALL])
+    with mock.patch.object(module, "Client"), pytest.warns(SSEGuardWarning):
+        other.install()
+    with other._lock:
+        elsewhere = threading.Thread(target=other.report_removed_hooks)
+        elsewhere.start()
+        elsewhere.join(10)
+        assert not elsewhere.is_alive()
+        assert module.Client().call() == "called"
+    other.report_removed_hooks()
+    assert module.Client().call() == "checked called"
+    other.uninstall()
+    obs_sse_guard.install()
 
 
 def test_nothing_is_tried_again_after_uninstall(module: types.ModuleType) -> None:
