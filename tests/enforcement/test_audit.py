@@ -19,7 +19,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import obs
 import pytest
 
 from obs_sse_guard import SSEGuardWarning, SSETransportError
@@ -163,15 +162,12 @@ def test_a_file_that_is_moved_is_created_again(
     assert (len(audited(tmp_path / "audit.1")), len(audited(audit))) == (1, 2)
 
 
-def test_long_and_unusual_names_produce_one_short_line(http: RecordingServer, audit: Path) -> None:
-    names = {f"x-amz-meta-\ud800\u2028{number}-{'n' * 5000}": obs.SseCHeader.getInstance(KEY) for number in range(99)}
-    with open_client("v2", http) as client, pytest.raises(SSETransportError):
-        client.putContent(BUCKET, OBJECT, CONTENT, metadata=names)
+def test_long_and_unusual_names_produce_one_short_line(audit: Path) -> None:
+    names = tuple(f"x-amz-meta-\ud800\u2028{number}-{'n' * 5000}" for number in range(99))
+    enforce(request(dropped=("sseHeader",), headers=names))
     [line] = audited(audit)
-    assert line["rule"] == "key-misplaced"
     assert (len(line["headers"]), max(map(len, line["headers"]))) == (50, 1000)
     assert audit.stat().st_size < audit_module.LONGEST_LINE
-    assert not leaks(audit.read_bytes(), KEY)
 
 
 def test_the_arguments_that_the_sdk_drops_are_written(audit: Path) -> None:

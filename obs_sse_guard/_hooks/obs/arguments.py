@@ -173,9 +173,13 @@ def holds_key(value: Any) -> bool:
     """Return whether a value that the SDK would send as text is an SSE object with a key, its text, or contains one."""
     if isinstance(value, str):
         return bool(_SSE_TEXT.search(value)) or all(pattern.search(value) for pattern in _SSE_TEXT_KEY_FIRST)
-    if isinstance(value, dict):
-        return intent_of(value).key or any(intent_of(inner).key for inner in value.values())
-    return isinstance(value, (list, tuple)) and any(intent_of(inner).key for inner in value)
+    return bool(_with_key(value))
+
+
+def _with_key(value: Any) -> list[Any]:
+    """Return the SSE objects with a key that a value is or contains."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [one for one in (value, *inner) if isinstance(one, dict) and intent_of(one).key]
 
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
@@ -184,9 +188,15 @@ def keys_as_values(*holders: Any) -> tuple[str, ...]:
     # other dict these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)
     named = [(to_text(name), value) for name, value in items(*holders)]
-    return (*itself, *(_shown(name) for name, value in named if holds_key(name) or holds_key(value)))
+    return (*itself, *(_shown(name, value) for name, value in named if holds_key(name) or holds_key(value)))
 
 
-def _shown(name: str) -> str:
-    """Return a name as it is reported: without a key that it is made of."""
-    return "(the text of an SSE object)" if holds_key(name) else name
+# Too short for a key, and without what the text of an SSE object begins with.
+_SURELY_A_NAME = re.compile(r"[A-Za-z0-9_-]{1,31}")
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return a name as it is reported: one that a key may be part of is left out."""
+    keys = [to_text(one["key"]).lower() for one in _with_key(value)]
+    is_shown = _SURELY_A_NAME.fullmatch(name) and not any(key in name.lower() for key in keys)
+    return name if is_shown else "(a name that may contain a key)"

@@ -271,6 +271,21 @@ def test_the_text_of_an_sse_object_is_a_misplaced_key(text: Any, case: str, sche
         assert_silent(server)
 
 
+@pytest.mark.parametrize("template", ["{}", "x-{}-y", "{}" + "a" * 100_000], ids=["alone", "within", "a long one"])
+@pytest.mark.parametrize("key", [KEY, "c0ffee00" * 4, "a-short-KEY", ENCODED], ids=["raw", "hex", "short", "encoded"])
+def test_a_key_in_a_name_is_not_shown(key: str, template: str, http: RecordingServer) -> None:
+    name, sse = template.format(key), obs.SseCHeader(encryption="AES256", key=key)
+    with open_client("v2", http) as client:
+        errors = [
+            refused_at_once(lambda: client.deleteObject(BUCKET, OBJECT, extensionHeaders={name: sse, "note": sse})),
+            refused_at_once(client.putContent, BUCKET, OBJECT, CONTENT, {name: sse, "note": sse}),
+        ]
+    for error in errors:
+        assert {*error.headers} == {"(a name that may contain a key)", "note"}
+        assert key.lower() not in f"{error!s} {error!r}".lower()
+    assert_silent(http)
+
+
 @pytest.mark.parametrize(
     "text",
     [
