@@ -153,8 +153,8 @@ COMMANDS: tuple[Command, ...] = (
                 },
             ),
         ),
-        notes="Exits with 0; 1 if --fail-on or --expect says so, or if most lines are damaged; 2 if something cannot "
-        "be read or written. Needs pip install 'obs-sse-guard[report]'.",
+        notes="Exits with 0; 1 if --fail-on or --expect says so, if a file cannot be read, or if most lines are "
+        "damaged; 2 if nothing can be read, or the report not be written. Needs pip install 'obs-sse-guard[report]'.",
     ),
     Command(
         "rules",

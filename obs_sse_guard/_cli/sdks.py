@@ -42,7 +42,8 @@ _HTTP = KnownSDK(HTTP_CLIENT)
 SDKS = {
     "esdk-obs-python": KnownSDK(ESDK, "x-obs-"),
     "boto3": _BOTO3,
-    "botocore": _BOTO3,
+    # What an audit file names a CRT transfer, too. boto3 itself gives the CRT's client TLS.
+    "botocore": _BOTO3._replace(origin=f"{_ENDPOINT_URL}; in a CRT transfer, use_ssl=False of create_s3_crt_client()"),
     "aiobotocore": KnownSDK(AIOBOTOCORE, origin=_ENDPOINT_URL, is_s3=True),
     "awscrt": KnownSDK(CRT),
     "huaweicloudsdkobs": KnownSDK(HUAWEICLOUD, "x-obs-"),

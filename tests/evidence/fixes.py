@@ -1007,8 +1007,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "audit: a file of damaged lines is a failure",
         "obs_sse_guard/_cli/audit/__init__.py",
-        "report.missing or report.is_mostly_damaged or",
-        "report.missing or",
+        "report.unreadable or report.is_mostly_damaged or",
+        "report.unreadable or",
         "cli/audit/test_audit.py::test_a_file_of_damaged_lines_exits_with_1",
     ),
     Fix(
@@ -1020,8 +1020,8 @@ FIXES: tuple[Fix, ...] = (
     ),
     Fix(
         "audit: a directory without a file is an error",
-        "obs_sse_guard/_cli/audit/inputs.py",
-        "if not found:",
+        "obs_sse_guard/_cli/audit/summary.py",
+        "if not (files or unreadable):",
         "if False:",
         "cli/audit/test_audit.py::test_a_directory_without_a_file_is_an_error",
     ),

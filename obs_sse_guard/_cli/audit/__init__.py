@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Summarize audit files.
 
     Returns:
-        0; 1 if ``--fail-on`` applies, an expected host never reported, or most lines are damaged; 2 if a file cannot be
-        read, the report cannot be written, or the libraries of the extra are missing.
+        0; 1 if ``--fail-on`` applies, an expected host never reported, a file cannot be read, or most lines are
+        damaged; 2 if no file can be read, the report cannot be written, or the libraries of the extra are missing.
     """
     problem = _unusable(arguments)
     if problem:
@@ -48,8 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if error.filename is None:
             output.discard()
-        sys.stderr.write(f"{error.filename or 'cannot write the report'}: {error.strerror}\n")
+        sys.stderr.write(_text_of(error))
         return 2
+
+
+def _text_of(error: OSError) -> str:
+    return f"{error.filename or 'cannot write the report'}: {error.strerror}\n"
 
 
 def _unusable(arguments: argparse.Namespace) -> str:
@@ -74,6 +78,8 @@ def _report(arguments: argparse.Namespace) -> int:
     expected = _expected_hosts(arguments.expect)
     try:
         with _progress() as show, summarize(arguments.paths, show) as summary:
+            for error in summary.unreadable:
+                sys.stderr.write(_text_of(error))
             report = Report(summary, arguments.paths, expected)
             if arguments.format == "parquet":
                 summary.write_parquet(arguments.output)
@@ -83,7 +89,7 @@ def _report(arguments: argparse.Namespace) -> int:
     except SummaryError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    failed = report.missing or report.is_mostly_damaged or _FAILURES[arguments.fail_on](report)
+    failed = report.missing or report.unreadable or report.is_mostly_damaged or _FAILURES[arguments.fail_on](report)
     return 1 if failed else 0
 
 

@@ -6,45 +6,59 @@ import errno
 import glob
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    OnError = Callable[[OSError], object]
 
 __all__ = ["STDIN", "find_files"]
 
 STDIN = "-"
 
 
-def find_files(words: list[str], scratch: Path) -> list[Path]:
+def find_files(words: list[str], scratch: Path, on_error: OnError) -> list[Path]:
     """Return the files to read, each once, in order.
 
     Args:
         words: files; directories, with all that is below them except hidden files; patterns; ``-`` for standard input.
         scratch: folder for a copy of standard input, so that several threads can read it.
-
-    Raises:
-        OSError: a word names nothing that can be read.
+        on_error: called with each error: a word names nothing, or a directory or file cannot be looked at.
     """
-    found = list(dict.fromkeys(file for word in words for file in _files(word, scratch)))
-    if not found:  # empty directories
-        raise FileNotFoundError(errno.ENOENT, "no audit file", ", ".join(words))
-    return found
+    return list(dict.fromkeys(file for word in words for file in _files(word, scratch, on_error)))
 
 
-def _files(word: str, scratch: Path) -> list[Path]:
+def _files(word: str, scratch: Path, on_error: OnError) -> list[Path]:
     if word == STDIN:
         return [_copy_of_stdin(scratch)]
-    path = Path(word)
-    if path.is_dir():
-        return _below(path)
-    matches = [word] if path.exists() else sorted(glob.glob(word, recursive=True))  # noqa: PTH207  # pathlib takes no absolute pattern
+    matches = [word] if os.path.lexists(word) else sorted(glob.glob(word, recursive=True))  # noqa: PTH207  # pathlib takes no absolute pattern
     if not matches:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), word)
-    return [file for match in matches for file in (_below(Path(match)) if Path(match).is_dir() else [Path(match)])]
+        on_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), word))
+    return [
+        file
+        for match in matches
+        for file in (_below(match, on_error) if os.path.isdir(match) else [Path(match)])  # noqa: PTH112  # pathlib's raises
+    ]
 
 
-def _below(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+def _below(folder: str, on_error: OnError) -> list[Path]:
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=on_error):  # pathlib skips what it cannot list
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if _is_file(path, on_error))
+
+
+def _is_file(path: Path, on_error: OnError) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        on_error(error)
+        return False
 
 
 def _copy_of_stdin(scratch: Path) -> Path:

@@ -26,6 +26,7 @@ def render(report: Report) -> Iterator[str]:
         "call_sites": sites,
         "without_call_site": unknown,
         "missing_hosts": report.missing,
+        "unreadable": report.unreadable,
         "hosts": report.hosts,
     }
     yield json.dumps(head, indent=2)[: -len("\n}")]

@@ -35,6 +35,7 @@ class Report:
         totals: how many findings, and how many of them each policy refuses.
         hosts: the machines that wrote a line.
         missing: the expected machines that did not.
+        unreadable: the files and directories that could not be read.
         is_mostly_damaged: whether more than half of the lines are damaged.
     """
 
@@ -44,6 +45,7 @@ class Report:
         self.totals = summary.totals
         self.hosts = list(summary.hosts())
         seen = {_comparable(host["host"]) for host in self.hosts}
+        self.unreadable = [str(error.filename) for error in summary.unreadable]
         self.missing = [host for host in dict.fromkeys(expected) if _comparable(host) not in seen]
         lines = self.totals["findings"] + self.totals["armed"] + self.totals["damaged"]
         self.is_mostly_damaged = 2 * self.totals["damaged"] > lines
@@ -71,13 +73,14 @@ class Report:
 
     def remarks(self) -> list[str]:
         """Return what else there is to know, one answer per line."""
-        processes, damaged = self.totals["armed"], self.totals["damaged"]
+        processes, damaged, unreadable = self.totals["armed"], self.totals["damaged"], len(self.unreadable)
         hosts = sum(host["armed_since"] is not None for host in self.hosts)
         missing = ", ".join(map(printable, self.missing))
         most = ", most of the input" if self.is_mostly_damaged else ""
         return [
             *([f"armed: {count_of(processes, 'process', 'es')} on {count_of(hosts, 'host')}"] if processes else []),
             *([f"never reported: {missing}"] if missing else []),
+            *([f"skipped: {count_of(unreadable, 'unreadable file')}"] if unreadable else []),
             *([f"skipped: {count_of(damaged, 'damaged line')}{most}"] if damaged else []),
         ]
 

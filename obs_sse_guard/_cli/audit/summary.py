@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -56,11 +57,13 @@ class Summary:
     """What the audit files contain.
 
     Attributes:
+        unreadable: why each file and directory that is missing in the summary cannot be read.
         totals: the rows of the queries ``totals`` and ``sites``, as one.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, unreadable: list[OSError]) -> None:
         self._connection = connection
+        self.unreadable = unreadable
         self.totals: dict[str, Any] = {**next(self._rows("totals")), **next(self._rows("sites"))}
 
     def groups(self, *columns: str) -> Iterator[dict[str, Any]]:
@@ -84,15 +87,15 @@ class Summary:
 
 @contextmanager
 def summarize(words: list[str], show: Callable[[float], None]) -> Iterator[Summary]:
-    """Summarize the audit files that these words name, in bounded memory.
+    """Summarize the audit files that these words name, in bounded memory. What cannot be read is left out.
 
     Args:
         words: as for ``find_files``.
         show: called from time to time with the percentage that was read.
 
     Raises:
-        OSError: a file does not exist.
-        SummaryError: a file cannot be read or written.
+        OSError: there is no audit file, or none can be read.
+        SummaryError: the query failed, or its result cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="obs-sse-guard-") as scratch:
         settings: dict[str, str | bool | int | float | list[str]] = {
@@ -102,25 +105,53 @@ def summarize(words: list[str], show: Callable[[float], None]) -> Iterator[Summa
             "threads": min(os.cpu_count() or 1, _MAX_THREADS),
         }
         with duckdb.connect(config=settings) as connection:
-            files = [_pattern(file) for file in find_files(words, Path(scratch))]
+            unreadable: list[OSError] = []
+            files = find_files(words, Path(scratch), unreadable.append)
+            if not (files or unreadable):  # empty directories
+                raise FileNotFoundError(errno.ENOENT, "no audit file", ", ".join(words))
             try:
-                _read(connection, files, show)
-                yield Summary(connection)
+                _read_files(connection, files, unreadable, show)
+                yield Summary(connection, unreadable)
             except duckdb.Error as error:
-                raise SummaryError(str(error).splitlines()[0]) from error
+                raise SummaryError(_first_line(error)) from error
 
 
-def _read(connection: duckdb.DuckDBPyConnection, files: list[str], show: Callable[[float], None]) -> None:
-    """Create the table ``tallies``."""
-    lines = connection.read_json(
-        files,
-        columns=COLUMNS,
-        format="newline_delimited",
-        ignore_errors=True,  # a line that is no JSON becomes a row of NULLs
-        hive_partitioning=False,  # a folder "host=..." is no column
-        maximum_object_size=_LONGEST_LINE,
-    )
-    lines.create_view("lines")
+def _read_files(
+    connection: duckdb.DuckDBPyConnection, files: list[Path], unreadable: list[OSError], show: Callable[[float], None]
+) -> None:
+    """Create the table ``tallies`` from the files that can be read, and append why the others cannot.
+
+    Raises:
+        OSError: none can be read.
+        duckdb.Error: the query failed, though each file by itself can be read.
+    """
+    if not files:
+        raise unreadable[0]
+    try:
+        _read(connection, files, show)
+    except duckdb.Error:  # about one file, and it may not say which
+        errors = {file: error for file in files if (error := _reading_error(connection, file))}
+        if not errors:
+            raise
+        unreadable += errors.values()
+        _read_files(connection, [file for file in files if file not in errors], unreadable, show)
+
+
+def _reading_error(connection: duckdb.DuckDBPyConnection, file: Path) -> OSError | None:
+    """Return why a file cannot be read, if it cannot."""
+    try:
+        file.open("rb").close()  # for the reason in the system's words
+        _create_view(connection, [file])
+        connection.execute(f"SELECT count(*) FROM ({QUERIES['tallies']})").fetchall()  # noqa: S608  # our own
+    except OSError as error:
+        return error
+    except duckdb.Error as error:
+        return OSError(errno.EIO, _first_line(error), str(file))
+    return None
+
+
+def _read(connection: duckdb.DuckDBPyConnection, files: list[Path], show: Callable[[float], None]) -> None:
+    _create_view(connection, files)
     # DuckDB reports its progress only if it might print it.
     connection.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = true")
     with ThreadPoolExecutor(1) as pool:
@@ -132,6 +163,22 @@ def _read(connection: duckdb.DuckDBPyConnection, files: list[str], show: Callabl
             connection.interrupt()
             raise
         reading.result()
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> None:
+    """Create the view ``lines``."""
+    connection.read_json(
+        [_pattern(file) for file in files],
+        columns=COLUMNS,
+        format="newline_delimited",
+        ignore_errors=True,  # a line that is no JSON becomes a row of NULLs
+        hive_partitioning=False,  # a folder "host=..." is no column
+        maximum_object_size=_LONGEST_LINE,
+    ).create_view("lines")
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]
 
 
 def _pattern(file: Path) -> str:

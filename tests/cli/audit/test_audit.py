@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -21,6 +22,7 @@ from obs_sse_guard import SSETransportError
 from obs_sse_guard._cli.audit import remedies, report, summary
 from obs_sse_guard._cli.sdks import SDKS
 from obs_sse_guard._enforcement.audit import LONGEST_LINE
+from obs_sse_guard._hooks.crt import CRT
 from tests.cli.audit.lines import TIME, Audit, armed, encoded, finding
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client
 from tests.support.records import audited
@@ -269,11 +271,11 @@ def test_files_folders_patterns_and_stdin_are_summarized_together(tmp_path: Path
     ), "each file is read once"
 
 
-@pytest.mark.parametrize("words", [["missing"], ["small", "missing"], ["-", "missing"], ["missing/*.gz"]])
-def test_a_file_that_does_not_exist_exits_with_2_and_one_line(
+@pytest.mark.parametrize("words", [["missing"], ["missing/*.gz"], ["missing", "small/missing"]])
+def test_if_no_file_can_be_read_it_exits_with_2_and_one_line(
     words: list[str], small: Path, tmp_path: Path, run: Audit
 ) -> None:
-    result = run(*(word if word == "-" else tmp_path / word for word in words))
+    result = run(*(tmp_path / word for word in words))
     assert (result.status, result.out) == (2, "")
     assert re.fullmatch(r".*missing.*: No such file or directory\n", result.err)
 
@@ -289,6 +291,63 @@ def test_a_file_that_cannot_be_read_exits_with_2_and_one_line(tmp_path: Path, ru
     result = run(tmp_path / "cut.gz")
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
     assert "cut.gz" in result.err
+
+
+def test_files_that_cannot_be_read_are_named_and_the_rest_is_reported(
+    small: Path, tmp_path: Path, run: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = tmp_path / "logs"
+    (logs / "locked").mkdir(parents=True)
+    (logs / "good").write_bytes(encoded(finding()))
+    (logs / "gone").symlink_to(tmp_path / "nowhere")
+    (logs / "cut.gz").write_bytes(gzip.compress(encoded(finding()) * 9)[:-20])
+    (logs / "no.zst").write_bytes(b"no such thing")
+    _lock(logs / "locked", monkeypatch)
+    result = run(small, logs, tmp_path / "missing", tmp_path / "*.gz")
+    assert result.status == 1
+    assert [line.partition(":")[0] for line in result.err.splitlines()] == [
+        *(str(logs / name) for name in ("locked", "gone")),
+        *(str(tmp_path / name) for name in ("missing", "*.gz")),
+        *(str(logs / name) for name in ("cut.gz", "no.zst")),
+    ]
+    assert "locked: Permission denied\n" in result.err
+    assert result.out.startswith("2 findings in ")
+    assert "\nskipped: 6 unreadable files\n" in result.out
+    found = json.loads(run("--format", "json", small, tmp_path / "missing").out)
+    assert (found["findings"], found["unreadable"]) == (1, [str(tmp_path / "missing")])
+    assert "skipped: 1 unreadable file<" in run("--format", "html", small, tmp_path / "missing").out
+
+
+def _lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder that cannot be listed, not even by the superuser."""
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if path == str(folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_file_that_vanishes_meanwhile_is_named(
+    small: Path, tmp_path: Path, run: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary, "find_files", lambda *_: [small, tmp_path / "rotated"])
+    status, out, err = run(tmp_path)
+    assert (status, err) == (1, f"{tmp_path}/rotated: No such file or directory\n")
+    assert out.startswith("1 finding in ")
+
+
+def test_a_query_that_fails_for_no_file_exits_with_2_and_one_line(
+    small: Path, run: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary, "_reading_error", lambda *_: None)
+    small.unlink()
+    small.symlink_to("nowhere")
+    status, out, err = run(small)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "No files found" in err
 
 
 DAMAGED = [
@@ -429,6 +488,18 @@ def test_each_sdk_has_a_remedy_in_its_words(rule: str, monkeypatch: pytest.Monke
         assert not found.startswith("obs-sse-guard explain"), sdk
         assert "AWS_ENDPOINT_URL" not in found, "what this machine is set to says nothing about another"
         assert "obs.example.com" in found or "use_ssl=True" in found or not rule.startswith("table"), sdk
+
+
+def test_the_remedy_of_botocore_serves_crt_transfers_too() -> None:
+    place = {
+        "rule": "table-1/PutObject",
+        "operation": "PutObject",
+        "endpoint": "http://obs.example.com",
+        "sdk": CRT.name,
+    }
+    fix, _, cause = remedies.remedy(place).partition("   ")
+    assert fix == 'boto3.client("s3", endpoint_url="https://obs.example.com")'
+    assert cause.endswith("use_ssl=False; in a CRT transfer, use_ssl=False of create_s3_crt_client()")
 
 
 def test_what_nobody_can_advise_on_is_for_explain() -> None:
