@@ -7,23 +7,26 @@ are safe among threads and tasks: a test sees its own. Importing this module imp
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from obs_sse_guard._enforcement.collector import ReportedFinding, collecting
 from obs_sse_guard._policy.overrides import overriding
 from obs_sse_guard._policy.settings import override_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ["ReportedFinding", "findings", "override"]
 
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-@contextlib.contextmanager
+
 def override(
     *, mode: str | None = None, policy: str | None = None, trusted_hosts: str | Iterable[str] | None = None
-) -> Iterator[None]:
-    """Override settings in a ``with`` block, or in a function, but no coroutine, that is decorated with it.
+) -> _Override:
+    """Override settings in a ``with`` block, or in a function or coroutine function that is decorated with it.
 
     Takes precedence over `obs_sse_guard.configure` and the environment. Holds for this thread or task, for the tasks
     that it starts, and for the worker threads of SDKs while it waits for them; not for threads of your own.
@@ -35,9 +38,34 @@ def override(
 
     Raises:
         ValueError: a value is not valid. The message lists the valid ones.
+        TypeError: what is decorated is a generator function: use a ``with`` block in it.
     """
-    with overriding(override_texts(mode=mode, policy=policy, trusted_hosts=trusted_hosts)):
-        yield
+    return _Override(override_texts(mode=mode, policy=policy, trusted_hosts=trusted_hosts))
+
+
+class _Override(contextlib.AbstractContextManager[None]):
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._entered = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        self._entered.enter_context(overriding(self._texts))
+
+    def __exit__(self, *_: object) -> None:
+        self._entered.close()
+
+    def __call__(self, function: _Function) -> _Function:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):  # runs after the call
+            raise TypeError(function, "override() decorates no generator function: use a with block in it")
+        if not inspect.iscoroutinefunction(function):
+            return overriding(self._texts)(function)
+
+        @functools.wraps(function)
+        async def overridden(*args: Any, **kwargs: Any) -> Any:
+            with overriding(self._texts):
+                return await function(*args, **kwargs)
+
+        return cast("_Function", overridden)
 
 
 @contextlib.contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,41 @@ def test_an_override_can_decorate() -> None:
     assert _mode() is Mode.ENFORCE
 
 
+def test_an_override_can_decorate_a_coroutine_function() -> None:
+    @override(mode="warn")
+    async def decorated(waits: int) -> Mode:
+        for _ in range(waits):
+            await asyncio.sleep(0)
+            assert _mode() is Mode.WARN
+        return _mode()
+
+    async def other() -> Mode:
+        await asyncio.sleep(0)
+        return _mode()
+
+    async def together() -> list[Mode]:
+        return [*await asyncio.gather(decorated(3), other(), decorated(1)), _mode()]
+
+    assert inspect.iscoroutinefunction(decorated)
+    for _ in range(2):
+        assert asyncio.run(together()) == [Mode.WARN, Mode.ENFORCE, Mode.WARN, Mode.ENFORCE]
+
+
+def test_an_override_cannot_decorate_a_generator_function() -> None:
+    def generator() -> Iterator[None]:
+        yield
+
+    async def asynchronous() -> AsyncIterator[None]:
+        yield
+
+    for function in (generator, asynchronous):
+        with pytest.raises(TypeError, match="decorates no generator function"):
+            override(mode="warn")(function)
+
+
 def test_a_bad_value_is_rejected() -> None:
-    with pytest.raises(ValueError, match="mode: unknown value 'loud'"), override(mode="loud"):
-        raise AssertionError("never entered")
+    with pytest.raises(ValueError, match="mode: unknown value 'loud'"):
+        override(mode="loud")
 
 
 def test_each_thread_has_its_own_override() -> None:
