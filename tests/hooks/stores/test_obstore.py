@@ -329,9 +329,14 @@ def test_bad_input_stays_the_clients_own_error(options: dict[str, Any], http: Re
 
 @pytest.mark.parametrize("allow", [True, False])
 def test_a_redirect_to_plaintext_is_followed_if_allowed(
-    allow: bool, http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
+    allow: bool,
+    policy: str,
+    http: RecordingServer,
+    https: TlsRecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As docs/libraries.md and the doctor state: the guard cannot see it."""
+    """As docs/libraries.md and the doctor state: the guard cannot see it. A permission is no finding for any policy."""
     monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
     redirect_everything(https, 307, f"{http.url}/bucket/object")
     options = {**PLAIN, **CUSTOMER, "endpoint": https.url, "client_options": {"allow_http": allow}}
@@ -340,6 +345,7 @@ def test_a_redirect_to_plaintext_is_followed_if_allowed(
         obstore.get(store, "object")
     assert bool(leaks(http.wire, KEY)) is allow
     assert https.requests
+    assert rules(caplog) == [], policy
 
 
 def test_other_stores_are_left_alone() -> None:
