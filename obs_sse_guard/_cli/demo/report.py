@@ -50,7 +50,7 @@ class Report:
         self._console = Console(highlight=False)
         if not self._console.is_terminal:
             self._console.width = FILE_WIDTH
-        self._verdicts: list[bool] = []
+        self._checks: list[bool] = []
         self._status: Status | None = None
         self._title = ""
         self._calls = 0
@@ -98,7 +98,7 @@ class Report:
             self._console.print(Text(f"* {note}", style="red" if KEY_IN_PLAINTEXT in note else ""))
         for failure in item.failures:
             self._console.print(Text(f"✗ {failure}", style=_WRONG))
-        self._verdicts += item.verdicts
+        self._checks += item.checks
 
     def summary(self) -> bool:
         """Print the result.
@@ -106,12 +106,12 @@ class Report:
         Returns:
             Whether everything was as expected.
         """
-        wrong = self._verdicts.count(False)
+        wrong = self._checks.count(False)
         self._console.print()
         if wrong:
-            self._console.print(Text(f"{wrong} of {len(self._verdicts)} checks are NOT as expected.", style=_WRONG))
+            self._console.print(Text(f"{wrong} of {len(self._checks)} checks are NOT as expected.", style=_WRONG))
         else:
-            self._console.print(Text(f"All {len(self._verdicts)} checks are as expected.", style="bold green"))
+            self._console.print(Text(f"All {len(self._checks)} checks are as expected.", style="bold green"))
         return not wrong
 
 

@@ -137,7 +137,7 @@ class Table:
             yield Table(tuple(compress(self.columns, shown)), rows, self.title)
 
     @property
-    def verdicts(self) -> list[bool]:
+    def checks(self) -> list[bool]:
         """Whether each cell is as expected."""
         return [cell.ok for _, _, cell in self._cells()]
 

@@ -40,10 +40,10 @@ def words_of(row: Row, scheme: str) -> list[str]:
 def explained(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return the facts of the request, and by policy what it does and the lines of the message, if any."""
     assert main(["explain", *words]) == 0
-    request, *verdicts = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    request, *treatments = capsys.readouterr().out.rstrip("\n").split("\n\n")
     by_policy: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        heading, *message = verdict.splitlines()
+    for treatment in treatments:
+        heading, *message = treatment.splitlines()
         policy, _, what = heading.partition(": ")
         by_policy[policy] = [what, *message]
     assert tuple(by_policy) == POLICIES
@@ -53,13 +53,13 @@ def explained(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_every_row_is_explained(row: Row, scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
-    request, verdicts = explained(capsys, *words_of(row, scheme))
+    request, treatments = explained(capsys, *words_of(row, scheme))
     demand = "HTTP or HTTPS" if "http" in row.allowed else "HTTPS"
     assert request["row"] == f"{row.id}: {demand}"
     assert request["page"] == 'obs_04_0108 "API Operations Related to Server-Side Encryption"'
     assert request["key"] == ("a customer key in a request header" if oracle.carries_key(row) else "none")
     for policy in POLICIES:
-        [what, *message] = verdicts[policy]
+        [what, *message] = treatments[policy]
         assert what == WORDS[oracle.outcome(row, scheme, policy)]
         assert (
             len(message) == {oracle.REFUSED: 6, oracle.LOGGED: 1, oracle.SILENT: 0}[oracle.outcome(row, scheme, policy)]
@@ -70,23 +70,23 @@ def test_every_row_is_explained(row: Row, scheme: str, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("row", ROWS_OF_2025, ids=lambda row: row.id)
 def test_a_later_row_is_explained_with_its_edition(row: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    request, verdicts = explained(capsys, *words_of(row, "https"))
+    request, treatments = explained(capsys, *words_of(row, "https"))
     assert row.id in request["row"]
     assert request["page"].endswith(", edition 2025-04")
-    assert [what for what, *_ in verdicts.values()] == 2 * [WORDS[oracle.SILENT]]
+    assert [what for what, *_ in treatments.values()] == 2 * [WORDS[oracle.SILENT]]
 
 
 def test_only_the_strict_policy_applies_a_later_row(capsys: pytest.CaptureFixture[str]) -> None:
-    _, verdicts = explained(capsys, "--operation", "CopyObject", "--target", "SSE-OBS", "--scheme", "http")
-    assert verdicts["documented"] == [WORDS[oracle.SILENT]]
-    assert verdicts["strict"][0] == WORDS[oracle.REFUSED]
-    assert verdicts["strict"][1].endswith(" [table-3/none-to-SSE-OBS]")
+    _, treatments = explained(capsys, "--operation", "CopyObject", "--target", "SSE-OBS", "--scheme", "http")
+    assert treatments["documented"] == [WORDS[oracle.SILENT]]
+    assert treatments["strict"][0] == WORDS[oracle.REFUSED]
+    assert treatments["strict"][1].endswith(" [table-3/none-to-SSE-OBS]")
 
 
 def test_a_request_without_a_row_has_none(capsys: pytest.CaptureFixture[str]) -> None:
-    request, verdicts = explained(capsys, "--operation", "PutObject", "--target", "none", "--scheme", "http")
+    request, treatments = explained(capsys, "--operation", "PutObject", "--target", "none", "--scheme", "http")
     assert request["row"] == "none"
-    assert [what for what, *_ in verdicts.values()] == 2 * [WORDS[oracle.SILENT]]
+    assert [what for what, *_ in treatments.values()] == 2 * [WORDS[oracle.SILENT]]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -131,8 +131,8 @@ def _as_explained(message: str, url: str) -> str:
 )
 def test_the_message_is_that_of_the_sdk(sdk: str, call: str, fix: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--operation", "PutObject", "--target", "SSE-C", "--scheme", "http", "--sdk", sdk)
-    _, verdicts = explained(capsys, *words)
-    for lines in verdicts.values():
+    _, treatments = explained(capsys, *words)
+    for lines in treatments.values():
         assert f"  call: {call}" in lines
         assert any(line.startswith(f"  fix:  {fix}   ") for line in lines)
 
