@@ -23,10 +23,15 @@ SDKS = frozenset((
 
 
 class _Finder:
-    """The finder in ``sys.meta_path``. Once the guard is active it does nothing."""
+    """The finder in ``sys.meta_path``, which alone refers to it. Once the guard is active it does nothing."""
 
     def __init__(self) -> None:
         self.is_done = False
+
+    def __del__(self) -> None:
+        """Tell of its removal. An interpreter that ends sets ``sys.meta_path`` to ``None`` first."""
+        if not self.is_done and sys.meta_path is not None:
+            _write("another library removed the import finder from sys.meta_path")
 
     def find_spec(
         self, name: str, _path: "Sequence[str] | None" = None, _target: "ModuleType | None" = None
@@ -53,21 +58,24 @@ class _Finder:
 
 def install() -> None:
     """Have the guard activated by the first import of an SDK, or now if there was one. Idempotent."""
-    if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)
+    finder = next((other for other in sys.meta_path if isinstance(other, _Finder)), None)
+    if finder is None:
+        finder = _Finder()
+        sys.meta_path.insert(0, finder)
     if not sys.modules.keys().isdisjoint(SDKS):
-        _finder.activate()
+        finder.activate()
 
 
 def _report(error: Exception) -> None:
-    reason = " ".join(f"{sys.executable}: {type(error).__name__}: {error}".split())
-    try:
-        sys.stderr.write(f"obs-sse-guard: NOT GUARDED: {reason}\n")
-        sys.stderr.flush()
-    except Exception:  # noqa: BLE001, S110  # stderr is missing or closed
-        pass
+    _write(f"{type(error).__name__}: {error}")
     if "_OBS_SSE_GUARD_REQUIRE" in os.environ:  # of obs-sse-guard run --require
         os._exit(1)  # an exception would be one of the program's imports
 
 
-_finder = _Finder()
+def _write(reason: str) -> None:
+    line = " ".join(f"{sys.executable}: {reason}".split())
+    try:
+        sys.stderr.write(f"obs-sse-guard: NOT GUARDED: {line}\n")
+        sys.stderr.flush()
+    except Exception:  # noqa: BLE001, S110  # stderr is missing or closed
+        pass

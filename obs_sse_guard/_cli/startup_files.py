@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ __all__ = ["State", "is_installed", "remove", "state", "wanted", "write"]
 MODULE, STARTUP = "_obs_sse_guard_enabled", "_obs_sse_guard_startup"
 PTH, START = "obs-sse-guard.pth", "obs-sse-guard.start"
 FIRST_WITH_START = (3, 15)
-
-_BOOTSTRAP = Path(__file__).resolve().parents[1] / "_bootstrap"
 
 
 class State:
@@ -43,7 +42,8 @@ def folder() -> Path:
 
 def wanted(version: tuple[int, int] = sys.version_info[:2]) -> Mapping[str, str]:
     """Return the content of each file by its name, for this release of Python, in the order to write them."""
-    module = (_BOOTSTRAP / f"{MODULE}.py").read_text("utf-8")
+    # Not by a path: the package may be in an archive.
+    module = (resources.files(__name__.partition(".")[0]) / "_bootstrap" / f"{MODULE}.py").read_text("utf-8")
     if version >= FIRST_WITH_START:
         return {f"{MODULE}.py": module, START: f"{MODULE}:start\n"}
     return {f"{MODULE}.py": module, PTH: f"import {MODULE}; {MODULE}.start()\n"}

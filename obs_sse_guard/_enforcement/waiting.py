@@ -72,11 +72,12 @@ def is_waiting(thread: int, frame: FrameType) -> bool:
 
 
 def _holder(work: list[Any], seen: set[int]) -> tuple[int, FrameType] | None:
+    wanted = {*map(id, work)}
     patience = 0 if in_event_loop() else _PATIENCE  # to sleep there would hold up every task
     for left in range(patience, -1, -1):
         for thread, innermost in _current_frames().items():
             for frame in _stack(innermost) if thread not in seen else ():
-                if any(held is one for held in _named(frame, _WAITED_FOR) for one in work):
+                if any(id(held) in wanted for held in _named(frame, _WAITED_FOR)):
                     return thread, frame
         if left:
             time.sleep(0.001)

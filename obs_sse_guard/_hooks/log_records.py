@@ -18,7 +18,7 @@ __all__ = ["record_hook"]
 
 _LOGGERS = frozenset((
     "aiobotocore", "aiohttp", "boto3", "botocore", "fsspec", "hpack", "httpcore", "httpx", "hyper", "requests", "s3fs",
-    "s3transfer", "urllib3",
+    "s3transfer", "smart_open", "urllib3",
 ))  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from obs_sse_guard._hooks.types import Function, MakeHook
 
-__all__ = ["MOST_WRAPPERS", "expect_parameters", "make_hook", "parameter_names"]
+__all__ = ["MOST_WRAPPERS", "code_of", "expect_parameters", "make_hook", "parameter_names"]
 
 MOST_WRAPPERS = 1000
 """Limit for a stack of wrappers, which may have no end: some objects return a new ``__wrapped__`` each time."""
@@ -48,7 +48,7 @@ def make_hook(make: MakeHook, name: str, function: Function) -> Function:
     hook = make(name, function)
     code: CodeType = hook.__code__  # a plain function
     known = code.co_varnames[: code.co_argcount]
-    more_positions, more_keywords = _more_than(code, _code_of(function))
+    more_positions, more_keywords = _more_than(code, code_of(function))
     if not (more_positions or more_keywords):
         return hook  # which takes no other: that alone would cost more than it does with most requests
 
@@ -83,11 +83,11 @@ def parameter_names(function: Any) -> tuple[str, ...]:
 
     Keyword-only parameters are left out. What is not written in Python has none.
     """
-    code = _code_of(function)
+    code = code_of(function)
     return code.co_varnames[: code.co_argcount] if code is not None else ()
 
 
-def _code_of(function: Any) -> Any:
+def code_of(function: Any) -> Any:
     """Return the code of a function below its wrappers; ``None`` if it is not written in Python."""
     for _ in range(MOST_WRAPPERS):
         wrapped = getattr(function, "__wrapped__", None)

@@ -38,6 +38,7 @@ class _Override:
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
+        self.thread = threading.current_thread()
         self.is_over = False
 
 
@@ -75,7 +76,8 @@ def in_force() -> Texts:
 
 def of_thread(thread: int) -> Texts:
     """Return what overrides the process in another thread."""
-    return _merged(by_thread.get(thread, ()))
+    # One that ended within its block may have left its number to another.
+    return _merged(tuple([one for one in by_thread.get(thread, ()) if one.thread.is_alive()]))
 
 
 def _merged(overrides: tuple[_Override, ...]) -> Texts:

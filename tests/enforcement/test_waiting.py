@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from types import CodeType
 from typing import Any
 
@@ -51,6 +51,29 @@ def test_the_garbage_collection_stays_as_it_was() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_the_work_is_read_once_however_many_futures_a_thread_waits_for() -> None:
+    class Work(list[object]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[object]:
+            self.reads += 1
+            return super().__iter__()
+
+    def wait_for(futures: list[Future[None]]) -> None:
+        for _ in as_completed(futures):
+            pass
+
+    futures = [Future[None]() for _ in range(100)]
+    thread = threading.Thread(target=wait_for, args=(futures,))
+    thread.start()
+    work = Work([object()])
+    assert waiting._holder(work, {threading.get_ident()}) is None
+    assert work.reads == 1
+    for future in futures:
+        future.set_result(None)
+    thread.join(10)
 
 
 def test_a_frame_that_has_returned_is_not_waiting() -> None:

@@ -357,8 +357,8 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a key in a signed URL is masked in the log of urllib3",
         "obs_sse_guard/_hooks/log_records.py",
-        '"s3transfer", "urllib3",',
-        '"s3transfer",',
+        '"smart_open", "urllib3",',
+        '"smart_open",',
         "hooks/botocore/test_logs.py::test_a_key_in_a_signed_url_is_masked",
     ),
     Fix(
@@ -943,7 +943,7 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "the startup finder notices an SDK that was imported before it",
         "_obs_sse_guard_startup/__init__.py",
-        "        _finder.activate()",
+        "        finder.activate()",
         "        pass",
         "cli/enable/test_enable.py::test_an_sdk_that_is_imported_already_activates_the_guard",
     ),
@@ -1024,5 +1024,47 @@ FIXES: tuple[Fix, ...] = (
         "if not (files or unreadable):",
         "if False:",
         "cli/audit/test_audit.py::test_a_directory_without_a_file_is_an_error",
+    ),
+    Fix(
+        "headers for the proxy are judged",
+        "obs_sse_guard/_hooks/http/client.py",
+        'Target("http.client", "HTTPConnection._tunnel", _tunnel_hook),',
+        "",
+        "hooks/http/test_connections.py::test_headers_for_the_proxy",
+    ),
+    Fix(
+        "a function with the name of a hooked one hides no request",
+        "obs_sse_guard/_hooks/http/request.py",
+        "code_of(inside(vars(owner)[name])) is frame.f_code",
+        "True",
+        "hooks/http/test_sdks.py::test_a_function_with_the_name_of_one_with_a_hook",
+    ),
+    Fix(
+        "native clients: the name of a variable has any case after its prefix",
+        "obs_sse_guard/_hooks/stores/options.py",
+        "name.startswith(_PREFIX.upper())",
+        "name.isupper()",
+        "hooks/stores/test_options.py::test_a_variable_whose_prefix_is_in_upper_case",
+    ),
+    Fix(
+        "polars: what a query reads is judged",
+        "obs_sse_guard/_hooks/stores/calls.py",
+        "isinstance(query, str) and _S3_URL.search(query)",
+        "False",
+        "hooks/stores/test_calls.py::test_what_a_query_reads",
+    ),
+    Fix(
+        "a finder of enable that is removed is told",
+        "_obs_sse_guard_startup/__init__.py",
+        "if not self.is_done and sys.meta_path is not None:",
+        "if False:",
+        "cli/enable/test_enable.py::test_a_finder_that_is_removed_prints_one_line",
+    ),
+    Fix(
+        "an override ends with its thread",
+        "obs_sse_guard/_policy/overrides.py",
+        " if one.thread.is_alive()]",
+        "]",
+        "policy/test_overrides.py::test_a_thread_that_ended_within_its_block_overrides_nothing_for_the_next_of_its_number",
     ),
 )

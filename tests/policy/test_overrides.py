@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +146,20 @@ def test_an_override_ends_with_its_block_wherever_that_ends() -> None:
 
     assert asyncio.run(leave()) == {}
     assert (overrides.in_force(), overrides.by_thread) == ({}, {})
+
+
+def test_a_thread_that_ended_within_its_block_overrides_nothing_for_the_next_of_its_number() -> None:
+    def block() -> Generator[None, None, None]:
+        with overrides.overriding({MODE: "off"}):
+            yield
+
+    begun = block()
+    thread = threading.Thread(target=lambda: seen.append((next(begun), overrides.of_thread(threading.get_ident()))))
+    seen: list[Any] = []
+    thread.start()
+    thread.join(10)
+    assert seen == [(None, {MODE: "off"})]
+    assert thread.ident in overrides.by_thread
+    assert overrides.of_thread(thread.ident) == {}
+    begun.close()
+    assert thread.ident not in overrides.by_thread

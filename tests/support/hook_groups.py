@@ -37,7 +37,7 @@ HOOK_GROUPS: dict[str, tuple[str, ...]] = {
     "aiobotocore: each attempt": ("aiobotocore.endpoint.*",),
     "aiobotocore: signers": ("aiobotocore.signers.*",),
     "aiobotocore: each hop": ("aiobotocore.httpsession.aiohttp.*",),
-    "HTTP clients": ("http.client.*", "httpcore.[!_]*", "aiohttp.*"),
+    "HTTP clients": ("http.client.*", "httpcore.[!_]*", "aiohttp.*", "urllib3.connectionpool.HTTP*"),
     "HTTP clients: sessions": ("botocore.httpsession.*", "aiobotocore.*Session.send"),
     "huaweicloudsdkobs: operations": ("huaweicloudsdkobs.*",),
     "huaweicloudsdkobs: calls": ("huaweicloudsdkcore.client.Client.do_http_request",),

@@ -98,7 +98,9 @@ def _expected_hosts(path: str) -> list[str]:
     if not path:
         return []
     text = sys.stdin.read() if path == STDIN else Path(path).read_text("utf-8", "replace")
-    return [host for host in (line.partition("#")[0].strip() for line in text.splitlines()) if host]
+    # Editors on Windows put a byte order mark before the first line.
+    lines = text.removeprefix("\ufeff").splitlines()
+    return [host for host in (line.partition("#")[0].strip() for line in lines) if host]
 
 
 @contextlib.contextmanager

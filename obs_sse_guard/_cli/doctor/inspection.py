@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import sys
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import obs_sse_guard
@@ -178,9 +179,16 @@ def _patchers(found: Mapping[str, str]) -> list[OtherPatcher]:
 
 
 def _libraries() -> list[ReachingLibrary]:
-    hooked = {target.module for target in installer.targets}
+    hooked = {target.module for target in installer.targets} - _replaced()
     here = [(row, installed_version(row.distribution)) for row in LIBRARIES]
     return [_library(row, version, row.guard_with(hooked)) for row, version in here if version is not None]
+
+
+def _replaced() -> set[str]:
+    """Return the hooked module of urllib3 if another library stands in its place, and sends without `http.client`."""
+    name = "urllib3.connectionpool"
+    connection = getattr(sys.modules.get(name), "HTTPConnection", HTTPConnection)
+    return set() if issubclass(connection, HTTPConnection) else {name}
 
 
 def _library(row: Library, version: str, guard: Guard) -> ReachingLibrary:

@@ -93,11 +93,18 @@ LIBRARIES: tuple[Library, ...] = (
     Library("deltalake", Guard.HOOKS, ("deltalake",), _OPTIONS),
     Library("pylance", Guard.HOOKS, ("lance",), _OPTIONS),
     # HTTP clients
-    Library("requests", Guard.NET, ("http.client",), _PLAINTEXT),
+    Library("requests", Guard.NET, ("http.client", "urllib3"), _PLAINTEXT),
     Library("urllib3", Guard.NET, ("http.client", "urllib3"), _PLAINTEXT),
     Library("httpcore", Guard.NET, ("httpcore",), _PLAINTEXT),
     Library("httpx", Guard.NET, ("httpcore",), _PLAINTEXT),
     Library("aiohttp", Guard.NET, ("aiohttp",), _PLAINTEXT),
+    Library(
+        "urllib3-future",
+        Guard.NONE,
+        note="sends without http.client, also for requests, niquests and urllib3, in whose place it is installed; SDKs "
+        "stay guarded by their hooks",
+        remedy="pip uninstall urllib3-future niquests; pip install --force-reinstall urllib3",
+    ),
     # without a seam
     Library(
         "pyarrow",

@@ -40,6 +40,25 @@ def _endheaders_hook(_: str, function: Function) -> Function:
     return hook
 
 
+def _tunnel_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``_tunnel``, which sends the request for a tunnel, with headers of its own, to the proxy."""
+
+    def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            enforce_hop(HTTP_CLIENT, lambda: _tunnel_hop(connection), lambda: is_private(connection.sock))
+        except BaseException:
+            connection.close()  # or the next request would go to the proxy without a tunnel
+            raise
+        return function(connection, *args, **kwargs)
+
+    return hook
+
+
+def _tunnel_hop(connection: Any) -> Hop:
+    target = f"{connection._tunnel_host}:{connection._tunnel_port}"
+    return Hop("CONNECT", target, [*connection._tunnel_headers.items()], connection.host, connection.port)
+
+
 def _enforce(connection: Any) -> None:
     lines = getattr(connection, "_buffer", None)
     if not lines:
@@ -86,6 +105,9 @@ def _is_private(connection: Any) -> bool | None:
 
 TARGETS: tuple[Target, ...] = (
     Target("http.client", "HTTPConnection.endheaders", _endheaders_hook),
+    Target("http.client", "HTTPConnection._tunnel", _tunnel_hook),
+    # urllib3 has one of its own, where that of Python's release lacks something.
+    Target("urllib3.connectionpool", "HTTPConnection._tunnel", _tunnel_hook, optional=True),
     # urllib3 logs the URL of each request. In a process without it there is nothing to redact.
     Target("urllib3.connectionpool", "logging.Logger.makeRecord", record_hook),
 )

@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from obs_sse_guard._enforcement.enforce import enforce, is_judged
 from obs_sse_guard._errors import SSETransportError
-from obs_sse_guard._hooks.hook import Abort, judging
+from obs_sse_guard._hooks.hook import Abort, inside, judging
 from obs_sse_guard._hooks.http.advice import UNKNOWN_TRANSPORT
 from obs_sse_guard._hooks.installer import installer
+from obs_sse_guard._hooks.parameters import code_of
 from obs_sse_guard._hooks.sending import Sending, sending
 from obs_sse_guard._policy.headers import parse_headers
 from obs_sse_guard._policy.operations import request_in_words
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from obs_sse_guard._hooks.hook import Target
     from obs_sse_guard._hooks.types import Items
     from obs_sse_guard._policy.request import SDK
 
@@ -147,17 +149,24 @@ def _began_without_hooks() -> bool:
 
     A row may allow it. Nothing but the stack shows it: a hooked function runs there, and no hook has called it.
     """
-    sdks = (target for target in installer.loaded if not target.make.__module__.startswith(_THESE))
-    hooked = {(target.module, target.path.rpartition(".")[2]) for target in sdks}
+    hooked: dict[tuple[str, str], list[Target]] = {}
+    for target in installer.loaded:
+        if not target.make.__module__.startswith(_THESE):
+            hooked.setdefault((target.module, target.path.rpartition(".")[2]), []).append(target)
     found, called = False, ""
     frame: FrameType | None = sys._getframe()  # the only way to walk it
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         if module.startswith("obs_sse_guard._hooks.") and not module.startswith(_THESE) and called not in _SHARED:
             return False
-        found = found or (module, frame.f_code.co_name) in hooked
+        found = found or any(_is_code_of(target, frame) for target in hooked.get((module, frame.f_code.co_name), ()))
         called, frame = module.partition(".")[0], frame.f_back
     return found
+
+
+def _is_code_of(target: Target, frame: FrameType) -> bool:
+    """Return whether a frame runs a hooked function, and not one without a hook that has its name."""
+    return any(code_of(inside(vars(owner)[name])) is frame.f_code for owner, name in target.places())
 
 
 def _authority(url: str) -> tuple[str, int | None]:

@@ -71,7 +71,7 @@ class Client(NamedTuple):
     Attributes:
         sdk: its distribution.
         s3_endpoint_since: the first release that reads ``endpoint_url_s3``, which earlier ones ignore.
-        any_case: whether it reads environment variables whose names are in lower case.
+        any_case: whether it reads environment variables whose prefix ``AWS_`` is in lower case.
         headers: whether its options may hold headers by name.
         environment: whether it reads environment variables at all.
     """

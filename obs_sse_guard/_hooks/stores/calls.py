@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from obs_sse_guard._hooks.stores.options import StoreOptions
     from obs_sse_guard._hooks.types import Args, Function, Items, Kwargs, MakeHook
 
-__all__ = ["hands_over", "http_store_hook", "polars_hook", "store_hook", "takes_options", "write_dataset_hook"]
+__all__ = [
+    "hands_over",
+    "http_store_hook",
+    "polars_hook",
+    "sql_hook",
+    "store_hook",
+    "takes_options",
+    "write_dataset_hook",
+]
 
 _OPTIONS = ("storage_options", "options")
 _PLACES = ("table_uri", "uri", "base_uri", "dataset_uri", "target_uri", "dest", "path")
@@ -171,6 +179,17 @@ def polars_hook(_: str, function: Function) -> Function:
     return hook
 
 
+def sql_hook(_: str, function: Function) -> Function:
+    """Make the hook of ``SQLContext.execute``. What a query reads from S3 has no options but the environment's."""
+    expect_parameters(function, "self query")
+
+    def read(args: Args, kwargs: Kwargs) -> _HandOver:
+        query = kwargs.get("query", args[1] if args[1:] else "")
+        return _HandOver(_ANYWHERE if isinstance(query, str) and _S3_URL.search(query) else "", [[]])
+
+    return _hook(_Call(POLARS, "polars.SQLContext.execute", Operation.GET_OBJECT), read, function)
+
+
 def _configured(credential_provider: Any, options: Items) -> str:
     """Return the endpoint that polars finds in the AWS configuration file through boto3, where there is no option."""
     if gives_endpoint(options):
@@ -274,10 +293,10 @@ def _pairs(options: Any) -> Items:
 
 def _option_sets(options: Any, bases: Any) -> list[Items]:
     """Return the options of each store: those of the dataset, and those that override them for each base of lance's."""
-    common = dict(_pairs(options))
+    own_options = [(_BASE_OPTION.fullmatch(str(name)), name, value) for name, value in _pairs(options)]
+    common = {name: value for match, name, value in own_options if not match}
     stores = {"": common}
-    for name, value in common.items():
-        match = _BASE_OPTION.fullmatch(str(name))
+    for match, _, value in own_options:
         if match:
             stores.setdefault(match[1], {**common})[match[2]] = value
     for base, own in _pairs(bases):

@@ -91,7 +91,7 @@ def read_options(
     Args:
         given: names and values of the options.
         environment: the variables of the process.
-        any_case: whether the client also reads variables whose names are in lower case.
+        any_case: whether the client also reads variables whose prefix is in lower case.
         s3_endpoint: whether it knows ``endpoint_url_s3``.
         configured: the endpoint that the client finds in the AWS configuration file.
     """
@@ -124,7 +124,7 @@ def _settings(pairs: Iterable[tuple[object, object]], *, any_case: bool = True, 
 
     Args:
         pairs: names and values.
-        any_case: whether names may be in lower case.
+        any_case: whether the prefix may be in lower case. The rest of a name may be in any case.
         required: whether names need the prefix.
     """
     found: _Settings = {}
@@ -133,7 +133,7 @@ def _settings(pairs: Iterable[tuple[object, object]], *, any_case: bool = True, 
         low = name.lower()
         short = low.removeprefix(_PREFIX)
         field = _FIELDS.get(short)
-        is_read = (any_case or name.isupper()) and not (required and short == low)
+        is_read = (any_case or name.startswith(_PREFIX.upper())) and not (required and short == low)
         if field and is_read and value is not None and str(value):
             found.setdefault(field, []).append(_Setting(name, str(value)))
     return found

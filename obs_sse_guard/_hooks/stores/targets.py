@@ -12,6 +12,7 @@ from obs_sse_guard._hooks.stores.calls import (
     hands_over,
     http_store_hook,
     polars_hook,
+    sql_hook,
     store_hook,
     takes_options,
     write_dataset_hook,
@@ -59,6 +60,7 @@ TARGETS: tuple[Target, ...] = (
     Target("polars.io.cloud.credential_provider._builder", _BUILDER, polars_hook),
     # Required, though it is only another name: that module is in every release, so that one without the function shows.
     Target("polars.io.parquet.functions", _BUILDER, polars_hook),
+    Target("polars.sql.context", "SQLContext.execute", sql_hook),
     *(Target(f"polars.{module}", _BUILDER, polars_hook, optional=True) for module in _IMPORT_THE_BUILDER),
 )
 """Every hooked function and class."""

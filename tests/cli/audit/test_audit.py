@@ -231,6 +231,7 @@ def test_expected_hosts_that_never_reported_are_listed(tmp_path: Path, run: Audi
     assert (result.status, json.loads(result.out)["missing_hosts"]) == (1, ["node-9"])
     assert "never reported: node-9" in run("--expect", "-", "--format=html", tmp_path / "audit", stdin=b"node-9").out
     assert run("--expect", "-", tmp_path / "audit", stdin=b"node-1\n").status == 0
+    assert run("--expect", "-", tmp_path / "audit", stdin=b"\xef\xbb\xbfnode-1\r\n").status == 0, "written on Windows"
 
 
 def test_standard_input_is_read_once(run: Audit) -> None:

@@ -32,6 +32,19 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "installed_version", lambda name: None if name == "missing" else "1.0")
 
 
+def test_what_stands_in_the_place_of_urllib3_is_not_guarded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = pytest.importorskip("urllib3.connectionpool")
+    names = ("requests", "urllib3", "http.client")
+    rows = tuple(Library(name, Guard.NET, (name.replace("requests", "urllib3"),)) for name in names)
+    monkeypatch.setattr(inspection, "LIBRARIES", rows)
+    monkeypatch.setattr(inspection, "installed_version", lambda _: "1.0")
+    assert [library["guard"] for library in examined(capsys)[1]["libraries"]] == ["net"] * 3
+    monkeypatch.setattr(pool, "HTTPConnection", type("HTTPConnection", (), {}))
+    assert [library["guard"] for library in examined(capsys)[1]["libraries"]] == ["none", "none", "net"]
+
+
 def test_every_installed_library_is_named(rows: None, capsys: pytest.CaptureFixture[str]) -> None:
     status, report = examined(capsys)
     assert status == 0

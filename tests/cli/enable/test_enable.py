@@ -188,12 +188,13 @@ def test_a_broken_package_prints_one_line(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 @pytest.fixture
-def finder(monkeypatch: pytest.MonkeyPatch) -> Iterator[startup._Finder]:
+def finder() -> Iterator[startup._Finder]:
     """A finder that has done nothing yet, in the place of that of this process."""
     fresh = startup._Finder()
-    monkeypatch.setattr(startup, "_finder", fresh)
     before = [*sys.meta_path]
+    sys.meta_path.insert(0, fresh)
     yield fresh
+    fresh.is_done = True
     sys.meta_path[:] = before
 
 
@@ -213,6 +214,28 @@ def test_an_sdk_that_is_imported_already_activates_the_guard(finder: startup._Fi
     assert sys.meta_path.count(finder) == 1
     startup.install()
     assert sys.meta_path.count(finder) == 1
+
+
+def test_a_finder_that_is_removed_prints_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _without_sdks(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "meta_path", [])
+        startup.install()
+        assert len(sys.meta_path) == 1
+        sys.meta_path.clear()
+    reason = "another library removed the import finder from sys.meta_path"
+    assert capsys.readouterr().err == f"obs-sse-guard: NOT GUARDED: {sys.executable}: {reason}\n"
+
+
+def test_an_interpreter_that_ends_is_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "meta_path", None)
+        startup._Finder()
+    assert capsys.readouterr().err == ""
 
 
 def test_other_imports_do_not_activate_it(finder: startup._Finder, monkeypatch: pytest.MonkeyPatch) -> None:

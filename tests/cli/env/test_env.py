@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import obs_sse_guard
 from obs_sse_guard._cli import startup_files
 from obs_sse_guard._cli.main import main
 from obs_sse_guard._cli.run import BOOTSTRAP
@@ -58,3 +62,16 @@ def test_the_settings_of_this_process_are_handed_on(
 def test_an_enabled_environment_needs_no_path(capsys: pytest.CaptureFixture[str]) -> None:
     startup_files.write()
     assert "PYTHONPATH" not in printed(capsys)
+
+
+def test_a_package_in_an_archive(tmp_path: Path) -> None:
+    """As Spark and zipapp have it: the file that ``enable`` writes is read from there."""
+    archive, package = tmp_path / "packages.zip", Path(obs_sse_guard.__file__).parent
+    with zipfile.ZipFile(archive, "w") as packages:
+        for file in package.rglob("*.py"):
+            packages.write(file, file.relative_to(package.parent))
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r}); from obs_sse_guard.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "env"], check=True, capture_output=True, text=True)
+    assert f"export PYTHONPATH={archive}" in done.stdout

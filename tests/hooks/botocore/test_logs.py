@@ -314,7 +314,7 @@ def test_records_of_other_loggers_are_unchanged(caplog: pytest.LogCaptureFixture
     assert [record.getMessage() for record in caplog.records] == [line] * 3
 
 
-@pytest.mark.parametrize("name", [*LOGGERS, "botocore.made.just.now", "s3transfer.futures"])
+@pytest.mark.parametrize("name", [*LOGGERS, "botocore.made.just.now", "s3transfer.futures", "smart_open.s3"])
 def test_records_of_every_logger_of_the_family_are_masked(name: str, caplog: pytest.LogCaptureFixture) -> None:
     arguments = {"Bucket": "b", "SSECustomerKey": KEY, "nested": [{"CopySourceSSECustomerKey": KEY}]}
     logger = logging.getLogger(name)

@@ -215,6 +215,38 @@ def test_plaintext_inside_a_tunnel(http_: RecordingServer, monkeypatch: pytest.M
     assert leaks(http_.wire, KEY)
 
 
+def _tunnel(proxy: ConnectProxy, https: TlsRecordingServer, headers: Any) -> int:
+    context = ssl.create_default_context(cafile=https.ca)
+    connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context)
+    connection.set_tunnel("127.0.0.1", https.port, headers)
+    with contextlib.closing(connection):
+        if headers is SSE_C:
+            with pytest.raises(SSETransportError):
+                _put(connection, {})
+            assert getattr(connection, "sock", None) is None, "the next request would not pass the tunnel"
+        return _put(connection, {})
+
+
+def _tunnel_of_urllib3(proxy: ConnectProxy, https: TlsRecordingServer, headers: Any) -> int:
+    urllib3 = pytest.importorskip("urllib3")
+    with urllib3.ProxyManager(proxy.url, proxy_headers=headers, ca_certs=https.ca, retries=False) as pool:
+        return int(pool.request("PUT", f"https://127.0.0.1:{https.port}{PATH}", body=CONTENT).status)
+
+
+@pytest.mark.parametrize("send", [_tunnel, _tunnel_of_urllib3])
+def test_headers_for_the_proxy(send: Any, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
+    """A tunnel is asked for in plaintext."""
+    with ConnectProxy() as proxy:
+        with pytest.raises(SSETransportError) as caught:
+            send(proxy, https, SSE_C)
+        assert (caught.value.rule, caught.value.operation) == ("key-in-clear", "CONNECT object")
+        assert caught.value.endpoint == proxy.url
+        assert proxy.wire == b""
+        assert send(proxy, https, {"Proxy-Authorization": "Basic secret"}) == 200
+        assert b"Proxy-Authorization: Basic secret" in proxy.wire
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("is_open", [False, True])
 def test_tls_to_a_proxy_that_sends_on_in_plaintext(is_open: bool, https: TlsRecordingServer) -> None:
     connection = http.client.HTTPSConnection(

@@ -352,6 +352,18 @@ def test_a_call_that_began_before_the_hooks_is_left_alone(http: RecordingServer)
     session.close()
 
 
+@pytest.mark.parametrize("event", ["provide-client-params", "before-parameter-build", "before-sign"])
+def test_a_function_with_the_name_of_one_with_a_hook(event: str, http: RecordingServer) -> None:
+    """No hook has called it, and yet nothing of it began before the hooks were placed."""
+    made = _botocore(http)
+    made.meta.events.register(f"{event}.s3.GetObject", lambda **_: client("urllib3")(http.url + PATH, SSE_C) and None)
+    with pytest.raises(SSETransportError) as caught:
+        made.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "object"})
+    assert caught.value.rule == "key-in-clear"
+    assert_silent(http)
+    made.close()
+
+
 OTHER_KEY = b64encode(bytes(range(32))).decode()
 OTHER_SSE_C = {**SSE_C, S3_KEY_HEADER: OTHER_KEY}
 

@@ -317,12 +317,44 @@ def test_every_base_is_judged(
     assert refusal(hook, None, "s3://bucket/data", both).endpoint == HTTP
 
 
+def test_the_options_of_a_base_are_only_its_own_and_the_common_ones() -> None:
+    """Otherwise the time that they take would grow with the square of their number."""
+    options = {**PLAIN, **{f"base_{number}.aws_endpoint": HTTP for number in range(100)}}
+    assert [len(store) for store in calls._option_sets(options, None)] == [len(PLAIN)] * 101
+
+
 def test_another_write_dataset_is_not_supported() -> None:
     with pytest.raises(LookupError):
         calls.write_dataset_hook("", lambda reader, dest: None)
 
 
 # -------------------------------------------------------------------------------------------- polars
+
+
+def execute(self: Any, query: Any, *, eager: Any = None) -> object:
+    return RESULT
+
+
+QUERY = "SELECT * FROM read_parquet('s3://bucket/object')"
+
+
+def test_what_a_query_reads(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    hook = calls.sql_hook("execute", execute)
+    assert hook(None, QUERY) is RESULT
+    for name, value in PLAIN.items():
+        monkeypatch.setenv(name.upper(), value)
+    for call in ((None, QUERY), (None, QUERY.upper())):
+        error = refusal(hook, *call)
+        assert (error.rule, error.call) == ("table-1/GetObject", "polars.SQLContext.execute")
+    assert refusal(hook, None, query=QUERY, eager=True).rule == "table-1/GetObject"
+    for other in ("SELECT * FROM self", "SELECT * FROM read_csv('/s3/file')", None, 7, b"s3://"):
+        assert hook(None, other) is RESULT
+    assert not caplog.records
+
+
+def test_another_execute_is_not_supported() -> None:
+    with pytest.raises(LookupError):
+        calls.sql_hook("execute", lambda query: None)
 
 
 def builder(credential_provider: Any, source: Any, storage_options: Any, caller_name: Any) -> object:

@@ -212,7 +212,7 @@ def test_a_header_among_the_options(name: str, option: str, call: Any, http: Rec
 
 
 @each_writer
-@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "aws_endpoint"])
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_endpoint", "aws_endpoint"])
 def test_the_environment(
     name: str, variable: str, call: Any, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +358,22 @@ def test_every_function_of_polars_that_takes_options_is_known() -> None:
         f"{name}.{key}" for name, owner in owners.items() for key in dir(owner) if _takes_options(getattr(owner, key))
     }
     assert found - {call.takes for call in POLARS.values()} == set(OTHERWISE) & found
+
+
+def test_what_a_query_of_polars_reads(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its options are those of the environment."""
+    pl = pytest.importorskip("polars")
+    for name, value in {**CREDENTIALS, **CUSTOMER, "aws_allow_http": "true", "aws_endpoint": http.url}.items():
+        monkeypatch.setenv(name.upper(), value)
+    query = "SELECT * FROM read_parquet('s3://bucket/object.parquet')"
+    with unguarded():
+        outcome(lambda _: pl.sql(query), {})
+    assert leaks(http.wire, KEY)
+    before = http.wire
+    for call in (pl.sql, frame().sql, frame().lazy().sql, pl.SQLContext().execute):
+        with pytest.raises(SSETransportError, match="table-1/GetObject"):
+            call(query)
+    assert http.wire == before
 
 
 @pytest.mark.parametrize("name", ["polars", "deltalake", "lance"])

@@ -79,6 +79,12 @@ def test_a_variable_in_lower_case(any_case: bool) -> None:
     assert read({}, {"endpoint_url": HTTP}, any_case=any_case).secure
 
 
+@pytest.mark.parametrize("name", ["AWS_endpoint_url", "AWS_Endpoint", "AWS_ENDPOINT"])
+@pytest.mark.parametrize("any_case", [False, True])
+def test_a_variable_whose_prefix_is_in_upper_case(any_case: bool, name: str) -> None:
+    assert not read({}, {name: HTTP}, any_case=any_case).secure
+
+
 def test_the_configuration_file_stands_between_options_and_environment() -> None:
     environment = {"AWS_ENDPOINT_URL": HTTPS}
     assert read_options([], environment, configured=HTTP).origin == "endpoint_url in the AWS configuration file"
