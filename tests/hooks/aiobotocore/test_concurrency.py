@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -125,6 +126,7 @@ def test_hooked_methods_are_still_coroutines(http: RecordingServer) -> None:
     assert_silent(http)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="its asyncio does not notice a TLS connection that is cut")
 def test_a_refusal_that_was_handled_on_the_way_replaces_no_error(
     https: TlsRecordingServer, http: RecordingServer
 ) -> None:
