@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import logging
 import os
 from collections.abc import Iterator
 
 import pytest
-from coverage import Coverage
 from hypothesis import settings
 
+from tests.support.botocore_data import read_once
 from tests.support.guard import install_if_changed, reset
+from tests.support.measurement import unmeasured
 from tests.support.selection import left_out, not_collected, untraced
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
@@ -21,7 +22,7 @@ settings.register_profile("full", max_examples=60, derandomize=True, database=No
 settings.register_profile("nightly", max_examples=4_000, deadline=None, print_blob=True)
 settings.load_profile("ci")
 
-_CLEARED = ("OBS_SSE_GUARD", "AWS_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_CLEARED = ("obs_sse_guard", "aws_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 collect_ignore_glob = not_collected()
 
@@ -59,32 +60,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.stash[_UNTRACED] = True
 
 
-@contextlib.contextmanager
-def _unmeasured(*, unmeasured: bool) -> Iterator[None]:
-    measurement = Coverage.current() if unmeasured else None
-    if measurement is None:
-        yield
-        return
-    measurement.stop()
-    try:
-        yield
-    finally:
-        measurement.start()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Measure what the import of the tests runs in one worker only: it is the same in each, and takes long."""
     worker = getattr(session.config, "workerinput", {}).get("workerid", "gw0")
-    with _unmeasured(unmeasured=worker != "gw0"):
+    with unmeasured(when=worker != "gw0"):
         return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector thousands of tests, and the modules that they import."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Pause the measurement of coverage for a case that runs the same lines as others."""
-    with _unmeasured(unmeasured=item.stash.get(_UNTRACED, False)):
+    with unmeasured(when=item.stash.get(_UNTRACED, False)):
         return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _botocore_data() -> Iterator[None]:
+    with read_once():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +95,7 @@ def _loopback_names() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
-        if variable.lower().startswith(tuple(name.lower() for name in _CLEARED)):
+        if variable.lower().startswith(_CLEARED):
             monkeypatch.delenv(variable)
     # botocore would look for credentials and settings in the home folder and on the network.
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

@@ -265,6 +265,7 @@ def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: 
     assert inherited.run(enforce, context) == {"table-1/PutObject"}, "the call has ended"
 
 
+@pytest.mark.unmeasured
 def test_trust_is_reported_for_any_number_of_hosts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

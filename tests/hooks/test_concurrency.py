@@ -114,6 +114,7 @@ def _names(start: str) -> Iterator[str]:
     return (f"{start}-{number}" for number in itertools.count())
 
 
+@pytest.mark.unmeasured
 @needs_https
 @pytest.mark.parametrize("sdk", SDKS)
 def test_no_outcome_is_wrong_among_32_threads(

@@ -465,6 +465,7 @@ def _play(scenario: Scenario, encryption: str, recorder: Recorder, folder: Path)
     return requests, [result.replace(str(folder), "FOLDER") for result in results]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("encryption", ENCRYPTIONS)
 @pytest.mark.parametrize("scenario", [*_OBS, *_BOTO], ids=lambda scenario: scenario.__name__.strip("_"))

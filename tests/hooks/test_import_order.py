@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.programs import IMPORT_SDK, MAKE_CLIENT, REFUSES, run
 
-pytestmark = pytest.mark.measured_processes
+# PYTESTMARK
 
 _PUT_IS_REFUSED = """
 from obs import ObsClient, PutObjectHeader, SseCHeader

@@ -183,6 +183,7 @@ def _parts(text: str) -> set[str]:
     return {text[start : start + 9] for start in range(len(text) - 8)}
 
 
+@pytest.mark.unmeasured
 @given(key=keys, name=st.sampled_from(NAMES).flatmap(any_case), form=st.sampled_from([*WRITERS]), text=st.text())
 @example("b'\"\\{[<SECRET" + "-" * 18 + "\\", S3_KEY_HEADER, "the repr of JSON", "")
 @example('"SECRET"SECRET' + "-" * 18, S3_KEY_HEADER, "a query", "")

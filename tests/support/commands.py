@@ -1,7 +1,9 @@
-"""Run the command line in a separate process, as its users do."""
+"""Run the command line in a separate process, as its users do, or in this one."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obs_sse_guard
+from obs_sse_guard._cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,3 +33,14 @@ def command(
         timeout=60,
         check=False,
     )
+
+
+def command_here(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``obs-sse-guard`` in this process, which is faster, where the environment does not matter."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            status = main(words)
+        except SystemExit as error:  # of argparse
+            status = int(error.code or 0)
+    return subprocess.CompletedProcess(words, status, out.getvalue(), errors.getvalue())

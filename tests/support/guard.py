@@ -16,6 +16,7 @@ from obs_sse_guard._hooks.installer import installer
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._util import warn
+from tests.support.measurement import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +38,15 @@ def reset() -> None:
 
 def install_if_changed() -> None:
     """Install the guard, unless it is as `install` leaves it. Thousands of tests begin with this."""
-    if not _is_installed():
-        obs_sse_guard.install()
-        _seen_at_install[:] = [installer._seen]
+    with unmeasured():
+        if not _is_installed():
+            _install()
     installer._first_removal.forget()
+
+
+def _install() -> None:
+    obs_sse_guard.install()
+    _seen_at_install[:] = [installer._seen]
 
 
 _seen_at_install: list[object] = []
@@ -65,11 +71,13 @@ def _is_installed() -> bool:
 @contextlib.contextmanager
 def unguarded() -> Iterator[None]:
     """Remove the hooks temporarily, to observe the SDK without the guard."""
-    obs_sse_guard.uninstall()
+    with unmeasured():
+        obs_sse_guard.uninstall()
     try:
         yield
     finally:
-        obs_sse_guard.install()
+        with unmeasured():
+            _install()
 
 
 def locks() -> list[Any]:

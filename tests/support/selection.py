@@ -7,6 +7,7 @@ Of a test marked ``sampled``, such as one whose cases take a process each, only 
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-_TRACED = 24  # cases of a test
+_TRACED = 4  # cases of a test
+_OF_OTHERS = ("tests/docs/", "tests/packaging/", "tests/support/")
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "obs": (
@@ -79,15 +81,26 @@ def _cases(items: list[pytest.Item], marker: str) -> list[list[Any]]:
 
 
 def _repetitions(product: list[Any]) -> Iterator[Any]:
-    """Return the cases of one test whose pairs of values all occur in earlier cases."""
+    """Return the cases of one test that leave each combination of values to others."""
+    combined = [_combinations(item) for item in product]
+    waiting = [(-len(found), number) for number, found in enumerate(combined)]
+    heapq.heapify(waiting)
     seen: set[Any] = set()
-    for item in product:
-        strength = item.get_closest_marker("thinned").kwargs.get("strength", 2)
-        values = [(name, _identity(value)) for name, value in sorted(item.callspec.params.items())]
-        combined = set(itertools.combinations(values, min(strength, len(values))))
-        if combined <= seen:
-            yield item
-        seen |= combined
+    while waiting:  # next the case that adds most, which leaves the fewest cases
+        _, number = heapq.heappop(waiting)
+        new = len(combined[number] - seen)
+        if waiting and new < -waiting[0][0]:
+            heapq.heappush(waiting, (-new, number))
+        elif new:
+            seen |= combined[number]
+        else:
+            yield product[number]
+
+
+def _combinations(item: Any) -> set[Any]:
+    strength = item.get_closest_marker("thinned").kwargs.get("strength", 2)
+    values = [(name, _identity(value)) for name, value in sorted(item.callspec.params.items())]
+    return set(itertools.combinations(values, min(strength, len(values))))
 
 
 def _identity(value: Any) -> Any:
@@ -97,11 +110,15 @@ def _identity(value: Any) -> Any:
 def untraced(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Return the tests that run without the measurement of coverage, which takes a third of the time.
 
-    These are cases of tests with many. Some cases of each are measured, always the same.
+    These are tests of what is not the package, tests marked ``unmeasured``, and cases of tests with many. Some cases of
+    each are measured, always the same.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        cases[item.nodeid.partition("[")[0]].append(item)
+        if item.nodeid.startswith(_OF_OTHERS) or item.get_closest_marker("unmeasured"):
+            yield item
+        else:
+            cases[item.nodeid.partition("[")[0]].append(item)
     for found in cases.values():
         found.sort(key=lambda item: item.nodeid)
         step = -(-len(found) // _TRACED)

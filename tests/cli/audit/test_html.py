@@ -6,13 +6,11 @@ import base64
 import hashlib
 import html.parser
 import re
-from typing import TYPE_CHECKING
+
+import pytest
 
 from obs_sse_guard._cli.audit import html as html_report
 from tests.cli.audit.lines import Audit, armed, encoded, finding
-
-if TYPE_CHECKING:
-    import pytest
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;{{ 7 * 7 }}\u202e\x1b[31m.test"
 
@@ -105,6 +103,7 @@ def test_untrusted_text_stays_text(run: Audit) -> None:
     assert any("{{ 7 * 7 }}\\u202e\\x1b[31m.test" in word for word in Page(text).words)
 
 
+@pytest.mark.unmeasured
 def test_many_rows_are_cut_and_counted(run: Audit) -> None:
     page = _page(run, *(finding(rule=f"rule-{number:04}") for number in range(1003)))
     assert [word for word in page.words if "more; use" in word] == ["3 more; use --format json"] * 2

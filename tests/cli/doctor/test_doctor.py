@@ -30,7 +30,7 @@ from obs_sse_guard._policy.settings import Mode
 from tests.support.commands import SOURCES, command
 from tests.support.environments import installed
 
-pytestmark = pytest.mark.measured_processes
+# PYTESTMARK
 
 SDK = "esdk-obs-python"
 needs_obs = pytest.mark.skipif(not installed(SDK), reason=f"{SDK} is not installed here")

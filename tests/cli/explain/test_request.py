@@ -14,14 +14,14 @@ from obs_sse_guard import SSETransportError
 from obs_sse_guard._cli.main import main
 from obs_sse_guard.rules import Encryption, Operation
 from tests.support import oracle
-from tests.support.commands import SOURCES, command
+from tests.support.commands import SOURCES, command, command_here
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
 from tests.support.obs_calls import drive, open_client, without_backoff
 
 if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
-pytestmark = pytest.mark.measured_processes
+# PYTESTMARK
 
 POLICIES = ("documented", "strict")
 WORDS = {
@@ -159,7 +159,9 @@ def test_the_policy_in_the_environment_changes_nothing() -> None:
 
 
 def test_words_are_taken_in_any_letter_case() -> None:
-    done = command("explain", "--operation", "COPYOBJECT", "--target", "None", "--source", "sse-c", "--scheme", "HTTP")
+    done = command_here(
+        "explain", "--operation", "COPYOBJECT", "--target", "None", "--source", "sse-c", "--scheme", "HTTP"
+    )
     assert done.returncode == 0
     assert "CopyObject, target none, source SSE-C, over http" in done.stdout
 
@@ -176,7 +178,7 @@ WRONG = {
 def test_a_wrong_word_lists_the_right_ones(option: str) -> None:
     word, right = WRONG[option]
     words = {"--operation": "CopyObject", "--target": "SSE-C", "--source": "none", "--scheme": "http", option: word}
-    done = command("explain", *itertools.chain(*words.items()))
+    done = command_here("explain", *itertools.chain(*words.items()))
     assert (done.returncode, done.stdout) == (2, "")
     complaint = done.stderr.splitlines()[-1]
     assert option in complaint
@@ -189,17 +191,17 @@ def test_a_wrong_word_lists_the_right_ones(option: str) -> None:
 def test_a_missing_option_is_named(option: str) -> None:
     words = {"--operation": "PutObject", "--target": "SSE-C", "--scheme": "http"}
     del words[option]
-    done = command("explain", *itertools.chain(*words.items()))
+    done = command_here("explain", *itertools.chain(*words.items()))
     assert done.returncode == 2
     assert option in done.stderr.splitlines()[-1]
 
 
 def test_a_source_where_nothing_is_copied_is_refused() -> None:
     words = ("explain", "--operation", "PutObject", "--target", "none", "--scheme", "http", "--source")
-    done = command(*words, "SSE-C")
+    done = command_here(*words, "SSE-C")
     assert (done.returncode, done.stdout) == (2, "")
     assert "PutObject copies nothing; operations with a source are CopyObject, UploadPartCopy" in done.stderr
-    assert command(*words, "none").returncode == 0
+    assert command_here(*words, "none").returncode == 0
 
 
 def test_the_output_is_ascii() -> None:

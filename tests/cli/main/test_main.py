@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-pytestmark = pytest.mark.measured_processes
+# PYTESTMARK
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -19,19 +20,20 @@ from obs_sse_guard._cli import main as cli
 from obs_sse_guard._cli import rules as rules_command
 from obs_sse_guard.rules import RULES
 from tests.support import oracle
-from tests.support.commands import command
+from tests.support.commands import command, command_here
 from tests.support.expected_rules import ROWS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-pytestmark = pytest.mark.measured_processes
+# PYTESTMARK
 
 DRAWING = Path(__file__).parents[3] / "docs" / "rules.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 FORMATS = ("text", "markdown", "json", "svg")
 
 
+@functools.cache
 def printed(form: str, encoding: str = "utf-8") -> str:
     done = command("rules", "--format", form, environment={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stderr) == (0, "")
@@ -96,13 +98,13 @@ def test_json_has_every_rule() -> None:
 
 @pytest.mark.parametrize("words", [("--format", "pdf"), ("--format",), ("--formt", "svg"), ("svg",)])
 def test_invalid_words_exit_with_2(words: tuple[str, ...]) -> None:
-    done = command("rules", *words)
+    done = command_here("rules", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: obs-sse-guard")
 
 
 def test_an_unknown_format_lists_the_known_ones() -> None:
-    errors = command("rules", "--format", "pdf").stderr
+    errors = command_here("rules", "--format", "pdf").stderr
     assert all(form in errors.splitlines()[-1] for form in FORMATS)
 
 

@@ -67,6 +67,7 @@ def _location(host: str, operation: str, server: RecordingServer) -> str:
     return f"{HOSTS[host].format(server.port)}/{BUCKET}/{OBJECT}{QUERIES.get(operation, '')}"
 
 
+@pytest.mark.thinned(strength=1)
 @to_each_host
 @pytest.mark.parametrize("status", [302, 307])
 def test_without_the_guard_a_redirect_takes_the_key_to_plaintext(
@@ -78,6 +79,7 @@ def test_without_the_guard_a_redirect_takes_the_key_to_plaintext(
     assert leaks(http.wire, KEY)
 
 
+@pytest.mark.thinned
 @to_each_host
 @each_redirect_status
 def test_no_key_is_redirected_to_plaintext(
@@ -167,6 +169,7 @@ def test_a_key_that_a_handler_adds_is_not_redirected_to_plaintext(
     assert_silent(http)
 
 
+@pytest.mark.thinned
 @each_redirect_status
 @pytest.mark.parametrize("operation", ["GetObject", "HeadObject", "InitiateMultipartUpload", "CopyObject"])
 def test_a_redirect_on_the_same_host_is_followed_as_before(

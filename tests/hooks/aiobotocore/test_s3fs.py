@@ -111,6 +111,7 @@ def test_s3fs_raises_the_refusal(name: str, http: RecordingServer, caplog: pytes
     assert not caplog.records
 
 
+@pytest.mark.unmeasured
 @pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("encryption", ["none", "SSE-C", "SSE-KMS"])
 @each_file_call
@@ -134,6 +135,7 @@ def test_s3fs_and_kms(name: str, http: RecordingServer) -> None:
     assert not {"PUT", "POST"}.intersection(call.method for call in http.requests)
 
 
+@pytest.mark.thinned(strength=1)
 @each_redirect_status
 @pytest.mark.parametrize("name", ["cat", "pipe"])
 def test_s3fs_is_not_redirected_to_plaintext(

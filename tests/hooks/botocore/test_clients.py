@@ -67,6 +67,7 @@ def test_an_unreadable_configuration_breaks_no_call(
     assert_silent(http)
 
 
+@pytest.mark.unmeasured
 @each_sdk
 def test_clients_are_not_kept_alive(sdk: str, http: RecordingServer) -> None:
     """Neither the guard's notes on a client nor the traceback of its last refusal keep it alive."""

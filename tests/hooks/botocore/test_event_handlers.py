@@ -140,6 +140,7 @@ def test_a_key_in_metadata_is_misplaced(sdk: str, scheme: str) -> None:
         assert_silent(server)
 
 
+@pytest.mark.thinned
 @each_sdk
 @pytest.mark.parametrize("scheme", SERVERS)
 @pytest.mark.parametrize("event", METADATA_ADDERS)

@@ -201,6 +201,7 @@ def test_without_the_guard_transfers_log_the_key(
 # ------------------------------------------------------------------------------- with the guard
 
 
+@pytest.mark.thinned
 @each_sdk
 @each_call
 def test_no_key_is_in_the_log(name: str, sdk: str, signature: str, https: TlsRecordingServer, log: _Lines) -> None:

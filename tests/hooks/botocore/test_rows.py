@@ -64,6 +64,7 @@ _OPERATIONS = ("botocore: operations", "aiobotocore: operations")
 _ATTEMPTS = ("botocore: each attempt", "aiobotocore: each attempt", "aiobotocore: each hop")
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("groups", [_OPERATIONS, _ATTEMPTS], ids=["the wire hook", "the method hook"])
 @each_sdk
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def _run(name: str, server: RecordingServer, folder: Path, sse: dict[str, str]) 
     return None
 
 
-@pytest.mark.thinned(strength=1)
+@pytest.mark.sampled
 @each_variant
 def test_without_the_guard_the_key_crosses(name: str, http: RecordingServer, tmp_path: Path) -> None:
     with unguarded():
@@ -249,7 +249,7 @@ def test_transfers_over_https_are_as_before(name: str, tmp_path: Path, caplog: p
     assert not kms_uploads
 
 
-@pytest.mark.thinned(strength=1)
+@pytest.mark.sampled
 @pytest.mark.parametrize("scheme", SERVERS)
 @each_variant
 def test_transfers_without_encryption_are_as_before(

@@ -225,6 +225,7 @@ class _Lying(str):
         return False
 
 
+@pytest.mark.thinned(strength=1)
 @each_client
 @pytest.mark.parametrize("kind", HEADERS)
 def test_any_spelling_of_a_header(name: str, kind: str, http: RecordingServer) -> None:

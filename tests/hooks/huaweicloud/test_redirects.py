@@ -47,6 +47,7 @@ def _bucket_url(server: RecordingServer, host: str = "bucket.obs.test") -> str:
     return f"{server.scheme}://{host}:{server.port}/object"
 
 
+@pytest.mark.thinned
 @each_redirect_status
 @each_client
 @pytest.mark.parametrize("name", CALLS)

@@ -66,6 +66,7 @@ def test_refused_before_the_body_is_read(encryption: str, rule: str, workers: in
     assert not body.reads
 
 
+@pytest.mark.thinned(strength=1)
 @each_number_of_workers
 @pytest.mark.parametrize("encryption", ["SSE-C", "SSE-KMS", "none"])
 def test_what_is_allowed_is_sent_as_without_the_guard(encryption: str, workers: int) -> None:

@@ -251,6 +251,7 @@ def test_a_raw_key_is_masked(
     assert not [part for part in _parts(KEY) if part in text]
 
 
+@pytest.mark.thinned(strength=1)
 @needs_https
 @each_transport
 @pytest.mark.parametrize("key", [f"{KEY}\nx", f" {KEY}", f"b'{KEY}'\nx", f"{KEY}\\\nx"], ids=lambda _: "key")
@@ -302,6 +303,7 @@ def test_a_key_in_a_url_is_masked_in_the_log_of_urllib3(
     assert not leaks("\n".join(lines), KEY)
 
 
+@pytest.mark.thinned(strength=1)
 @pytest.mark.parametrize("key", [KEY, f"'{KEY}", f"'{KEY}\"\\"], ids=lambda _: "key")
 @pytest.mark.parametrize("argument", ["versionId", "origin"])
 def test_an_sse_object_in_the_place_of_another_argument_is_masked(

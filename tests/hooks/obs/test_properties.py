@@ -235,6 +235,7 @@ def _send(client: Any, drawn: Drawn, headers: dict[str, str]) -> Any:
     return client._make_request_with_retry(drawn.method, BUCKET, OBJECT, **arguments)
 
 
+@pytest.mark.unmeasured
 @each_example_cleans_up
 @given(drawn=requests, setting=set_ups, key=keys)
 def test_any_request_as_it_is_sent(drawn: Drawn, setting: Setting, key: str) -> None:
@@ -289,6 +290,7 @@ def test_any_form_that_is_signed(drawn: Drawn, setting: Setting, key: str, versi
 # -------------------------------------------------------------------------------- redirect hops
 
 
+@pytest.mark.unmeasured
 @each_example_cleans_up
 @given(drawn=requests, setting=set_ups, key=keys, status=st.sampled_from([301, 302, 307, 308]))
 def test_any_redirect_to_plaintext(drawn: Drawn, setting: Setting, key: str, status: int) -> None:

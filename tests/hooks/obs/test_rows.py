@@ -26,6 +26,7 @@ _CLIENTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_over_http(
@@ -65,6 +66,7 @@ def test_over_https(
 _REFUSED = [row for row in ROWS if oracle.outcome(row, "http") == oracle.REFUSED and row.operation != "PostObject"]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", _REFUSED, ids=lambda row: row.id)
 def test_the_method_hook_alone(
@@ -86,6 +88,7 @@ _SENT = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("kind", "transport"), _CLIENTS)
 @pytest.mark.parametrize("row", _SENT, ids=lambda row: row.id)
 def test_the_wire_hook_alone(
