@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.support.botocore_data import read_once
 from tests.support.guard import install_if_changed, reset
-from tests.support.measurement import unmeasured
+from tests.support.measurement import import_what_is_measured, unmeasured
 from tests.support.selection import left_out, not_collected, untraced
 from tests.support.servers import RecordingServer, TlsRecordingServer, loopback_names
 
@@ -62,10 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
-    """Measure what the import of the tests runs in one worker only: it is the same in each, and takes long."""
+    """Measure what imports run in one worker only: it is the same in each, and takes long."""
     worker = getattr(session.config, "workerinput", {}).get("workerid", "gw0")
     with unmeasured(when=worker != "gw0"):
-        return (yield)
+        found = yield
+        import_what_is_measured()
+        return found
 
 
 def pytest_collection_finish() -> None:

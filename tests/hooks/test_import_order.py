@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.programs import IMPORT_SDK, MAKE_CLIENT, REFUSES, run
 
-# PYTESTMARK
+pytestmark = pytest.mark.measured_processes
 
 _PUT_IS_REFUSED = """
 from obs import ObsClient, PutObjectHeader, SseCHeader

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import pkgutil
 from collections.abc import Iterator
 
 from coverage import Coverage
+
+import obs_sse_guard
 
 
 @contextlib.contextmanager
@@ -20,3 +24,10 @@ def unmeasured(*, when: bool = True) -> Iterator[None]:
         yield
     finally:
         measurement.start()
+
+
+def import_what_is_measured() -> None:
+    """Import every module of the package while it is measured: the test that would import it first may not be."""
+    if Coverage.current() is not None:
+        for module in pkgutil.walk_packages(obs_sse_guard.__path__, "obs_sse_guard."):
+            importlib.import_module(module.name)

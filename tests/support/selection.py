@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-_TRACED = 4  # cases of a test
+_TRACED = 24  # cases of a test
+_TRACED_WITH_SERVER = 8
 _OF_OTHERS = ("tests/docs/", "tests/packaging/", "tests/support/")
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -121,5 +122,5 @@ def untraced(items: list[pytest.Item]) -> Iterator[pytest.Item]:
             cases[item.nodeid.partition("[")[0]].append(item)
     for found in cases.values():
         found.sort(key=lambda item: item.nodeid)
-        step = -(-len(found) // _TRACED)
+        step = -(-len(found) // (_TRACED_WITH_SERVER if found[0].get_closest_marker("server") else _TRACED))
         yield from (item for number, item in enumerate(found) if number % step)

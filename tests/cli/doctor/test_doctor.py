@@ -30,8 +30,6 @@ from obs_sse_guard._policy.settings import Mode
 from tests.support.commands import SOURCES, command
 from tests.support.environments import installed
 
-# PYTESTMARK
-
 SDK = "esdk-obs-python"
 needs_obs = pytest.mark.skipif(not installed(SDK), reason=f"{SDK} is not installed here")
 PROTECTED = "PROTECTED: programs in this environment that import obs_sse_guard are guarded."

@@ -21,8 +21,6 @@ from tests.support.obs_calls import drive, open_client, without_backoff
 if TYPE_CHECKING:
     from tests.support.servers import RecordingServer
 
-# PYTESTMARK
-
 POLICIES = ("documented", "strict")
 WORDS = {
     oracle.REFUSED: "refused, nothing is sent",

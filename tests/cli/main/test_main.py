@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     import argparse
 
 
-# PYTESTMARK
-
-
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A command of the tests' own."""
@@ -120,6 +117,7 @@ def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert capsys.readouterr().out.startswith("obs-sse-guard ")
 
 
+@pytest.mark.measured_processes
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
 def test_a_full_disk_exits_with_2_and_one_line() -> None:
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

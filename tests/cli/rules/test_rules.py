@@ -26,8 +26,6 @@ from tests.support.expected_rules import ROWS, Row
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# PYTESTMARK
-
 DRAWING = Path(__file__).parents[3] / "docs" / "rules.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 FORMATS = ("text", "markdown", "json", "svg")
@@ -114,6 +112,7 @@ def test_every_format_is_ascii_and_the_same_in_any_encoding(form: str) -> None:
     assert printed(form, encoding="ascii") == printed(form)
 
 
+@pytest.mark.measured_processes
 @pytest.mark.parametrize("form", ["text", "svg"])  # less and more than a buffer holds
 def test_a_reader_that_goes_away_causes_no_traceback(form: str) -> None:
     words = [sys.executable, "-m", "obs_sse_guard", "rules", "--format", form]

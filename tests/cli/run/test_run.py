@@ -32,7 +32,7 @@ HOME = Path(obs_sse_guard.__file__).parent.parent
 GUARD = (sys.executable, "-m", "obs_sse_guard", "run")
 SECONDS = 60
 
-# PYTESTMARK  # the bootstrap runs only there
+pytestmark = pytest.mark.measured_processes  # the bootstrap runs only there
 
 posix = pytest.mark.skipif(os.name == "nt", reason="shells, signals and exec as POSIX has them")
 
