@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
@@ -93,3 +94,4 @@ def session(program: Program, ministack: Any, tmp_path: Path) -> Iterator[Sessio
 
     with contextlib.closing(boto3.client("s3", endpoint_url=ministack.url("https"))) as client:
         yield Session(program, client, tmp_path)
+    gc.collect()  # awswrangler's file tries again when it is collected: now, not in another test

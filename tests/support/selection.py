@@ -67,9 +67,11 @@ def _is_installed(module: str) -> bool:
 
 def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
     """Return the tests that only a full run includes."""
-    thinned = {item for product in _cases(items, "thinned") for item in _repetitions(product)}
-    sampled = {item for cases in _cases(items, "sampled") for item in cases[1:]}
-    return thinned | sampled | {item for item in items if item.get_closest_marker("full")}
+    full = {item for item in items if item.get_closest_marker("full")}
+    others = [item for item in items if item not in full]
+    thinned = {item for product in _cases(others, "thinned") for item in _repetitions(product)}
+    sampled = {item for cases in _cases(others, "sampled") for item in cases[1:]}
+    return full | thinned | sampled
 
 
 def _cases(items: list[pytest.Item], marker: str) -> list[list[Any]]:
