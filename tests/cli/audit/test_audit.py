@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -317,6 +318,30 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_reported(
     found = json.loads(run("--format", "json", small, tmp_path / "missing").out)
     assert (found["findings"], found["unreadable"]) == (1, [str(tmp_path / "missing")])
     assert "skipped: 1 unreadable file<" in run("--format", "html", small, tmp_path / "missing").out
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no names")
+def test_pipes_count_even_if_a_file_cannot_be_read(tmp_path: Path, run: Audit) -> None:
+    """Then all is read again to find out which, and a pipe cannot be."""
+    (tmp_path / "broken.gz").write_bytes(b"no such thing")
+    pipes = [os.pipe() for _ in range(2)]
+    for _, end in pipes:
+        os.write(end, encoded(finding()))
+        os.close(end)
+    result = run(*(f"/dev/fd/{start}" for start, _ in pipes), tmp_path / "broken.gz")
+    assert (result.status, result.out.partition(" in ")[0]) == (1, "2 findings")
+    for start, _ in pipes:
+        os.close(start)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets")
+def test_a_socket_cannot_be_read(small: Path, run: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(small.parent)  # the address of a socket is short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        result = run(small, "socket")
+    assert (result.status, result.out.partition(" in ")[0]) == (1, "1 finding")
+    assert result.err.startswith("socket: ")
 
 
 def _lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
