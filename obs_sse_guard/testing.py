@@ -46,17 +46,19 @@ def override(
 class _Override(contextlib.AbstractContextManager[None]):
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
-        self._entered = contextlib.ExitStack()
+        self._entered: list[contextlib.AbstractContextManager[None]] = []  # several if its blocks are nested
 
     def __enter__(self) -> None:
-        self._entered.enter_context(overriding(self._texts))
+        self._entered.append(overriding(self._texts))
+        self._entered[-1].__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self._entered.close()
+        self._entered.pop().__exit__(None, None, None)
 
     def __call__(self, function: _Function) -> _Function:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):  # runs after the call
-            raise TypeError(function, "override() decorates no generator function: use a with block in it")
+            message = "override() decorates no generator function: use a with block in it"
+            raise TypeError(message)
         if not inspect.iscoroutinefunction(function):
             return overriding(self._texts)(function)
 

@@ -82,8 +82,17 @@ def test_an_override_cannot_decorate_a_generator_function() -> None:
         yield
 
     for function in (generator, asynchronous):
-        with pytest.raises(TypeError, match="decorates no generator function"):
+        with pytest.raises(TypeError, match=r"^override\(\) decorates no generator function"):
             override(mode="warn")(function)
+
+
+def test_blocks_of_one_override_can_be_nested() -> None:
+    warn = override(mode="warn")
+    with warn:
+        with warn:
+            assert _mode() is Mode.WARN
+        assert _mode() is Mode.WARN
+    assert _mode() is Mode.ENFORCE
 
 
 def test_a_bad_value_is_rejected() -> None:
