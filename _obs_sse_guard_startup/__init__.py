@@ -29,8 +29,8 @@ class _Finder:
         self.is_done = False
 
     def __del__(self) -> None:
-        """Tell of its removal. An interpreter that ends sets ``sys.meta_path`` to ``None`` first."""
-        if not self.is_done and sys.meta_path is not None:
+        """Report its removal. An interpreter that ends sets ``sys.meta_path`` to ``None`` first."""
+        if not self.is_done and "obs_sse_guard" not in sys.modules and sys.meta_path is not None:
             _write("another library removed the import finder from sys.meta_path")
 
     def find_spec(

@@ -1056,9 +1056,9 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a finder of enable that is removed is told",
         "_obs_sse_guard_startup/__init__.py",
-        "if not self.is_done and sys.meta_path is not None:",
-        "if False:",
-        "cli/enable/test_enable.py::test_a_finder_that_is_removed_prints_one_line",
+        'if not self.is_done and "obs_sse_guard" not in sys.modules',
+        "if False",
+        "cli/enable/test_enable.py::test_a_finder_that_is_removed_prints_one_line_unless_the_guard_is_active",
     ),
     Fix(
         "an override ends with its thread",

@@ -216,17 +216,21 @@ def test_an_sdk_that_is_imported_already_activates_the_guard(finder: startup._Fi
     assert sys.meta_path.count(finder) == 1
 
 
-def test_a_finder_that_is_removed_prints_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("is_active", [False, True])
+def test_a_finder_that_is_removed_prints_one_line_unless_the_guard_is_active(
+    is_active: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _without_sdks(monkeypatch)
+    if not is_active:
+        monkeypatch.delitem(sys.modules, "obs_sse_guard")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "meta_path", [])
         startup.install()
         assert len(sys.meta_path) == 1
         sys.meta_path.clear()
     reason = "another library removed the import finder from sys.meta_path"
-    assert capsys.readouterr().err == f"obs-sse-guard: NOT GUARDED: {sys.executable}: {reason}\n"
+    line = f"obs-sse-guard: NOT GUARDED: {sys.executable}: {reason}\n"
+    assert capsys.readouterr().err == ("" if is_active else line)
 
 
 def test_an_interpreter_that_ends_is_silent(
