@@ -154,7 +154,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
         ),
         notes="Exits with 0; 1 if --fail-on or --expect says so, if a file cannot be read, or if most lines are "
-        "damaged; 2 if nothing can be read, or the report not be written. Needs pip install 'obs-sse-guard[report]'.",
+        "damaged; 2 if nothing can be read or the report cannot be written. Needs pip install 'obs-sse-guard[report]'.",
     ),
     Command(
         "rules",

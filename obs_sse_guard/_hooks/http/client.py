@@ -28,7 +28,7 @@ def _endheaders_hook(_: str, function: Function) -> Function:
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
         try:  # inline, to save a call: most requests are of this kind
             lines = connection._buffer
-            # A request through a proxy without a tunnel has a whole URL in its first line, and may be sent on in clear.
+            # Through a proxy without a tunnel, the first line has a whole URL, and may be sent on in plaintext.
             is_harmless = hasattr(connection.sock, "getpeercert") and b" /" in lines[0]
             is_harmless = is_harmless or not may_carry_sse(b"\n".join(lines))
         except Exception:  # noqa: BLE001  # a custom connection
