@@ -42,7 +42,9 @@ def _hop(request: Any) -> Hop:
     headers = [*request.headers.items()]
     proxy = request.proxy
     if proxy is None or request.is_ssl():
-        return Hop(request.method, request.url.raw_path_qs, headers, request.url.host, request.url.port)
+        # A request for a tunnel was made for the proxy, and given the URL behind the tunnel.
+        url = request.original_url if request.method == "CONNECT" else request.url
+        return Hop(request.method, request.url.raw_path_qs, headers, url.host, url.port)
     return Hop(request.method, str(request.url), headers, proxy.host, proxy.port)
 
 

@@ -233,7 +233,26 @@ def _tunnel_of_urllib3(proxy: ConnectProxy, https: TlsRecordingServer, headers: 
         return int(pool.request("PUT", f"https://127.0.0.1:{https.port}{PATH}", body=CONTENT).status)
 
 
-@pytest.mark.parametrize("send", [_tunnel, _tunnel_of_urllib3])
+def _tunnel_of_httpx(proxy: ConnectProxy, https: TlsRecordingServer, headers: Any) -> int:
+    httpx = pytest.importorskip("httpx")
+    context = ssl.create_default_context(cafile=https.ca)
+    with httpx.Client(proxy=httpx.Proxy(proxy.url, headers=headers), verify=context) as client:
+        return int(client.put(f"https://127.0.0.1:{https.port}{PATH}", content=CONTENT).status_code)
+
+
+def _tunnel_of_aiohttp(proxy: ConnectProxy, https: TlsRecordingServer, headers: Any) -> int:
+    aiohttp = pytest.importorskip("aiohttp")
+    options = {"proxy": proxy.url, "proxy_headers": headers, "ssl": ssl.create_default_context(cafile=https.ca)}
+
+    async def put() -> int:
+        url = f"https://127.0.0.1:{https.port}{PATH}"
+        async with aiohttp.ClientSession() as session, session.put(url, data=CONTENT, **options) as response:
+            return int(response.status)
+
+    return asyncio.run(put())
+
+
+@pytest.mark.parametrize("send", [_tunnel, _tunnel_of_urllib3, _tunnel_of_httpx, _tunnel_of_aiohttp])
 def test_headers_for_the_proxy(send: Any, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
     """A tunnel is asked for in plaintext."""
     with ConnectProxy() as proxy:
