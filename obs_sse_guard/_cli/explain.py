@@ -104,7 +104,7 @@ def _explain_id(name: str, sdk: str | None) -> str:
 
     Args:
         name: its id.
-        sdk: the SDK in whose words; the main ones by default.
+        sdk: the SDK whose terms the message uses; the main ones by default.
     """
     known = _known(name)
     rule = _RULES.get(known)

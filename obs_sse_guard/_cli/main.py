@@ -182,7 +182,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
             ("--scheme", _one_of(("http", "https"), help="the transport")),
             ("--source", _one_of(Encryption, metavar="ENCRYPTION", help="of the source of a copy, none by default")),
-            ("--sdk", _one_of(_SDKS, metavar="NAME", help=f"in whose words: {', '.join(_SDKS)}")),
+            ("--sdk", _one_of(_SDKS, metavar="NAME", help=f"the SDK whose terms the message uses: {', '.join(_SDKS)}")),
         ),
     ),
     Command(

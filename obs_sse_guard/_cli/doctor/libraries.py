@@ -101,8 +101,8 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "urllib3-future",
         Guard.NONE,
-        note="sends without http.client, also for requests, niquests and urllib3, in whose place it is installed; SDKs "
-        "stay guarded by their hooks",
+        note="sends without http.client, including for requests, niquests and urllib3, which it replaces; SDKs stay "
+        "guarded by their hooks",
         remedy="pip uninstall urllib3-future niquests; pip install --force-reinstall urllib3",
     ),
     # without a seam
