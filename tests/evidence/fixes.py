@@ -1033,6 +1033,13 @@ FIXES: tuple[Fix, ...] = (
         "hooks/http/test_connections.py::test_headers_for_the_proxy",
     ),
     Fix(
+        "aiohttp: the request for a tunnel is judged by the proxy, which reads it",
+        "obs_sse_guard/_hooks/http/aiohttp.py",
+        'request.original_url if request.method == "CONNECT" else request.url',
+        "request.url",
+        "hooks/http/test_connections.py::test_headers_for_the_proxy",
+    ),
+    Fix(
         "a function with the name of a hooked one hides no request",
         "obs_sse_guard/_hooks/http/request.py",
         "code_of(inside(vars(owner)[name])) is frame.f_code",
