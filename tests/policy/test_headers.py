@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from obs_sse_guard._policy.headers import SSEHeaders, encryption_of, header_names, parse_headers
+from obs_sse_guard._policy.headers import SSEHeaders, encryption_of, header_names, names_kms, parse_headers
 from obs_sse_guard.rules import Encryption
 
 NONE, SSE_C, SSE_KMS, SSE_OBS = Encryption
@@ -121,6 +121,11 @@ def test_every_spelling_of_kms_is_recognized(value: str) -> None:
 @pytest.mark.parametrize("value", ["AES256", "aws:AES256", "obs", "", None])
 def test_any_other_algorithm_is_sse_obs(value: object) -> None:
     assert encryption_of(value) is SSE_OBS
+
+
+@pytest.mark.parametrize(("value", "expected"), [("kms", True), ("AES256", False)])
+def test_sse_kms_is_told_from_sse_obs(value: str, expected: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    assert names_kms([("Content-Length", "3"), ("x-obs-server-side-encryption", value)]) is expected
 
 
 def test_sse_headers_of_an_encryption_parse_to_it() -> None:
