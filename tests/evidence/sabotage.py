@@ -84,7 +84,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "ObsClient: methods": ("rows", "variants", "wire", "findings", "clients", "completeness", "properties", "failures"),
     "ObsClient: other methods": ("variants", "findings", "completeness"),
     "ObsClient: signed URLs and policies": ("rows", "variants", "findings", "completeness", "properties"),
-    "ObsClient: each request": ("rows", "variants", "wire", "findings", "clients", "properties", "failures"),
+    "ObsClient: each request": ("rows", "variants", "wire", "findings", "properties", "failures"),
     "ObsClient: each connection": ("wire", "clients", "properties", "failures"),
     "ObsClient: workers": ("wire",),
     "ObsClient: header objects": ("findings",),
