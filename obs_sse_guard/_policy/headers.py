@@ -116,7 +116,8 @@ def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tupl
 
 def names_kms(headers: Iterable[tuple[object, object]]) -> bool:
     """Return whether the headers of a request or a response name SSE-KMS, in either dialect."""
-    return parse_headers(headers).target is Encryption.SSE_KMS
+    named = [*headers]
+    return names_sse(name for name, _ in named) and parse_headers(named).target is Encryption.SSE_KMS
 
 
 class _Parser:
