@@ -345,6 +345,7 @@ _SEEN = """<testsuites><testsuite><testcase name="one"><properties>
 <property name="seen" value="minio table-1/GetObject https sent" />
 <property name="seen" value="minio table-2/HeadObject http refused" />
 <property name="seen" value="requests key-in-clear http refused" />
+<property name="seen" value="smart-open table-1/PutObject http refused" />
 <property name="other" value="x" />
 </properties></testcase></testsuite></testsuites>
 """
@@ -358,6 +359,7 @@ def test_what_the_tests_saw_becomes_a_page_that_can_be_read_back() -> None:
     assert "\n| `table-1/GetObject` | -, sent |\n" in page
     assert "\n| `table-2/HeadObject` |  |\n" in page, "a refusal by strict"
     assert "\n| rule | requests |\n| --- | --- |\n| `key-in-clear` | refused, - |\n" in page
+    assert "\n| rule | smart-open |\n| --- | --- |\n| `table-1/PutObject` | refused, - |\n" in page
     assert re.search(r"\| minio \| guarded by hooks \| \d+ \| 7.0 and newer \| 7.2.20 \| 1 \| 2 \|", page)
     assert f"| minio | {len(ROWS) - 7} | `table-1/CompleteMultipartUpload`" in page
     assert "**unexplained**" in page

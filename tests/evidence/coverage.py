@@ -172,6 +172,7 @@ def page(results: Results) -> str:
     seen = _as_expected(results.seen)
     guards = {library.distribution: library.guard for library in LIBRARIES}
     live = [name for name in guards if _rules_of(name, seen) - {NET_RULE} and name not in _BUILT_ON_OTHERS]
+    built = [name for name in guards if _rules_of(name, seen) and name in _BUILT_ON_OTHERS]
     net = [name for name in guards if NET_RULE in _rules_of(name, seen) and guards[name] is Guard.NET]
     names = [target.name for target in installer.targets]
     return _PAGE.format(
@@ -186,6 +187,7 @@ def page(results: Results) -> str:
         targets=len(names),
         table=_table(live, [row.id for row in ROWS], seen),
         net=_table(net, [NET_RULE], seen),
+        built=_table(built, [row.id for row in ROWS if any(row.id in _rules_of(name, seen) for name in built)], seen),
         reasons="\n".join(_reasons(live, seen)),
         not_seen="\n".join(_not_seen()),
     )
@@ -286,6 +288,10 @@ empty cell: the tests make no such call, for a reason below.
 HTTP clients know no operations. A customer key in plaintext is one finding:
 
 {net}
+
+Programs that send through one of these libraries, and the rows that they met:
+
+{built}
 
 ## Hooks
 

@@ -124,7 +124,7 @@ def test_any_other_algorithm_is_sse_obs(value: object) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [("kms", True), ("AES256", False)])
-def test_sse_kms_is_told_from_sse_obs(value: str, expected: bool) -> None:  # noqa: FBT001  # a parameter of the test
+def test_sse_kms_is_told_from_sse_obs(value: str, expected: bool) -> None:
     assert names_kms([("Content-Length", "3"), ("x-obs-server-side-encryption", value)]) is expected
 
 
