@@ -88,7 +88,7 @@ NOT_SEEN: dict[str, str] = {
 }
 """What the hooks on a library do not see. What is built on a library shares it."""
 
-_BUILT_ON_OTHERS = frozenset(program.name for program in PROGRAMS) - REASONS.keys()
+BUILT_ON_OTHERS = frozenset(program.name for program in PROGRAMS) - REASONS.keys()
 """Libraries that send through another, whose rows these are."""
 
 
@@ -171,8 +171,8 @@ def page(results: Results) -> str:
     """Return the text of the page."""
     seen = _as_expected(results.seen)
     guards = {library.distribution: library.guard for library in LIBRARIES}
-    live = [name for name in guards if _rules_of(name, seen) - {NET_RULE} and name not in _BUILT_ON_OTHERS]
-    built = [name for name in guards if _rules_of(name, seen) and name in _BUILT_ON_OTHERS]
+    live = [name for name in guards if _rules_of(name, seen) - {NET_RULE} and name not in BUILT_ON_OTHERS]
+    built = [name for name in guards if _rules_of(name, seen) and name in BUILT_ON_OTHERS]
     net = [name for name in guards if NET_RULE in _rules_of(name, seen) and guards[name] is Guard.NET]
     names = [target.name for target in installer.targets]
     return _PAGE.format(
