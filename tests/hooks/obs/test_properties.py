@@ -127,8 +127,8 @@ def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, L
 def _assert_nothing_sent(server: RecordingServer, error: SSETransportError) -> None:
     if error.rule != "unverified-tls":
         assert not server.wire, "a refused call sends nothing"
-    # Only the wire hook detects unverified TLS: after the negotiation of the signature, in uploadFile after a HEAD request
-    # for the bucket, and in downloadFiles after the list of objects. None of these requests carries a key.
+    # Only the wire hook detects unverified TLS: after the negotiation of the signature, in uploadFile after a HEAD
+    # request for the bucket, and in downloadFiles after the list of objects. None of these requests carries a key.
     for call in server.calls:
         assert call.method == "HEAD" or "?prefix=" in call.target
         assert not any("encryption" in name.lower() for name, _ in call.headers)
