@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from obs_sse_guard._policy.headers import encryption_of, names_sse
+from obs_sse_guard._policy.headers import encryption_of, names_sse, parse_headers
 from obs_sse_guard._util.text import to_text
 from obs_sse_guard.rules import Encryption
 
@@ -198,5 +198,6 @@ _SURELY_A_NAME = re.compile(r"[A-Za-z0-9_-]{1,31}")
 def _shown(name: str, value: Any) -> str:
     """Return a name as it is reported: one that a key may be part of is left out."""
     keys = [to_text(one["key"]).lower() for one in _with_key(value)]
-    is_shown = _SURELY_A_NAME.fullmatch(name) and not any(key in name.lower() for key in keys)
+    is_short = _SURELY_A_NAME.fullmatch(name) and not any(key in name.lower() for key in keys)
+    is_shown = is_short or parse_headers([(name, "")]).names  # a name that is known as a whole
     return name if is_shown else "(a name that may contain a key)"

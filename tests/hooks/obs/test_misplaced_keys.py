@@ -286,6 +286,16 @@ def test_a_key_in_a_name_is_not_shown(key: str, template: str, http: RecordingSe
     assert_silent(http)
 
 
+@pytest.mark.parametrize("prefix", ["x-obs-", "x-obs-meta-x-amz-"])
+def test_the_name_of_an_encryption_header_is_shown(prefix: str, http: RecordingServer) -> None:
+    name, sse = f"{prefix}server-side-encryption-customer-key", obs.SseCHeader(encryption="AES256", key=KEY)
+    with open_client("v2", http) as client:
+        error = refused_at_once(lambda: client.deleteObject(BUCKET, OBJECT, extensionHeaders={name: sse}))
+    assert {*error.headers} == {name}
+    assert not leaks(str(error), KEY)
+    assert_silent(http)
+
+
 @pytest.mark.parametrize(
     "text",
     [
