@@ -32,6 +32,8 @@ logging.getLogger("asyncio").setLevel(logging.ERROR)
 _SERVERS = frozenset({"http", "https", "proxy", "recorder", "worker"})
 """Fixtures that start a server or a process."""
 
+_LEFT_OPEN = ("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 _UNTRACED = pytest.StashKey[bool]()
 
 
@@ -48,10 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server, and deselect those of a full run."""
+    """Mark the tests that need a server or leave something open, and deselect those of a full run."""
     for item in items:
         if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+        if item.get_closest_marker("leaves_open"):
+            item.add_marker(pytest.mark.filterwarnings(*_LEFT_OPEN))
     if not config.getoption("--full"):
         deselected = left_out(items)
         config.hook.pytest_deselected(items=sorted(deselected, key=lambda item: item.nodeid))
@@ -86,6 +90,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def _botocore_data() -> Iterator[None]:
     with read_once():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Collect what the SDK left open while its warning is ignored: later, it would fail another test."""
+    yield
+    if request.node.get_closest_marker("leaves_open"):
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -19,11 +19,6 @@ from tests.support.mixed_calls import PATIENCE, SDKS, put_object
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, needs_https, open_client
 from tests.support.servers import LOOPBACK, Answer, RecordingServer, assert_silent
 
-# After a fault, the SDK does not close the sockets that it has lost track of.
-leaves_sockets = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
-)
-
 
 class _Garbage(Answer):
     """Bytes that are not an HTTP response."""
@@ -98,7 +93,7 @@ def _both(play: Callable[[], tuple[str, int]]) -> tuple[tuple[str, int], tuple[s
 
 
 @needs_https
-@leaves_sockets
+@pytest.mark.leaves_open  # after a fault, it has lost track of its sockets
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("sdk", SDKS)
 def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
@@ -120,7 +115,7 @@ def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
     assert guarded[1] == unguarded[1] or "RecursionError" in guarded
 
 
-@leaves_sockets
+@pytest.mark.leaves_open  # after a fault, it has lost track of its sockets
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("sdk", SDKS)
 def test_a_refused_call_never_reaches_the_fault(sdk: str, fault: str, http: RecordingServer) -> None:
@@ -176,7 +171,7 @@ class _BrokenServer:
             connection.close()
 
 
-@leaves_sockets
+@pytest.mark.leaves_open  # after a fault, it has lost track of its sockets
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 @pytest.mark.parametrize("resets", [True, False])
 def test_a_broken_server_is_the_same_with_the_guard(resets: bool, scheme: str, http: RecordingServer) -> None:

@@ -42,7 +42,7 @@ def _by_the_c_library(descriptor: int, data: bytes) -> None:
     ],
 )
 @pytest.mark.skipif(os.name == "nt", reason="there a socket is no file descriptor")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.leaves_open
 def test_a_request_without_an_http_client_is_not_seen(
     send: Callable[[int, bytes], object], http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,7 +44,7 @@ def test_every_method_that_takes_headers_is_hooked() -> None:
 
 
 # After an unexpected argument, the SDK leaves its files and sockets open.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+pytestmark = pytest.mark.leaves_open
 
 
 KEY_HEADER = "server-side-encryption-customer-key"

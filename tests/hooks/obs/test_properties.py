@@ -155,7 +155,7 @@ def _must_be_refused(variant: CallVariant, row: expected_rules.Row) -> bool:
 
 
 # putFile opens a file before its request is judged, and closes none whose request fails.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.leaves_open
 @each_example_cleans_up
 @given(pair=st.sampled_from(_variants_of_rows()), setting=set_ups, key=keys)
 def test_any_call_variant_under_any_configuration(
