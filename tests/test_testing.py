@@ -20,6 +20,7 @@ from obs_sse_guard._enforcement import waiting
 from obs_sse_guard._enforcement.enforce import in_worker
 from obs_sse_guard._policy.settings import Mode, Policy, read_settings
 from obs_sse_guard.testing import findings, override
+from tests.support.contexts import put_with_key
 from tests.support.guard import MODE
 from tests.support.obs_calls import open_client, put_sse_c, refusal
 from tests.support.programs import run
@@ -150,6 +151,35 @@ def test_a_worker_that_a_hook_starts_has_the_override_and_the_collector(http: Re
         thread.join()
     assert [one.outcome for one in found] == ["would-refuse"]
     assert outer == []
+
+
+def test_a_worker_has_the_override_without_a_collector_and_its_own_arguments() -> None:
+    from obs_sse_guard._enforcement.collector import tested
+
+    with override(mode="warn"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(tested(lambda *args, **kwargs: (_mode(), args, kwargs)), 1, two=2).result() == (
+            Mode.WARN,
+            (1,),
+            {"two": 2},
+        )
+
+
+def test_a_thread_that_nobody_waits_for_has_what_the_environment_says() -> None:
+    from obs_sse_guard._enforcement.enforce import enforce
+
+    caught: list[BaseException] = []
+
+    def put() -> None:
+        try:
+            enforce(put_with_key())
+        except SSETransportError as error:
+            caught.append(error)
+
+    with override(mode="warn"):
+        thread = threading.Thread(target=put)
+        thread.start()
+        thread.join()
+    assert [str(error).partition(" ")[0] for error in caught] == ["refused"]
 
 
 def test_a_worker_is_handed_over_as_it_is_without_tests() -> None:

@@ -77,6 +77,7 @@ def test_the_first_hooked_sdk_writes_the_line(audit: Path, monkeypatch: pytest.M
     monkeypatch.setenv(MODE, "warn")
     monkeypatch.setenv(POLICY, "strict")
     mine = Armed()
+    assert mine.sdks == ()
     mine.update(())
     assert not audit.exists()
     mine.update({"minio", "botocore"})
@@ -137,6 +138,7 @@ def test_a_failure_breaks_no_import(
     monkeypatch.setattr(audit_module, "identity", broken)
     Armed().update({"botocore"})
     assert "could not report that an SDK is hooked (LookupError in broken" in caplog.text
+    assert "; it stays hooked." in caplog.text
 
 
 def test_every_package_but_the_http_clients_has_a_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -317,10 +318,19 @@ def test_lines_are_written_where_locks_are_unsupported(
     assert (tmp_path / "audit").read_bytes() == b"a line that another process writesline\nline\n"
 
 
+def test_a_platform_without_locks_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_lock, "fcntl", None)
+    monkeypatch.setattr(file_lock, "msvcrt", None)
+    with pytest.raises(OSError, match="no locks") as raised:
+        file_lock.try_lock(0)
+    assert (raised.value.errno, raised.value.strerror) == (errno.ENOSYS, "no locks")
+
+
 def test_windows_locks_a_byte_beyond_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked: list[tuple[int, int]] = []
 
     def locking(descriptor: int, mode: int, count: int) -> None:
+        assert count == 1
         locked.append((mode, os.lseek(descriptor, 0, os.SEEK_CUR)))
         if len(locked) == 1:
             raise PermissionError(13, "Permission denied")  # another process has it

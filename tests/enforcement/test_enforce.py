@@ -6,6 +6,7 @@ import contextvars
 import io
 import logging
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import decision, reporters
-from obs_sse_guard._enforcement.enforce import enforce, enforcing, refusals
+from obs_sse_guard._enforcement.enforce import enforce, enforcing, in_worker, is_judged, refusals
 from obs_sse_guard._enforcement.log import log_failure, logger
 from obs_sse_guard._policy import settings
 from obs_sse_guard._policy.request import SDK
@@ -263,6 +264,46 @@ def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: 
         assert enforce(context._replace(host="other.test")) == reported, "a redirect"
         inherited = contextvars.copy_context()
     assert inherited.run(enforce, context) == {"table-1/PutObject"}, "the call has ended"
+
+
+def test_a_worker_is_part_of_the_call_until_it_ends(monkeypatch: pytest.MonkeyPatch, audit: Path) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    context = put_with_key()
+
+    def work(*given: int, **named: int) -> Any:
+        assert is_judged(context)
+        assert not is_judged(context._replace(host="other.test"))
+        return contextvars.copy_context(), given, named
+
+    with enforcing(context), ThreadPoolExecutor(1) as pool:
+        inherited, given, named = pool.submit(in_worker(work), 1, two=2).result()
+        assert (given, named) == ((1,), {"two": 2})
+        assert not inherited.run(is_judged, context), "the worker has ended"
+        assert inherited.run(enforce, context) == {"table-1/PutObject"}
+        audit.unlink()
+        assert pool.submit(in_worker(enforce), context).result() == frozenset(), "the call has reported it"
+        redirected = context._replace(host="other.test")
+        assert pool.submit(in_worker(enforce), redirected).result() == {"table-1/PutObject"}
+    [line] = audited(audit)
+    assert line["site"]["function"] == "test_a_worker_is_part_of_the_call_until_it_ends"
+
+
+@pytest.mark.parametrize(
+    ("known", "with_audit", "expected"),
+    [
+        ({}, True, False),
+        ({"operation": "HeadObject", "target": Encryption.SSE_KMS}, False, False),
+        ({"operation": "HeadObject", "target": Encryption.SSE_KMS}, True, True),
+        ({"dropped": ("sseHeader",)}, False, True),
+        ({"dropped": ("sseHeader",)}, True, True),
+    ],
+)
+def test_what_a_row_allows_is_reported_to_the_audit_file_alone(
+    known: dict[str, Any], with_audit: bool, expected: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if with_audit:
+        monkeypatch.setenv(AUDIT, str(tmp_path / "audit"))
+    assert decision.is_reported(request(**known)) is expected
 
 
 @pytest.mark.unmeasured

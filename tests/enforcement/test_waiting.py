@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from types import CodeType
+from itertools import islice
+from queue import SimpleQueue
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,9 +207,76 @@ def test_large_collections_are_not_looked_into(monkeypatch: pytest.MonkeyPatch) 
     names: dict[str, Any] = {"__name__": "concurrent.futures._base", "sys": sys}
     exec("def wait(fs):\n    return sys._getframe()\n", names)  # noqa: S102  # a stand-in for the module
     frame = names["wait"]([1, 2])
+    monkeypatch.setattr(waiting, "_MOST", 2)
     assert [*waiting._named(frame, waiting._WAITED_FOR)] == [1, 2]
     monkeypatch.setattr(waiting, "_MOST", 1)
     assert [*waiting._named(frame, waiting._WAITED_FOR)] == []
+
+
+def test_a_queue_in_which_a_future_puts_itself_belongs_to_the_work() -> None:
+    queue: SimpleQueue[Future[None]] = SimpleQueue()
+    future: Future[None] = Future()
+    future.add_done_callback(queue.put)
+    future.add_done_callback(lambda _: None)
+    names: dict[str, Any] = {"__name__": "concurrent.futures._base", "sys": sys}
+    exec("def wait(fs):\n    return sys._getframe()\n", names)  # noqa: S102  # a stand-in for the module
+    assert [*waiting._held(names["wait"]([future]), waiting._WAITED_FOR)][:2] == [future, queue]
+
+
+def test_an_event_of_fsspec_is_what_a_thread_waits_for() -> None:
+    names: dict[str, Any] = {"__name__": "fsspec.asyn"}
+    exec("async def _runner(event, work):\n    return await work\n", names)  # noqa: S102  # a stand-in for the module
+
+    async def work() -> list[Any]:
+        return [*waiting._awaited()]
+
+    event = threading.Event()
+    assert asyncio.run(names["_runner"](event, work())) == [event]
+
+
+class _Awaited:
+    """A future that others wait for."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[tuple[Any, None]] = []
+
+    def wakeup(self, _: object) -> None:
+        """Go on."""
+
+    def wait_for(self, *others: _Awaited) -> None:
+        for other in others:
+            other._callbacks.append((self.wakeup, None))
+
+
+def test_tasks_that_await_each_other_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = _Awaited(), _Awaited(), _Awaited()
+    second.wait_for(first)
+    third.wait_for(first, second)
+    first.wait_for(second, third)
+    assert [*islice(waiting._awaiting(first), 9)] == [first, third, second]
+    monkeypatch.setattr(waiting, "_MOST", 3)
+    assert [*islice(waiting._awaiting(first), 9)] == [first], "no more than so many"
+
+
+def test_what_awaits_any_of_several_tasks_waits_for_each() -> None:
+    class Completion(_Awaited):
+        def __init__(self, *getters: _Awaited) -> None:
+            super().__init__()
+            del self._callbacks  # it is no future itself
+            self._done = SimpleNamespace(_getters=getters)
+
+    task, waiting_one = _Awaited(), _Awaited()
+    Completion(waiting_one).wait_for(task)
+    assert [*waiting._done_with(task)] == [waiting_one]
+
+
+def test_no_thread_is_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def holder(_: list[Any], seen: set[int]) -> Any:
+        return next(((thread, sys._getframe()) for thread in (1, 2) if thread not in seen), None)
+
+    monkeypatch.setattr(waiting, "_holder", holder)
+    monkeypatch.setattr(waiting, "_held", lambda *_: [object()])
+    assert [thread for thread, _ in islice(waiting.waiting_frames(), 9)] == [1, 2]
 
 
 def test_a_module_without_a_name_is_passed_over() -> None:

@@ -45,6 +45,7 @@ _OLDER_PYTHON = "Only Python 3.9 and 3.10 use the fallback; there the tests of t
 _FASTER = "Equivalent: the branch only saves time."
 _LOWER_CASE = "Equivalent: the text is in lower case, without an X."
 _NO_FOLDERS = "Equivalent: a module that raises here has no folders either."
+_NO_MODULE = "Equivalent: no module has such a name."
 _DEPTH = "The depth is arbitrary, but bounded; what is deeper is redacted as text."
 _AFTER_A_NAME = "Equivalent: a name stands before the value, so that its end is never 0."
 _BEFORE_A_VALUE = "Equivalent: a separator stands before the value, and none ends like this."
@@ -58,6 +59,8 @@ EXPLAINED = {
     'return file.read(None) not in (b"\\n", b"")': _LAST_BYTE,
     'return file.read(2) not in (b"\\n", b"")': _LAST_BYTE,
     "_enabled = None": _TRUTH,
+    "self.is_over = None": _TRUTH,
+    "self.is_over: bool = None": _TRUTH,
     "return ipaddress.ip_network(entry, strict=None)": _TRUTH,
     "self._uploads.popitem(last=None)": _TRUTH,
     "self._counts.popitem(last=None)": _TRUTH,
@@ -102,6 +105,10 @@ EXPLAINED = {
         ),
         _FASTER,
     ),
+    **dict.fromkeys(
+        (f'module = frame.f_globals.get("__name__", {default})' for default in ("None", "", '"XXXX"')), _NO_MODULE
+    ),
+    "return next(filter(None, known), )": "Equivalent: the caller takes a failure for nothing.",
     'text = "XX\\nXX".join(text for one in _chain(error) for text in _written(one))': (
         "Equivalent: no name of a key begins in one text and ends in the next."
     ),
@@ -124,7 +131,7 @@ EXPLAINED = {
 
 _KINDS = (
     (
-        re.compile(r'(?<=code\()"(?:ascii|latin-1|utf-8)"'),
+        re.compile(r"""(?<=code\()(["'])(?:ascii|latin-1|punycode|utf-8)\1"""),
         lambda found: found[0].upper(),
         "Equivalent: the names of encodings are not case-sensitive.",
     ),

@@ -36,6 +36,7 @@ def test_the_endpoint_as_a_url(secure: bool, host: str, port: int | None, endpoi
         ("*.b\u00fccher.test", "*.xn--bcher-kva.test"),
         ("bu\u0308cher.test", "xn--bcher-kva.test"),
         ("\u5b58\u50a8.test.", "xn--k0q63x.test"),
+        ("\u00fc" * 63 + ".test", "xn--tda" + "a" * 62 + ".test"),
         ("\u00fc" * 64 + ".test", "\u00fc" * 64 + ".test"),
         ("", ""),
         (None, ""),
