@@ -186,7 +186,7 @@ SSE_OBS_RULES: tuple[Rule, ...] = (
 
 
 class Verdict(NamedTuple):
-    """What the rules say about one request.
+    """The result of checking one request.
 
     Attributes:
         allowed: whether the transport is allowed; also true if no row covers the request.
@@ -241,8 +241,8 @@ def check(
     """Check one request against the tables of page ``obs_04_0108``.
 
     Args:
-        operation: an `Operation` or the name of one, in any letter case. ``AppendObject``
-            and ``ModifyObject`` count as ``PutObject``.
+        operation: an `Operation` or the name of one, in any letter case. ``AppendObject``,
+            ``ModifyObject`` and ``ModifyFile`` count as ``PutObject``.
         scheme: ``http`` or ``https``, in any letter case.
         target: an `Encryption` or its value, of the object that is written or read.
         source: the same, of the source of a copy.

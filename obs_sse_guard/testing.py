@@ -74,8 +74,8 @@ class _Override(contextlib.AbstractContextManager[None]):
 def findings() -> Iterator[list[ReportedFinding]]:
     """Collect what is refused or logged in a ``with`` block: in this thread or task, and in the tasks that it starts.
 
-    Of a thread that has none, such as a worker of an SDK, every open ``findings()`` collects what is found. Where they
-    are nested, the innermost alone collects: what a test expects stays out of a fixture around it.
+    A thread without its own, such as a worker of an SDK, reports to every open ``findings()``. Where they are nested,
+    only the innermost collects: what a test expects stays out of a fixture around it.
 
     Yields:
         The list, which grows. Nothing is raised: a refused call raises by itself.

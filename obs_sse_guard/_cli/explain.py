@@ -35,6 +35,7 @@ _OUTCOMES = {
     Action.LOG: "sent and logged",
     Action.REFUSE: "refused, nothing is sent",
 }
+_SEVERITY = (*_OUTCOMES,)
 _ALWAYS_ALLOWED = FindingType(Action.ALLOW, Action.ALLOW, "")
 # The other main SDKs cannot have it; botocore only if the application changes its TLS context.
 _FOUND_IN = {
@@ -200,9 +201,10 @@ def _row(context: RequestContext) -> Rule | None:
 def _treatment(context: RequestContext, policy: Policy) -> str:
     """Return what a policy does about a request, and the text of the error or the log record."""
     found = evaluate(context)
-    action = found[0].type.action(policy) if found else Action.ALLOW
+    decisive = max(found, key=lambda finding: _SEVERITY.index(finding.type.action(policy)), default=None)
+    action = decisive.type.action(policy) if decisive else Action.ALLOW
     heading = f"{policy.value}: {_OUTCOMES[action]}"
-    if action is Action.ALLOW:
+    if decisive is None or action is Action.ALLOW:
         return heading
     text = error_text if action is Action.REFUSE else log_text
-    return f"{heading}\n{text(_SampleDecision(context, found[0], Settings(policy=policy)))}"
+    return f"{heading}\n{text(_SampleDecision(context, decisive, Settings(policy=policy)))}"

@@ -22,8 +22,8 @@ __all__ = ["Armed", "armed"]
 class Armed:
     """The SDKs that are hooked in this process.
 
-    The line is written once per process: when the first SDK is hooked or, where no audit file was set by then or the
-    process was forked later, before the first finding.
+    The line is written once per process: when the first SDK is hooked, when `configure` sets an audit file, or, where
+    none was set by then or the process was forked later, before the first finding.
 
     Attributes:
         sdks: their names, as in the field ``sdk`` of a finding; empty if none is hooked.
@@ -51,11 +51,11 @@ class Armed:
             self.forget()
 
     def mute(self) -> None:
-        """Write no line for this process: it imports SDKs to look at them."""
+        """Write no line for this process: it imports SDKs only to inspect them."""
         self._first_in_process(str(os.getpid()))
 
     def forget(self) -> None:
-        """Have the line written again."""
+        """Forget that the line was written."""
         self._first_in_process.forget()
 
     def _fields(self, settings: Settings) -> dict[str, object]:

@@ -104,7 +104,7 @@ def _is_torn(path: str) -> bool:
 
 
 def _line(event: str, fields: dict[str, Any]) -> bytes:
-    # Imported here, for most processes never report anything.
+    # Imported here, because most processes never report anything.
     import json  # noqa: PLC0415
     from datetime import datetime, timezone  # noqa: PLC0415
 

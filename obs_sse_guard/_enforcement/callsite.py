@@ -1,9 +1,9 @@
 """Where in the application a call was made. Looked up only when something is reported.
 
-The stack is walked outwards from the hook, past the guard, the SDKs, other libraries that wrap them, what runs or
-stores with these, and the standard library. All are recognized by the folders they were imported from, for an
-application may have the name of one of them, or be installed in site-packages itself. Where nothing else is on the
-stack, the application is in the thread that waits for this one.
+The stack is walked outwards from the hook, skipping the guard, the SDKs, their wrappers, storage libraries, task
+runners, and the standard library. All are recognized by the folders they were imported from, because an application
+may have the name of one of them, or be installed in site-packages itself. Where nothing else is on the stack, the
+application is in the thread that waits for this one.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Caller(NamedTuple):
     site: CallSite | None
 
 
-# The caller, in a worker thread that a hook has told. Not its frame, which would keep the locals of the call alive.
+# The caller, set by a hook in a worker thread. Not its frame, which would keep the locals of the call alive.
 _told: ContextVar[Caller | None] = ContextVar("obs_sse_guard_caller", default=None)
 
 

@@ -59,7 +59,7 @@ open_collectors: list[list[ReportedFinding]] = []
 
 @contextlib.contextmanager
 def collecting() -> Iterator[list[ReportedFinding]]:
-    """Collect what is reported in this thread or task, and in threads of which nobody knows for whom they work."""
+    """Collect what is reported in this thread or task, and in threads that cannot be attributed."""
     found: list[ReportedFinding] = []
     token = _collector.set(found)
     open_collectors.append(found)
@@ -72,7 +72,7 @@ def collecting() -> Iterator[list[ReportedFinding]]:
 
 
 def report(decision: Decision) -> None:
-    """Add a finding to what the innermost collector here has; without one here, to what all of them have."""
+    """Add a finding to the innermost collector of this context, or to all if it has none."""
     here = _collector.get()
     fields = decision.fields()
     found = ReportedFinding(

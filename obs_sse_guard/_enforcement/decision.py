@@ -79,10 +79,10 @@ class Decision:
 
 
 def decide(context: RequestContext) -> list[Decision]:
-    """Decide every finding about a request, the most severe first.
+    """Decide every finding about a request, in the order of `evaluate`.
 
-    The settings are read only if there is a finding. With ``OBS_SSE_GUARD=off`` nothing is decided. A trusted host
-    excuses what plaintext alone makes a finding. A request that this fails on has the finding ``cannot-judge``.
+    The settings are read only if there is a finding. With ``OBS_SSE_GUARD=off`` nothing is decided. Findings about
+    plaintext do not apply to trusted hosts. If deciding fails, the only finding is ``cannot-judge``.
     """
     try:
         return _decide(context)

@@ -1,7 +1,6 @@
 """Enforce the policy on a request: raise, report, or let it pass.
 
-Runs only for a request whose hook found something in it that names encryption, or something else that a finding may be
-about.
+Called only for requests that may have a finding.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def is_judged(context: RequestContext, hops: Iterable[RequestContext] = ()) -> b
 
 
 def _passes_the_same(judged: RequestContext, context: RequestContext) -> bool:
-    """Return whether a request passes no proxy that matters: trust in one is none in another."""
+    """Return whether a request passes no proxy that matters: trusting one does not imply trusting another."""
     if context.proxy in ("", normalize_host(judged.proxy)):
         return True
     return not any(decision.outcome is Outcome.TRUSTED for decision in decide(judged))
@@ -101,8 +100,8 @@ def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset
 def _muted(host: str) -> frozenset[str]:
     """Return the ids of the findings that a hook further out has reported about this very call."""
     calls = [call for call in _calls.get() if call.reported and call.host == host]
-    caller = caller_id() if calls else 0
-    return frozenset().union(*(call.reported for call in calls if call.caller == caller))
+    this_call = caller_id() if calls else 0
+    return frozenset().union(*(call.reported for call in calls if call.caller_id == this_call))
 
 
 def _report(decisions: list[Decision]) -> frozenset[str]:
@@ -134,12 +133,12 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
         context: the request.
         host: the host of the request.
         reported: the ids of the findings that were reported; none once the call has ended.
-        caller: which call of the application it is.
+        caller_id: what `callsite.caller_id` returned for the application's call.
         is_over: whether the call has ended: a task that was started meanwhile has inherited this object.
     """
 
     reported: frozenset[str] = frozenset()
-    caller = 0
+    caller_id = 0
     is_over = False
 
     def __init__(self, context: RequestContext) -> None:
@@ -151,7 +150,7 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
         if refusal is not None:
             raise refusal  # here, not in `enforce`: a frame less in the traceback
         if reported:
-            self.caller, self.reported = caller_id(), reported
+            self.caller_id, self.reported = caller_id(), reported
         self._token = _calls.set((*_calls.get(), self))
         return reported
 
@@ -167,7 +166,7 @@ class _Inherited:
         self.context: RequestContext = call.context
         self.host: str = call.host
         self.reported: frozenset[str] = call.reported
-        self.caller: int = call.caller
+        self.caller_id: int = call.caller_id
         self.is_over: bool = call.is_over
 
 

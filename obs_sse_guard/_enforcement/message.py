@@ -31,8 +31,8 @@ REPORT_FAILURE = "report this to the maintainers of obs-sse-guard, with the vers
 """How to fix a failure of the guard itself."""
 
 REDIRECT_TO_HTTPS = (
-    "make the service redirect to {url}   it answers with http://, as does a load balancer or proxy that does not know "
-    "it is reached over https"
+    "make the service redirect to {url}   it redirects to http://, as a load balancer or proxy does when TLS ends in "
+    "front of it"
 )
 """How to fix a redirect to plaintext, whatever the SDK: its endpoint is https already."""
 

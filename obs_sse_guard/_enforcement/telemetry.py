@@ -87,7 +87,7 @@ def _counter(get_meter: Any) -> Any:
 
 
 def _counter_attributes(decision: Decision) -> dict[str, str]:
-    # Few values each, for every combination is a time series. No host: a redirect could name any.
+    # Few values each, because every combination is a time series. No host: a redirect could name any.
     return {
         "obs_sse_guard.rule": decision.finding.id,
         "obs_sse_guard.verdict": decision.outcome.value,

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["is_waiting", "waiting_frames"]
 
 # By module, the local variables of its functions, and attributes of these, that hold such an object.
-_WORKED_ON: Names = {
+_WORKER_LOCALS: Names = {
     "concurrent.futures.thread": ("self.future",),
     "obs.transfer": ("self",),
     "s3transfer.tasks": ("self._transfer_coordinator",),
 }
-_AWAITED: Names = {"fsspec.asyn": ("event",)}  # of the first coroutine of a task, in the thread of an event loop
-_WAITED_FOR: Names = {
+_COROUTINE_LOCALS: Names = {
+    "fsspec.asyn": ("event",)
+}  # of the first coroutine of a task, in the thread of an event loop
+_WAITER_LOCALS: Names = {
     "boto3.s3.inject": ("future._coordinator",),
     "boto3.s3.transfer": ("future._coordinator",),
     "concurrent.futures._base": ("self", "fut", "fs", "pending", "not_done"),
@@ -40,7 +42,7 @@ _WAITED_FOR: Names = {
     "s3transfer.futures": ("self",),
     "s3transfer.manager": ("transfer_future._coordinator",),
 }
-_WAITING = frozenset(("result", "exception", "wait", "as_completed", "result_iterator", "_result_or_cancel"))
+_WAITING_FUNCTIONS = frozenset(("result", "exception", "wait", "as_completed", "result_iterator", "_result_or_cancel"))
 """The functions of `concurrent.futures` that wait; others only look."""
 _PATIENCE = 20
 """Milliseconds, about, in which a thread that has handed over its work must have begun to wait for it."""
@@ -55,7 +57,7 @@ def waiting_frames() -> Iterator[tuple[int, FrameType]]:
         The thread, and its innermost frame that holds the work. Whoever called this one has the work done.
     """
     thread, frame = threading.get_ident(), sys._getframe()  # noqa: SLF001  # the only way to walk the stack
-    work = [*_held(frame, _WORKED_ON), *_awaited()]
+    work = [*_held(frame, _WORKER_LOCALS), *_awaited()]
     seen = {thread}
     while work:
         found = _holder(work, seen)
@@ -63,7 +65,7 @@ def waiting_frames() -> Iterator[tuple[int, FrameType]]:
             return
         yield found
         seen.add(found[0])
-        work = [*_held(found[1], _WORKED_ON)]
+        work = [*_held(found[1], _WORKER_LOCALS)]
 
 
 def is_waiting(thread: int, frame: FrameType) -> bool:
@@ -76,8 +78,10 @@ def _holder(work: list[Any], seen: set[int]) -> tuple[int, FrameType] | None:
     patience = 0 if in_event_loop() else _PATIENCE  # to sleep there would hold up every task
     for left in range(patience, -1, -1):
         for thread, innermost in _current_frames().items():
-            for frame in _stack(innermost) if thread not in seen else ():
-                if any(id(held) in wanted for held in _named(frame, _WAITED_FOR)):
+            if thread in seen:
+                continue
+            for frame in _stack(innermost):
+                if any(id(held) in wanted for held in _named(frame, _WAITER_LOCALS)):
                     return thread, frame
         if left:
             time.sleep(0.001)
@@ -112,7 +116,7 @@ def _held(frame: FrameType | None, names: Names) -> Iterator[Any]:
 def _named(frame: FrameType, names: Names) -> Iterator[Any]:
     """Yield what the named variables of a frame hold. Only frames of these modules are looked into."""
     module = frame.f_globals.get("__name__", "")
-    if module == "concurrent.futures._base" and frame.f_code.co_name not in _WAITING:
+    if module == "concurrent.futures._base" and frame.f_code.co_name not in _WAITING_FUNCTIONS:
         return
     for path in names.get(module, ()):
         name, _, attribute = path.partition(".")
@@ -135,7 +139,7 @@ def _awaited() -> Iterator[Any]:
             yield future
         coroutine = future.get_coro() if hasattr(future, "get_coro") else None
         frame = getattr(coroutine, "cr_frame", None)
-        yield from _named(frame, _AWAITED) if frame is not None else ()
+        yield from _named(frame, _COROUTINE_LOCALS) if frame is not None else ()
 
 
 def _awaiting(task: Any) -> Iterator[Any]:

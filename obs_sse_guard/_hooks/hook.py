@@ -132,7 +132,10 @@ def _names(function: Any) -> set[str] | None:
 
 
 def inside(found: Any) -> Any:
-    """Return the function in a static method or class method, or what is there."""
+    """Return the function in a static method or class method, or what is there.
+
+    By its very type: a proxy of another library has the ``__class__`` of what it wraps.
+    """
     return found.__func__ if issubclass(type(found), _METHODS) else found
 
 

@@ -136,8 +136,9 @@ def _line_end(text: bytes, start: int, next_line: re.Pattern[bytes] = re.compile
     """Find the end of a line. It is written as that of the line before: a repr escapes line feeds."""
     newline = [b"\n", *_NEWLINE.findall(text, max(0, start - 120), start)][-1]
     end = text.find(newline, start)
+    is_escaped = newline != b"\n"
     while end >= 0 and (
-        text.endswith(b"\\", start if newline != b"\n" else end, end) or not next_line.match(text, end + len(newline))
+        (is_escaped and text.endswith(b"\\", start, end)) or not next_line.match(text, end + len(newline))
     ):
         end = text.find(newline, end + 1)
     if end < 0:

@@ -52,6 +52,7 @@ def make_hook(make: MakeHook, name: str, function: Function) -> Function:
     if not (more_positions or more_keywords):
         return hook  # which takes no other: that alone would cost more than it does with most requests
 
+    # The hook is made anew for each call, because what it calls has to know the arguments that it does not.
     def with_later(*args: Any, **kwargs: Any) -> Any:
         number = len(known) if more_positions else len(args)
         later = {key: kwargs.pop(key) for key in [*kwargs] if more_keywords and key not in known}

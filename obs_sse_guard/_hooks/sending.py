@@ -35,8 +35,10 @@ class Sending:
         where the refusal of its own request is to be raised as an `Abort`, which a hook further out unpacks.
         """
         sse = None if self.is_over else self.sse()
-        if sse is None or context.failure:
-            return sse is not None
+        if sse is None:
+            return False
+        if context.failure:
+            return True  # there is nothing to compare
         return (sse.key_ids, sse.target) == (context.key_ids, context.target)
 
     def judges(self, connection: Any, host: str) -> bool:  # noqa: ARG002  # of most SDKs none does

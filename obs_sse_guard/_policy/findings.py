@@ -167,7 +167,7 @@ def cannot_judge(context: RequestContext) -> Finding:
 
 
 def evaluate(context: RequestContext, *, trusted: bool = False) -> list[Finding]:
-    """Return every finding about a request, the most severe first.
+    """Return every finding about a request: first that about plaintext, then those over any transport.
 
     Args:
         context: the request.

@@ -34,7 +34,7 @@ _process: Texts = MappingProxyType({})
 
 
 class _Override:
-    """Settings of a thread or task, until the block ends that sets them, whatever has inherited them meanwhile."""
+    """Settings of a thread or task. They end with their block, even in tasks that inherited them."""
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
@@ -45,7 +45,7 @@ class _Override:
 _here: ContextVar[tuple[_Override, ...]] = ContextVar("obs_sse_guard_override", default=())
 
 by_thread: dict[int, tuple[_Override, ...]] = {}
-"""What is in force in each thread, for threads that work for it. Not of tasks, of which a thread may run several."""
+"""What is in force in each thread, for threads that work for it. Without tasks, because a thread may run several."""
 
 
 def setting(variable: str) -> str:

@@ -66,7 +66,7 @@ class RequestContext(NamedTuple):
         downgraded: whether a redirect leads from TLS to plaintext.
         read_kms: whether the answer shows that what was read is encrypted with SSE-KMS.
         tls_gap: id of the finding about what the TLS connection does not verify; empty if there is none.
-        origin: where the plaintext endpoint came from, as a sentence's end after "the http"; empty if unknown.
+        origin: where the plaintext endpoint came from, in words that follow "the http"; empty if unknown.
         failure: what went wrong while the request was judged; empty if nothing did. Then the other fields are only
             what could be read, and ``secure`` is true only if the transport surely is TLS.
         answered: whether the request was sent before that, so that it cannot be refused any more.

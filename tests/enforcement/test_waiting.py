@@ -20,7 +20,7 @@ from obs_sse_guard._enforcement import waiting
 
 LOCALS = [
     (module, path.partition(".")[0])
-    for table in (waiting._WORKED_ON, waiting._AWAITED, waiting._WAITED_FOR)
+    for table in (waiting._WORKER_LOCALS, waiting._COROUTINE_LOCALS, waiting._WAITER_LOCALS)
     for module, paths in table.items()
     for path in paths
 ]
@@ -208,9 +208,9 @@ def test_large_collections_are_not_looked_into(monkeypatch: pytest.MonkeyPatch) 
     exec("def wait(fs):\n    return sys._getframe()\n", names)  # noqa: S102  # a stand-in for the module
     frame = names["wait"]([1, 2])
     monkeypatch.setattr(waiting, "_MOST", 2)
-    assert [*waiting._named(frame, waiting._WAITED_FOR)] == [1, 2]
+    assert [*waiting._named(frame, waiting._WAITER_LOCALS)] == [1, 2]
     monkeypatch.setattr(waiting, "_MOST", 1)
-    assert [*waiting._named(frame, waiting._WAITED_FOR)] == []
+    assert [*waiting._named(frame, waiting._WAITER_LOCALS)] == []
 
 
 def test_a_queue_in_which_a_future_puts_itself_belongs_to_the_work() -> None:
@@ -220,7 +220,7 @@ def test_a_queue_in_which_a_future_puts_itself_belongs_to_the_work() -> None:
     future.add_done_callback(lambda _: None)
     names: dict[str, Any] = {"__name__": "concurrent.futures._base", "sys": sys}
     exec("def wait(fs):\n    return sys._getframe()\n", names)  # noqa: S102  # a stand-in for the module
-    assert [*waiting._held(names["wait"]([future]), waiting._WAITED_FOR)][:2] == [future, queue]
+    assert [*waiting._held(names["wait"]([future]), waiting._WAITER_LOCALS)][:2] == [future, queue]
 
 
 def test_an_event_of_fsspec_is_what_a_thread_waits_for() -> None:
@@ -282,4 +282,4 @@ def test_no_thread_is_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_module_without_a_name_is_passed_over() -> None:
     names: dict[str, Any] = {"sys": sys}
     exec("def wait(fs):\n    return sys._getframe()\n", names)  # noqa: S102  # a stand-in for a module
-    assert [*waiting._named(names["wait"]([1]), waiting._WAITED_FOR)] == []
+    assert [*waiting._named(names["wait"]([1]), waiting._WAITER_LOCALS)] == []

@@ -386,14 +386,14 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a call that is made while a body is read is reported",
         "obs_sse_guard/_enforcement/enforce.py",
-        "for call in calls if call.caller == caller",
+        "for call in calls if call.caller_id == this_call",
         "for call in calls",
         "enforcement/test_enforce.py::test_a_call_that_is_made_while_a_body_is_read_is_reported",
     ),
     Fix(
         "a call of boto3 that is made while a body is read is reported",
         "obs_sse_guard/_enforcement/enforce.py",
-        "for call in calls if call.caller == caller",
+        "for call in calls if call.caller_id == this_call",
         "for call in calls",
         "enforcement/test_enforce.py::test_a_call_that_boto3_makes_while_a_body_is_read_is_reported",
     ),
@@ -900,7 +900,7 @@ FIXES: tuple[Fix, ...] = (
     Fix(
         "a thread that only looks whether work is done is not its caller",
         "obs_sse_guard/_enforcement/waiting.py",
-        'if module == "concurrent.futures._base" and frame.f_code.co_name not in _WAITING:',
+        'if module == "concurrent.futures._base" and frame.f_code.co_name not in _WAITING_FUNCTIONS:',
         'if module == "":',
         "enforcement/test_waiting.py::test_a_thread_that_looks_whether_work_is_done_does_not_wait_for_it",
     ),

@@ -86,7 +86,9 @@ EXPLAINED = {
     "while end >= 1 and (": _AFTER_A_NAME,
     "if end <= 0:": _AFTER_A_NAME,
     "if end < 1:": _AFTER_A_NAME,
-    'text.endswith(b"\\\\", None, end) or not next_line.match(text, end + len(newline))': _BEFORE_A_VALUE,
+    (
+        '(is_escaped and text.endswith(b"\\\\", None, end)) or not next_line.match(text, end + len(newline))'
+    ): _BEFORE_A_VALUE,
     "return end - len(carriage_return) if text.endswith(carriage_return, None, end) else end": _BEFORE_A_VALUE,
     'return text.strip().lower().rstrip("XX.XX").strip("[]")': _LOWER_CASE,
     'return text.strip().lower().rstrip(".").strip("XX[]XX")': _LOWER_CASE,
@@ -123,8 +125,8 @@ EXPLAINED = {
         "The note is there until this removes it; the default is a precaution."
     ),
     "self.reported = None": _TRUTH,
-    "caller = caller_id() if (calls) or True else 0": _FASTER,
-    "caller = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
+    "this_call = caller_id() if (calls) or True else 0": _FASTER,
+    "this_call = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
     "end = text.find(newline, end + 2)": "Equivalent: a newline that is followed by another ends the value.",
 }
 """By mutated line without its comment: why no test can detect the mutant, or why none needs to."""

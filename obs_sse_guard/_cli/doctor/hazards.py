@@ -200,8 +200,8 @@ HAZARDS: tuple[Hazard, ...] = (
         "python-untested",
         "",
         "newer than any Python that the guard is tested with",
-        "check status(), or use Python 3.13",
-        since="3.14",
+        "check status(), or use Python 3.14",
+        since="3.15",
     ),
 )
 """All known hazards, the most severe of each package first."""

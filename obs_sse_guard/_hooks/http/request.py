@@ -88,7 +88,18 @@ def enforce_hop(
     if (private and not _is_forwarded_in_clear(read)) or _began_without_hooks():
         return
     if private is None:
-        context = RequestContext(*context[:7], headers=context.headers, failure=context.failure or UNKNOWN_TRANSPORT)
+        # Without the encryption, which over TLS would be no finding: the only one is ``cannot-judge``.
+        context = RequestContext(
+            sdk=context.sdk,
+            call=context.call,
+            operation=context.operation,
+            secure=context.secure,
+            host=context.host,
+            port=context.port,
+            proxy=context.proxy,
+            headers=context.headers,
+            failure=context.failure or UNKNOWN_TRANSPORT,
+        )
     try:
         enforce(context)
     except SSETransportError as error:

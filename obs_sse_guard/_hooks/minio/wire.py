@@ -238,10 +238,10 @@ def _is_own(current: _Sending, target: Any) -> bool:
 
 
 def _is_harmless(connection: Any, current: _Sending, headers: Any) -> bool:
-    """Return whether a hop needs no closer look: the first one, without encryption or over verified TLS."""
+    """Note the transport of a hop, and return whether the hop needs no closer look."""
     current.is_plaintext = not is_tls(connection)
     if len(current.urls) > 1:
-        return False
+        return False  # after a redirect
     if not may_carry_sse(headers, current.request.query):
         return True
     return is_safe_connection(connection) and not may_misplace(headers, None)
@@ -254,7 +254,7 @@ def _unjudged_hop(connection: Any, current: _Sending, method: Any, _: Any) -> Re
 
 @judging(_unjudged_hop)
 def _hop_context(connection: Any, current: _Sending, method: Any, headers: Any) -> RequestContext | None:
-    client, first, url = current.request.client, *(urlsplit(to_text(current.urls[end])) for end in (0, -1))
+    client, first, url = current.request.client, urlsplit(to_text(current.urls[0])), urlsplit(to_text(current.urls[-1]))
     request = current.request._replace(method=method, headers=headers)
     sent = items(headers)
     # Through a proxy over TLS, the rest of the way may be plaintext.

@@ -30,8 +30,8 @@ def describing_hook(  # noqa: C901  # its hook is the hot path, where calls are 
     Args:
         describe: given the client, those of ``arguments`` that are given, and all positional and keyword arguments,
             returns the context of the request, or ``None`` if there is nothing to judge.
-        arguments: the arguments that may ask for encryption; a call without any of them, and with no SSE object in
-            another, passes directly.
+        arguments: the arguments that may ask for encryption; a call without any of them, and with no
+            `SseCHeader` in another, passes directly.
         name: the method's name.
         function: the method.
         operation: its operation, if it is not that of its name.

@@ -99,9 +99,8 @@ def method_hook(method: Method) -> Callable[[str, Function], Function]:
     """Return what makes the hook of a method."""
 
     def make(name: str, function: Function) -> Function:
-        known = positions(function)
-        if method.carrier:
-            known[method.carrier]  # a release without it is not supported
+        if method.carrier and method.carrier not in positions(function):
+            raise LookupError(method.carrier)  # a release without it is not supported
         asking = (method.carrier,) if method.carrier else SSE_ARGUMENTS
         # Of a part the record of uploads may know more than the call asks for.
         arguments = Arguments(
@@ -125,7 +124,8 @@ class _Describer:
         }
         self._sse_objects = (model.SseCHeader, model.SseKmsHeader)
         self._sent = () if method.raw else tuple(filter(None, (method.target, method.source)))
-        # What an SSE argument that the SDK ignores is called, and what is in an SSE object in place of a header object.
+        # Called at every request. What an SSE argument that the SDK ignores is called, and what is in an SSE object in
+        # place of a header object.
         self._ignores_nothing = frozenset((*SSE_ARGUMENTS, "key")).difference(self._sent).isdisjoint
 
     def describe(self, client: Any, given: Kwargs, args: Args, kwargs: Kwargs) -> RequestContext | None:

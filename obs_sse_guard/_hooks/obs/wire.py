@@ -294,7 +294,10 @@ def connection_hook(_: str, function: Function) -> Function:
 
 
 def _is_plaintext_without_sse(connection: Any, headers: Any) -> bool:
-    """Return whether a request surely leaves in plaintext and names no encryption. Its values are text by now."""
+    """Return whether a request surely leaves in plaintext and names no encryption, and note its connection if so.
+
+    Its values are text by now.
+    """
     request = _current()
     if request is None or request.parameters or request.key == FETCH_JOB or type(connection) is not HTTPConnection:
         return False

@@ -582,7 +582,7 @@ APPLIES: dict[str, tuple[dict[str, str], str]] = {
     "pylance-too-old": ({"pylance": "0.20.0"}, "3.11.1"),
     "wrapt-too-old": ({"wrapt": "1.15.0"}, "3.11.1"),
     "wrapt-2.2.0": ({"wrapt": "2.2.0"}, "3.11.1"),
-    "python-untested": ({}, "3.14.0rc1"),
+    "python-untested": ({}, "3.15.0a1"),
 }
 DOES_NOT_APPLY: dict[str, list[tuple[dict[str, str], str]]] = {
     "esdk-too-old": [({SDK: "3.20.11"}, "3.11.1"), ({}, "3.11.1")],
@@ -600,7 +600,7 @@ DOES_NOT_APPLY: dict[str, list[tuple[dict[str, str], str]]] = {
     "pylance-too-old": [({"pylance": "0.24.0"}, "3.11.1")],
     "wrapt-too-old": [({"wrapt": "1.16.0"}, "3.11.1")],
     "wrapt-2.2.0": [({"wrapt": "2.2.1"}, "3.11.1"), ({"wrapt": "2.1.2"}, "3.11.1")],
-    "python-untested": [({}, "3.13.9")],
+    "python-untested": [({}, "3.14.2")],
 }
 
 

@@ -63,7 +63,7 @@ def test_a_redirect_to_plaintext_with_a_key(status: int, http: RecordingServer, 
     error = refused(outcome(client_for(https), _get), "table-1/GetObject")
     assert (error.scheme, error.endpoint, error.call) == ("http", http.url, "Minio.get_object")
     assert "(obs_04_0108, table 1); a redirect from https leads there\n" in str(error)
-    assert f"  fix:  make the service redirect to https://{LOOPBACK}   it answers with http://" in str(error)
+    assert f"  fix:  make the service redirect to https://{LOOPBACK}   it redirects to http://" in str(error)
     assert_silent(http)
     assert len(https.requests) == 1, "urllib3 retries no refusal"
 
