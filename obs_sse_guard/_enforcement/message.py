@@ -31,8 +31,7 @@ REPORT_FAILURE = "report this to the maintainers of obs-sse-guard, with the vers
 """How to fix a failure of the guard itself."""
 
 REDIRECT_TO_HTTPS = (
-    "make the service redirect to {url}   it redirects to http://, as a load balancer or proxy does when TLS ends in "
-    "front of it"
+    "make the service redirect to {url}   it redirects to http://, as servers do behind a proxy that ends TLS"
 )
 """How to fix a redirect to plaintext, whatever the SDK: its endpoint is https already."""
 
