@@ -1,4 +1,4 @@
-"""Complete the package's metadata: links that lead somewhere from a package index as well.
+"""Complete the package's metadata with links that work on a package index too.
 
 The address of the repository stands in ``pyproject.toml``, once. While it is empty, the links of the README stay
 relative, and the package has no project URLs.
@@ -28,7 +28,10 @@ class LinkMetadataHook(MetadataHookInterface):
 
 
 def absolute(text: str, repository: str, tag: str) -> str:
-    """Return a text whose relative links lead to the repository at a tag; unchanged without an address."""
+    """Return a text whose relative links lead to the repository at a tag.
+
+    Without an address, the text is unchanged.
+    """
     if not repository:
         return text
 

@@ -23,20 +23,26 @@ SDKS = frozenset((
 
 
 class _Finder:
-    """The finder in ``sys.meta_path``, which alone refers to it. Once the guard is active it does nothing."""
+    """Activates the guard when an SDK is imported; after that it does nothing.
+
+    Only ``sys.meta_path`` refers to it.
+    """
 
     def __init__(self) -> None:
         self.is_done = False
 
     def __del__(self) -> None:
-        """Report its removal. An interpreter that ends sets ``sys.meta_path`` to ``None`` first."""
+        """Report its removal, except at the end of the interpreter.
+
+        An interpreter that ends sets ``sys.meta_path`` to ``None`` first.
+        """
         if not self.is_done and "obs_sse_guard" not in sys.modules and sys.meta_path is not None:
             _write("another library removed the import finder from sys.meta_path")
 
     def find_spec(
         self, name: str, _path: "Sequence[str] | None" = None, _target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Activate the guard if this is an SDK, or if one was imported through another finder."""
+        """Activate the guard if this is an SDK, or if another finder has imported one."""
         if self.is_done or (name not in SDKS and sys.modules.keys().isdisjoint(SDKS)):
             return None
         self.activate()
@@ -57,7 +63,10 @@ class _Finder:
 
 
 def install() -> None:
-    """Have the guard activated by the first import of an SDK, or now if there was one. Idempotent."""
+    """Activate the guard at the first import of an SDK, or now if there was one.
+
+    Idempotent.
+    """
     finder = next((other for other in sys.meta_path if isinstance(other, _Finder)), None)
     if finder is None:
         finder = _Finder()

@@ -1,6 +1,7 @@
-"""Measure what ``obs-sse-guard audit`` costs beside DuckDB's own time for the same grouping, in CPU seconds.
+"""Compare the CPU seconds of ``obs-sse-guard audit`` to those of DuckDB alone.
 
-Run it with ``python -m benchmarks.audit``. It needs the extra ``report`` and 700 bytes of disk for each line.
+DuckDB does the same grouping. Run it with ``python -m benchmarks.audit``. It needs the extra ``report`` and 700 bytes
+of disk for each line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a call may cost with the guard, as a table, and how the measured figures compare to it."""
+"""What a call may cost with the guard, and how the figures compare to that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Figures = dict[str, Any]
 
 
 class Budget(NamedTuple):
-    """The most that a call with the guard may cost, relative to the same call without it.
+    """The most that a call with the guard may cost, relative to one without it.
 
     Attributes:
         sdk: ``obs`` or ``botocore``.

@@ -1,4 +1,4 @@
-"""Measure the time and memory of the import, and how memory grows over many calls.
+"""Measure the time and memory of the import, and memory growth over many calls.
 
 ``python -m benchmarks.footprint CALLS`` makes about CALLS calls on each SDK, spread over all calls in `sdks.CALLS`.
 """
@@ -39,7 +39,7 @@ print(json.dumps({{"ms": ms, "kib": kib, "traced_kib": traced_kib, "sdks": sdks}
 
 
 def import_of_guard(runs: int = 15) -> dict[str, Any]:
-    """Measure ``import wrapt``, and ``import obs_sse_guard`` after it, with cached bytecode."""
+    """Measure ``import wrapt``, then ``import obs_sse_guard``, with cached bytecode."""
     return {
         "import wrapt": _import("wrapt", "sys", runs),
         "import obs_sse_guard above wrapt": _import("obs_sse_guard", "wrapt", runs),
@@ -65,7 +65,7 @@ def _run_import(module: str, first: str, *, trace: bool) -> dict[str, Any]:
 
 
 def over_calls(calls: int) -> dict[str, Any]:
-    """Measure how memory grows over many calls, allowed and refused, in a process of its own."""
+    """Measure memory growth over allowed and refused calls, in a process of its own."""
     command = [sys.executable, "-m", __name__, str(calls)]
     grown: dict[str, Any] = json.loads(subprocess.check_output(command))  # noqa: S603
     return grown

@@ -1,4 +1,4 @@
-"""Compare the time of a request of each HTTP client with the hooks on it and without them.
+"""Compare the time of a request of each HTTP client with and without the hooks.
 
 ``python -m benchmarks.http_clients [SECONDS]`` sends 1 KiB without encryption over keep-alive connections to a server
 on loopback, and prints what the hooks add. The hooks may add 5 % over plain HTTP. *Noise* is what a second run without
@@ -114,7 +114,7 @@ def _side(hooks: list[tuple[Any, str, Any]], *, hooked: bool) -> None:
 
 
 def compare(call: Call, seconds: float) -> tuple[float, float, float]:
-    """Return the time of a call without hooks, what the hooks add, and the noise, in microseconds."""
+    """Return the microseconds of a call without hooks, what they add, and the noise."""
     hooks = [*_places()]
     rounds: list[dict[str, float]] = []
     sides = ["without", "hooked", "copy"]

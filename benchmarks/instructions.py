@@ -1,7 +1,8 @@
-"""Count the instructions of a call with callgrind: repeatable where times are not, but blind to caches.
+"""Count the instructions of a call with callgrind.
 
-Each side runs in its own process under callgrind. For each call the process forks two children that make
-the call a different number of times; the difference between the two counts belongs to the calls.
+Counts are repeatable where times are not, but blind to caches. Each side runs in its own process under callgrind. For
+each call the process forks two children that make the call a different number of times; the difference between the two
+counts belongs to the calls.
 """
 
 from __future__ import annotations

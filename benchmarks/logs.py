@@ -1,4 +1,4 @@
-"""Compare the time that the log of a call takes with and without the redaction of keys.
+"""Compare the time of logging a call with and without the redaction of keys.
 
 The records of one call are logged to a file again and again, with the hooks on the log and without them. Nothing else
 of the call is repeated. The file is overwritten each time.
@@ -38,7 +38,7 @@ _LARGE_RECORDS: dict[str, Records] = {
 
 
 def rows(package: str, match: str, seconds: float) -> list[dict[str, Any]]:
-    """Return the times of each log that has a budget, with the guard and with a copy without hooks.
+    """Return the times of each log that has a budget, with and without the hooks.
 
     Args:
         package: ``obs`` or ``botocore``.
@@ -100,7 +100,7 @@ def _sides(package: str, records: Records) -> Iterator[tuple[str, Call]]:
 
 
 def _of_botocore() -> tuple[Any, Log]:
-    """Return the handler and the function that boto3.set_stream_logger() lets the records pass."""
+    """Return what boto3.set_stream_logger() logs with: the handler and the function."""
     handler = logging.StreamHandler(tempfile.TemporaryFile("w", encoding="utf-8"))  # noqa: SIM115  # to the end
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s [%(levelname)s] %(message)s"))
     logger = logging.getLogger("botocore")
@@ -110,7 +110,7 @@ def _of_botocore() -> tuple[Any, Log]:
 
 
 def _of_obs() -> tuple[Any, Log]:
-    """Return the handler and the function of the SDK's own log, with the settings of its documentation."""
+    """Return the handler and the function of the SDK's log, with documented settings."""
     ilog = sys.modules["obs.ilog"]
     settings = ilog.LogConf()
     settings.disable, settings.print_log_to_console = False, 0

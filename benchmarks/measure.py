@@ -1,4 +1,4 @@
-"""Measure calls, threads, import, and memory, and return the figures as JSON-ready data."""
+"""Measure calls, threads, import, and memory; return figures that JSON can hold."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
         return ["unguarded", "copy", *others, "guarded"]
 
     def calls(self, package: str, side: str = "guarded") -> list[str]:
-        """Return the calls to measure: all of them for the guard, the first for empty hooks and peers."""
+        """Return the calls to measure; only the first for empty hooks and for peers."""
         names = [*sdks.CALLS[package]]
         if side not in ("unguarded", "copy", "guarded"):
             names = names[:1]
@@ -104,7 +104,7 @@ def everything(plan: Plan, calls: int) -> dict[str, Any]:
 
 
 def _http_clients(seconds: float) -> list[tuple[str, float, float, float]]:
-    # A process of its own, where the hooks on the copies of SDKs are not; no daemon, for it starts a server.
+    # A process of its own, where the hooks on the copies of SDKs are not; no daemon, because it starts a server.
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(http_clients.rows, seconds).result()
 
@@ -113,7 +113,7 @@ def _http_clients(seconds: float) -> list[tuple[str, float, float, float]]:
 
 
 def _instructions(plan: Plan) -> Counts:
-    """Count the instructions of each call on each side, with one process per processor at a time."""
+    """Count the instructions of each call on each side, one process per processor."""
     counted: dict[tuple[str, str, str], list[float]] = {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = []

@@ -1,4 +1,4 @@
-"""Write the figures as text or as a page: the budgets, the reason for each miss, and tables."""
+"""Write the figures as text or as a page: budgets, reasons for misses, tables."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Import: the time above wrapt is that of the guard's own modules and the parts of
 
 
 def summary(figures: Figures) -> str:
-    """Return the budgets, and the instructions and times of the calls, as text for a terminal."""
+    """Return budgets, instructions and times of the calls, as text for a terminal."""
     rows = [
         (one.name, f"{one.limit:g}", f"{one.value:.4f}", _noise(one), "met" if one.is_met else "MISSED")
         for one in budgets.results(figures)

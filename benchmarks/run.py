@@ -1,6 +1,7 @@
-"""Measure what the guard costs, and print the figures as text, JSON, or the page docs/performance.md.
+"""Measure what the guard costs, and print the figures as text, JSON, or a page.
 
-Run it with ``python -m benchmarks.run``. It needs valgrind; see README.md for what to install.
+Run it with ``python -m benchmarks.run``. It needs valgrind; see README.md for what to install. The page is
+docs/performance.md.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ SIDES: dict[str, Callable[[str], None]] = {
 
 
 def side(package: str, name: str) -> None:
-    """Import a new copy of an SDK with the hooks of one side; clients made next belong to this copy."""
+    """Import a new copy of an SDK with the hooks of one side, for clients made next."""
     obs_sse_guard.uninstall()
     for module in _modules(package):
         del sys.modules[module]
@@ -177,7 +177,7 @@ def _obs_client(scheme: str, server: Server | None, connections: int = 1) -> Any
 
 
 def _stubbed_connection(client: Any, scheme: str) -> Any:
-    """Make a connection as the client does, but one that sends nothing and always gets the same answer."""
+    """Make a connection like the client's that sends nothing and has a fixed answer."""
     response = SimpleNamespace(
         status=200,
         reason="OK",
@@ -293,9 +293,10 @@ CALLS: dict[str, dict[str, Make]] = {
         "put_object, http, SSE-C: refused": partial(_put_object, "http", **_SSE_C),
     },
 }
-"""The calls by SDK and name, each as a function that makes it with the copy of the SDK imported last.
+"""The calls by SDK and name, each as a function that makes it.
 
-The function takes the server to call; without one, the transport is stubbed. Peers are measured by the first.
+The function uses the copy of the SDK that was imported last. It takes the server to call; without one, the transport is
+stubbed. Peers are measured by the first.
 """
 
 

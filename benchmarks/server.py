@@ -1,4 +1,4 @@
-"""Answer every request with 200, over TLS and over plain HTTP, from a process of its own."""
+"""Answer every request with 200, over TLS and plain HTTP, from its own process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Measure what an enabled environment adds to the start of Python: ``python -m benchmarks.startup``.
+"""Measure what an enabled environment adds to the start of Python.
 
-Starts are interleaved, and the smallest difference of medians counts: a busy machine only adds.
+Run it with ``python -m benchmarks.startup``. Starts are interleaved, and the smallest difference of medians counts: a
+busy machine only adds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _ENABLED = f"import sys; sys.path[:0] = [{{folder!r}}, {str(_ROOT)!r}]; import {
 
 
 def added_ms(starts: int = 50, rounds: int = 3) -> float:
-    """Return how many milliseconds the files of ``enable`` add to a start, in the best of some rounds."""
+    """Return how many milliseconds ``enable`` adds to a start, in the best round."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in startup_files.wanted().items():
             Path(folder, name).write_text(content, encoding="utf-8")

@@ -53,7 +53,7 @@ def columns(time: Added) -> dict[str, float]:
 
 
 def batch(call: Call, number: int) -> float:
-    """Return the mean time of a number of calls, refused ones included, in microseconds."""
+    """Return the mean time of some calls, refused ones included, in microseconds."""
     start = time.perf_counter()
     for _ in range(number):
         with contextlib.suppress(RuntimeError):
@@ -62,7 +62,7 @@ def batch(call: Call, number: int) -> float:
 
 
 def in_threads(call: Call, threads: int, number: int) -> Call:
-    """Return a call that makes this call a number of times in each of several threads."""
+    """Return a call that makes this one a number of times in each of several threads."""
 
     def in_all_threads() -> None:
         running = [threading.Thread(target=batch, args=(call, number)) for _ in range(threads)]
@@ -108,7 +108,7 @@ _PROCESSES = 5
 def in_processes(
     package: str, name: str, sides: Sequence[str], server: Server | None, seconds: float
 ) -> dict[str, Added]:
-    """Compare the sides of a call to the first of them, in several processes one after the other.
+    """Compare the sides of a call to the first of them, in several processes in turn.
 
     Args:
         package: ``obs`` or ``botocore``.

@@ -76,10 +76,10 @@ def configure(
     trusted_hosts: str | Iterable[str] | None = None,
     audit: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Override the settings in the environment for this process; each one that is ``None`` returns to it.
+    """Override the settings in the environment for this process.
 
-    Holds at once, in all threads, until the next call. A mode other than ``off`` also installs the hooks: with
-    ``OBS_SSE_GUARD=off`` in the environment the import has not.
+    Each one that is ``None`` returns to the environment. Holds at once, in all threads, until the next call. A mode
+    other than ``off`` also installs the hooks: with ``OBS_SSE_GUARD=off`` in the environment the import has not.
 
     Args:
         mode: ``enforce``, ``warn`` or ``off``.

@@ -37,7 +37,7 @@ def _only_one(kind: _T) -> _T:
 
 @_only_one
 class SSEGuardWarning(UserWarning):
-    """Trouble with the guard itself: an unknown setting, or an SDK that it cannot hook."""
+    """Trouble with the guard itself, such as an unknown setting or a missing hook."""
 
 
 @_only_one

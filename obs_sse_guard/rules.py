@@ -92,7 +92,7 @@ class Rule(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The row's stable id, such as ``table-1/PutObject`` or ``table-3/SSE-C-to-none``."""
+        """The stable id, such as ``table-1/PutObject`` or ``table-3/SSE-C-to-none``."""
         key = f"{self.source}-to-{self.target}" if self.is_copy else str(self.operation)
         return f"table-{self.table}/{key}"
 
@@ -182,7 +182,10 @@ SSE_OBS_RULES: tuple[Rule, ...] = (
     _later(4, _COPY_PART, _SSE_OBS, _SSE_C, _HTTPS),
     _later(4, _COPY_PART, _SSE_OBS, _NONE, _EITHER),
 )
-"""The rows for SSE-OBS that the 2025-04 edition of the page adds; only the ``strict`` policy reads them."""
+"""The rows for SSE-OBS that the 2025-04 edition of the page adds.
+
+Only the ``strict`` policy refuses what they forbid.
+"""
 
 
 class Verdict(NamedTuple):

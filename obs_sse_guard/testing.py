@@ -26,7 +26,7 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 def override(
     *, mode: str | None = None, policy: str | None = None, trusted_hosts: str | Iterable[str] | None = None
 ) -> _Override:
-    """Override settings in a ``with`` block, or in a function or coroutine function that is decorated with it.
+    """Override settings in a ``with`` block or a decorated function, async or not.
 
     Takes precedence over `obs_sse_guard.configure` and the environment. Holds for this thread or task, for the tasks
     that it starts, and for the worker threads of SDKs while it waits for them; not for threads of your own.
@@ -72,10 +72,11 @@ class _Override(contextlib.AbstractContextManager[None]):
 
 @contextlib.contextmanager
 def findings() -> Iterator[list[ReportedFinding]]:
-    """Collect what is refused or logged in a ``with`` block: in this thread or task, and in the tasks that it starts.
+    """Collect what is refused or logged in a ``with`` block.
 
-    A thread without its own, such as a worker of an SDK, reports to every open ``findings()``. Where they are nested,
-    only the innermost collects: what a test expects stays out of a fixture around it.
+    This covers the thread or task, and the tasks that it starts. A thread without its own, such as a worker of an SDK,
+    reports to every open ``findings()``. Where they are nested, only the innermost collects: what a test expects stays
+    out of a fixture around it.
 
     Yields:
         The list, which grows. Nothing is raised: a refused call raises by itself.

@@ -1,4 +1,4 @@
-"""A plugin for pytest: with ``--obs-sse-guard=strict``, a test in which the guard finds something fails.
+"""A pytest plugin: with ``--obs-sse-guard=strict``, a test with a finding fails.
 
 Not a part of the package ``obs_sse_guard``, whose import installs the hooks: pytest imports every plugin that is
 installed, and without the option nothing may change.

@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server or leave something open, and deselect those of a full run."""
+    """Mark tests by what they need or leave open, and deselect those of a full run."""
     for item in items:
         if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("server")
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
-    """Measure what imports run in one worker only: it is the same in each, and takes long."""
+    """Measure what imports run in one worker only: it is slow, and the same in each."""
     worker = getattr(session.config, "workerinput", {}).get("workerid", "gw0")
     with unmeasured(when=worker != "gw0"):
         found = yield
@@ -75,13 +75,13 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector thousands of tests, and the modules that they import."""
+    """Freeze the tests and modules, so that the garbage collector skips them."""
     gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Pause the measurement of coverage for a case that runs the same lines as others."""
+    """Measure no coverage of a case that runs the same lines as others."""
     with unmeasured(when=item.stash.get(_UNTRACED, False)):
         return (yield)
 
@@ -94,7 +94,10 @@ def _botocore_data() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collect what the SDK left open while its warning is ignored: later, it would fail another test."""
+    """Collect what the SDK left open while its warning is ignored.
+
+    Later, the warning would fail another test.
+    """
     yield
     if request.node.get_closest_marker("leaves_open"):
         gc.collect()
@@ -119,7 +122,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _unmeasured_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure no coverage in processes of the tests, except where only they run some lines: it doubles their time."""
+    """Measure no coverage in child processes, unless only they run some lines.
+
+    Measuring doubles their time.
+    """
     if not request.node.get_closest_marker("measured_processes"):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 

@@ -1,4 +1,4 @@
-"""The plugin for pytest: off by default; with the option, a test in which something is found fails."""
+"""The pytest plugin: off by default; with the option, a finding fails its test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`obs_sse_guard.testing`: other settings for some lines, and what was found in them."""
+"""`obs_sse_guard.testing`: temporary settings, and the findings of a block."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_each_task_has_its_own_override_and_inherits() -> None:
 
 
 def _in_another_context(manager: Any) -> None:
-    """Enter a context manager in one context and leave it in another, as asynchronous fixtures do."""
+    """Enter and leave a context manager in two contexts, as async fixtures do."""
     contextvars.copy_context().run(manager.__enter__)
     contextvars.copy_context().run(manager.__exit__, None, None, None)
 

@@ -1,11 +1,11 @@
-"""Written by ``obs-sse-guard enable``, removed by ``obs-sse-guard disable``. Python calls it when it starts."""
+"""Written by ``obs-sse-guard enable``; Python calls it when it starts."""
 # ruff: noqa: INP001
 
 import sys
 
 
 def start() -> None:
-    """Have obs-sse-guard activated by the first import of an SDK. Does nothing once the package is uninstalled."""
+    """Have the first import of an SDK activate the guard, unless it is uninstalled."""
     try:
         import _obs_sse_guard_startup  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""Prepare a Python process that ``obs-sse-guard run`` started, then import the next ``sitecustomize``.
+"""Prepare a Python process that ``obs-sse-guard run`` started.
 
-The first import of an SDK activates the guard.
+The first import of an SDK activates the guard. Then the next ``sitecustomize`` is imported.
 
 Every Python that the program starts runs this file, including older ones and ones without the guard. It must
 stay readable to Python 2.7 and use nothing but the standard library.

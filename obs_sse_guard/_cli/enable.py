@@ -1,4 +1,4 @@
-"""``obs-sse-guard enable``: activate the guard in every Python of this environment."""
+"""``obs-sse-guard enable``: activate the guard throughout this environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``obs-sse-guard env``: print the environment variables to hand on to worker processes."""
+"""``obs-sse-guard env``: print the environment variables for worker processes."""
 
 from __future__ import annotations
 

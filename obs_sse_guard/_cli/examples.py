@@ -1,4 +1,4 @@
-"""Code that leads to a finding, for explain: one statement in the words of an SDK.
+"""Examples for explain: one statement per SDK that leads to a finding.
 
 The names are those of docs/findings.md: ``obs_http`` and ``s3_http`` are clients with a plaintext endpoint,
 ``obs_https`` and ``s3_https`` have another, and ``key`` is a customer key.
@@ -29,7 +29,7 @@ ESDK_CALLS = {
     Operation.COPY_OBJECT: 'copyObject("source", "object", "bucket", "copy", headers=CopyObjectHeader({sse}))',
     Operation.UPLOAD_PART_COPY: 'copyPart("bucket", "object", 1, "upload id", "source/object", {sse})',
 }
-"""By operation, the method of ObsClient; where it has no argument for encryption, the header is given by its name."""
+"""The calls of ObsClient; ``{raw}`` is for headers that have no argument."""
 
 _PLACE = 'Bucket="bucket", Key="object"'
 S3_CALLS = {
@@ -99,7 +99,7 @@ FINDINGS = {
 
 
 def row_example(rule: Rule, *, is_s3: bool) -> str:
-    """Return a statement that the row is about; empty if the SDK has no parameter for it."""
+    """Return an example of a rule's call; empty if the SDK has no parameter for it."""
     if is_s3:
         return _s3_example(rule)
     sides = (

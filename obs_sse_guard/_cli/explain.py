@@ -1,4 +1,4 @@
-"""``obs-sse-guard explain``: explain an id, or show how each policy treats a request and what its caller reads."""
+"""``obs-sse-guard explain``: explain an id, or how each policy treats a request."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _columns(rows: Iterable[tuple[str, str]], width: int) -> str:
 
 
 def _explain_id(name: str, sdk: str | None) -> str:
-    """Return the cause of a finding, what each policy does, an example, the remedy, and where it is documented.
+    """Return the explanation of an id: cause, policies, examples, remedies and docs.
 
     Args:
         name: its id.
@@ -199,7 +199,7 @@ def _row(context: RequestContext) -> Rule | None:
 
 
 def _treatment(context: RequestContext, policy: Policy) -> str:
-    """Return what a policy does about a request, and the text of the error or the log record."""
+    """Return what a policy does about a request, and the error or log message."""
     found = evaluate(context)
     decisive = max(found, key=lambda finding: _SEVERITY.index(finding.type.action(policy)), default=None)
     action = decisive.type.action(policy) if decisive else Action.ALLOW

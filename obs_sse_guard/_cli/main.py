@@ -26,7 +26,7 @@ READER_GONE = 141  # as a shell reports SIGPIPE
 
 
 class Command(NamedTuple):
-    """One command. Its module, of the same name, is imported only when the command runs.
+    """One command; the module of the same name is imported only when it runs.
 
     Attributes:
         name: the word that the user types.
@@ -51,7 +51,7 @@ class Command(NamedTuple):
 
 
 def _one_of(words: Iterable[str], **options: Any) -> Mapping[str, Any]:
-    """Return the options of an argument that takes one of these words, in any letter case."""
+    """Return the options of an argument that is one of these words, in any case."""
     choices = [str(word) for word in words]
     by_lower = {word.lower(): word for word in choices}
 
@@ -65,7 +65,7 @@ def _one_of(words: Iterable[str], **options: Any) -> Mapping[str, Any]:
 
 
 def _did_you_mean(word: str, by_lower: Mapping[str, str]) -> str:
-    """Return a question with the words that are nearest to a wrong one; empty if none is near."""
+    """Return a question with the words nearest to a wrong one; empty if none is near."""
     nearest = [by_lower[near] for near in difflib.get_close_matches(word.lower(), by_lower)]
     return f"did you mean {' or '.join(nearest)}? " if nearest else ""
 
@@ -74,7 +74,10 @@ _SDKS = (
     *("esdk-obs-python", "boto3", "botocore", "aiobotocore", "awscrt", "huaweicloudsdkobs", "minio"),
     *("http.client", "requests", "urllib3", "httpx", "aiohttp", "obstore", "polars", "deltalake", "pylance"),
 )
-"""What ``--sdk`` takes. Not looked up where the SDKs are, so that no command is imported before it runs."""
+"""What ``--sdk`` takes.
+
+Listed here so that parsing does not import the SDK modules.
+"""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -207,11 +210,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0 for success, 1 for a failure, 2 if something is missing or cannot be written,
-        130 after Ctrl-C, 141 if the reader of the output has gone.
+        The exit status: 0 for success, 1 for a failure, 2 if the arguments make no sense together, something is
+        missing, or the output cannot be written, 126 if ``run`` cannot execute the program, 127 if it cannot find it,
+        130 after Ctrl-C, 141 if the reader of the output has gone (0 from ``audit``). On Windows, ``run`` returns the
+        program's own status; elsewhere, the program replaces this process.
 
     Raises:
-        SystemExit: the words are invalid (status 2), or ask for help or the version (0).
+        SystemExit: the words are invalid (status 2) or ask for help or the version (0), or the reader of ``demo``'s
+            output has gone (1, raised by rich).
+        OSError: the output cannot be written, but not because the disk is full.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     arguments = _passed_on(words) or _parsed(words)
@@ -234,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _passed_on(words: Sequence[str]) -> argparse.Namespace | None:
-    """Return the command line that a command passes on; ``None`` if it is for the parser to read or to reject."""
+    """Return the arguments if a command passes on the words; ``None`` to parse them."""
     name, *rest = words or ("",)
     command = next((command for command in COMMANDS if command.passes_on and command.name == name), None)
     if command is None:

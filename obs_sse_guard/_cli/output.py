@@ -10,7 +10,7 @@ __all__ = ["discard", "document", "text"]
 
 
 def text(lines: str) -> None:
-    """Write text for a reader; a character that the terminal's encoding lacks becomes ``?``."""
+    """Write text for a reader; a character that the encoding lacks becomes ``?``."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     sys.stdout.write(f"{lines}\n")
@@ -24,5 +24,5 @@ def document(content: str) -> None:
 
 
 def discard() -> None:
-    """Discard output that could not be written; left in the buffer, it would fail again when Python exits."""
+    """Discard unwritten output, because Python would try to write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

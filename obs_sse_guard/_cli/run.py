@@ -1,4 +1,4 @@
-"""``obs-sse-guard run``: run any program, unmodified, with the guard active in each of its Python processes.
+"""``obs-sse-guard run``: run an unmodified program with the guard active.
 
 Python imports ``sitecustomize`` before a program, from the first entry of its path that has one. `BOOTSTRAP`
 holds one, and is put first in ``PYTHONPATH``, which child processes inherit. The first import of an SDK then activates
@@ -25,7 +25,7 @@ __all__ = ["BOOTSTRAP", "python_path", "run"]
 
 BOOTSTRAP = str(Path(__file__).resolve().parents[1] / "_bootstrap")
 REQUIRE = "_OBS_SSE_GUARD_REQUIRE"
-"""Set in the environment of the program: no Python that it starts may run without the guard."""
+"""Environment variable: no Python that the program starts may run unguarded."""
 
 # As shells and env(1) use them.
 NO_PROGRAM, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
@@ -42,15 +42,15 @@ _LONGEST_SHEBANG = 1024
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the program. On POSIX it replaces this process, so that only a failure returns.
+    """Run the program; on POSIX, it replaces this process, and only failures return.
 
     Args:
         arguments: ``words``, the program and its arguments, after an optional ``--``; ``require``, whether a Python
             without the guard must not run.
 
     Returns:
-        The program's exit status; 2 if none is given, 127 if there is no such program, 126 if it cannot be executed,
-        1 if it would run without the guard and must not.
+        2 if no program is given, 127 if there is no such program, 126 if it cannot be executed, 1 if it would run
+        without the guard and must not; on Windows, else the program's exit status.
     """
     command = _command(arguments.words)
     if not command or not command[0]:
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _command(words: Sequence[str]) -> list[str]:
-    """Return the words for the operating system; Python, a module or a script runs in this very interpreter.
+    """Return the command to execute; Python, ``-m`` and scripts use this interpreter.
 
     Without an activated virtual environment, the first ``python`` on the PATH is another one, and lacks the guard.
     """
@@ -84,7 +84,7 @@ def _command(words: Sequence[str]) -> list[str]:
 
 
 def _barring_option(command: Sequence[str]) -> str:
-    """Return the option that keeps a Python from reading PYTHONPATH or ``sitecustomize``; empty if there is none."""
+    """Return the Python option that disables `BOOTSTRAP`; empty if there is none."""
     words = iter(_words_of_python(command) or _words_of_python(_shebang(command[0])))
     for option in map(_OPTION.match, words):
         if option is None or option["last"] in ("c", "m"):  # what follows are options of the program
@@ -117,21 +117,21 @@ def _shebang(program: str) -> list[str]:
 
 
 def python_path(value: str) -> str:
-    """Return the value of PYTHONPATH with which every Python activates the guard, given the value that it has."""
+    """Return a PYTHONPATH that activates the guard, given the current value."""
     # An empty value is no entry at all, but an empty entry is the working directory: keep the two apart.
     entries = value.split(os.pathsep) if value else []
     return os.pathsep.join((BOOTSTRAP, *(entry for entry in entries if entry != BOOTSTRAP)))
 
 
 def _replace(command: list[str], environment: Mapping[str, str]) -> NoReturn:
-    """Replace this process with the program, which then gets signals, streams and exit status directly."""
+    """Replace this process with the program, so that signals reach it directly."""
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the program would inherit that
         signal.signal(ignored, signal.SIG_DFL)
     os.execvpe(command[0], command, environment)  # noqa: S606  # running the user's command is the purpose
 
 
 def _wait(command: list[str], environment: Mapping[str, str]) -> int:
-    """Run the program as a child. For Windows, where ``exec`` returns to the shell while the program runs on."""
+    """Run the program as a child, because a Windows shell does not await ``exec``."""
     signal.signal(signal.SIGINT, lambda *_: None)  # the console also sends Ctrl-C to the program, which decides
     program = shutil.which(command[0]) or command[0]  # Windows itself looks only for .exe files
     done = subprocess.run([program, *command[1:]], env=environment, check=False)  # noqa: S603  # as above

@@ -1,4 +1,4 @@
-"""Sample requests: for each request that the tables name, the context of its usual call.
+"""Sample requests: the context of a usual call for each request of the tables.
 
 A call with SSE-C carries its customer key in a header, on the side of the copy that names it.
 """
@@ -26,7 +26,7 @@ def request(
     source: Encryption = Encryption.NONE,
     sdk: str | None = None,
 ) -> RequestContext:
-    """Return the context of one request, as a call of an SDK makes it, by default of ObsClient."""
+    """Return the context of one request as an SDK makes it, by default ObsClient."""
     known = SDKS[sdk or _ESDK]
     names = header_names(target, source, known.prefix)
     return RequestContext(

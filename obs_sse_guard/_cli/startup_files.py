@@ -1,4 +1,4 @@
-"""The files in site-packages that activate the guard in every Python of this environment.
+"""The files in site-packages that activate the guard throughout an environment.
 
 One file names the function that Python calls when it starts: up to Python 3.14 a ``.pth`` file with an ``import`` line,
 from Python 3.15 on a ``.start`` file (PEP 829), which supersedes such lines. The function is in a module of its own
@@ -41,7 +41,7 @@ def folder() -> Path:
 
 
 def wanted(version: tuple[int, int] = sys.version_info[:2]) -> Mapping[str, str]:
-    """Return the content of each file by its name, for this release of Python, in the order to write them."""
+    """Return each file's content by name for a Python release, in the order to write."""
     # Not by a path: the package may be in an archive.
     module = (resources.files(__name__.partition(".")[0]) / "_bootstrap" / f"{MODULE}.py").read_text("utf-8")
     if version >= FIRST_WITH_START:
@@ -50,7 +50,10 @@ def wanted(version: tuple[int, int] = sys.version_info[:2]) -> Mapping[str, str]
 
 
 def state() -> str:
-    """Return whether every Python of this environment activates the guard, or would by other files than `write`'s."""
+    """Return whether the files of `write` are in place: one of `State`.
+
+    ``OUTDATED`` means that there are some, but not all of them, or not with the content of this release.
+    """
     files = wanted()
     found = {name: _content(folder() / name) for name in files}
     if found == files:
@@ -66,13 +69,13 @@ def _content(path: Path) -> str | None:
 
 
 def is_installed() -> bool:
-    """Return whether the guard is found by a Python that ignores the environment, such as ``PYTHONPATH``."""
+    """Return whether a Python that ignores ``PYTHONPATH`` finds the guard."""
     code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({STARTUP!r}) is None)"
     return subprocess.run([sys.executable, "-I", "-c", code], check=False).returncode == 0  # noqa: S603  # this Python
 
 
 def write() -> None:
-    """Write the files, each in one step, so that a Python that starts meanwhile sees all of one or nothing.
+    """Write the files, each atomically, because a Python may start meanwhile.
 
     Raises:
         OSError: site-packages cannot be written.

@@ -1,4 +1,4 @@
-"""Whether an SDK is hooked in this process, and the line of the audit file that states it."""
+"""Whether an SDK is hooked in this process, and the audit line that states it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The audit file: one line of JSON per finding or armed process, from any number of processes and threads.
+"""The audit file: one line of JSON per finding or armed process.
 
-A line is one write to a descriptor opened for appending, which the kernel puts at the end of the file whole. On
-Windows, where appending is two steps, the lock keeps the lines apart. The file is opened for each line, so that it may
-be rotated, or the variable changed, at any time; findings are rare enough.
+Any number of processes and threads may write to it. A line is one write to a descriptor opened for appending, which the
+kernel puts at the end of the file whole. On Windows, where appending is two steps, the lock keeps the lines apart. The
+file is opened for each line, so that it may be rotated, or the variable changed, at any time; findings are rare enough.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["LONGEST_LINE", "LONGEST_NAME", "append", "report", "write"]
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 LONGEST_LINE = 1 << 20
-"""Bytes; longer than any line, for names are cut and their number is limited."""
+"""Bytes; longer than any line, because names are cut and their number limited."""
 
 _LOCK_ATTEMPTS = 100
 """One per millisecond."""
@@ -79,7 +79,7 @@ def append(path: str, line: bytes) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock the file, so that a line that is being written is not taken for a torn one.
+    """Lock the file, so that a line being written is not taken for a torn one.
 
     Returns:
         Whether it is locked. Lines are written without the lock too: a process that was stopped while it held the lock
@@ -94,7 +94,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_torn(path: str) -> bool:
-    """Return whether the file ends within a line, cut short by a full disk or a killed process."""
+    """Return whether the last line was cut short, by a full disk or a killed process."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # pathlib would be one more import
             file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))

@@ -1,9 +1,9 @@
-"""Where in the application a call was made. Looked up only when something is reported.
+"""Find where in the application a call was made.
 
-The stack is walked outwards from the hook, skipping the guard, the SDKs, their wrappers, storage libraries, task
-runners, and the standard library. All are recognized by the folders they were imported from, because an application
-may have the name of one of them, or be installed in site-packages itself. Where nothing else is on the stack, the
-application is in the thread that waits for this one.
+Looked up only when something is reported. The stack is walked outwards from the hook, skipping the guard, the SDKs,
+their wrappers, storage libraries, task runners, and the standard library. All are recognized by the folders they were
+imported from, because an application may have the name of one of them, or be installed in site-packages itself. Where
+nothing else is on the stack, the application is in the thread that waits for this one.
 """
 
 from __future__ import annotations
@@ -80,9 +80,10 @@ _told: ContextVar[Caller | None] = ContextVar("obs_sse_guard_caller", default=No
 
 
 def call_site() -> CallSite | None:
-    """Return the innermost frame of the application on this thread's stack, or on that of the thread that waits for it.
+    """Return where in the application this call was made.
 
     Returns:
+        The innermost frame of the application on this thread's stack, or on that of the thread that waits for it.
         ``None`` if there is none: in a worker thread that nobody waits for, unless `called_by` knows, and in a task
         whose outermost coroutine is an SDK's.
     """
@@ -130,10 +131,11 @@ def called_by(known: Caller) -> Iterator[None]:
 
 
 def caller_id() -> int:
-    """Return an id that distinguishes the application's calls under way; the same for all without a call site.
+    """Return an id that distinguishes the calls of the application under way.
 
-    One call passes several hooks, and each finds the same frame of the application. A call made within it, for example
-    by a body while it is read, comes from another frame, even at the same line.
+    It is the same for all calls without a call site. One call passes several hooks, and each finds the same frame of
+    the application. A call made within it, for example by a body while it is read, comes from another frame, even at
+    the same line.
     """
     frame = _application_frame(sys._getframe())  # noqa: SLF001  # it stays where it is while its call is under way
     return id(frame) if frame is not None else caller().id

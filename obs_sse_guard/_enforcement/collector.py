@@ -59,7 +59,7 @@ open_collectors: list[list[ReportedFinding]] = []
 
 @contextlib.contextmanager
 def collecting() -> Iterator[list[ReportedFinding]]:
-    """Collect what is reported in this thread or task, and in threads that cannot be attributed."""
+    """Collect what is reported in this thread or task, or in one without a collector."""
     found: list[ReportedFinding] = []
     token = _collector.set(found)
     open_collectors.append(found)
@@ -72,7 +72,7 @@ def collecting() -> Iterator[list[ReportedFinding]]:
 
 
 def report(decision: Decision) -> None:
-    """Add a finding to the innermost collector of this context, or to all if it has none."""
+    """Add a finding to this context's innermost collector, or to all if it has none."""
     here = _collector.get()
     fields = decision.fields()
     found = ReportedFinding(
@@ -85,7 +85,10 @@ def report(decision: Decision) -> None:
 
 
 def tested(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that runs in a worker thread under what a test has set here: nothing, in production."""
+    """Return a function that runs in a worker thread under what a test has set here.
+
+    If no test has set anything, as in production, it is the function itself.
+    """
     texts, found = in_force(), _collector.get()
     if not texts and found is None:
         return function

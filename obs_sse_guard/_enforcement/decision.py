@@ -54,13 +54,16 @@ class Decision:
     # meanwhile would wait for it forever.
     @property
     def site(self) -> CallSite | None:
-        """Where the application made the call. Found on the stack of the first reader, in the thread of the call."""
+        """Where the application made the call.
+
+        Found on the stack of the first reader, in the thread of the call.
+        """
         if not self._sites:
             self._sites.append(call_site())
         return self._sites[0]
 
     def fields(self) -> dict[str, Any]:
-        """Return what the error and the log record carry, by the names of the error's attributes."""
+        """Return what the error and the log record carry, by the error's attribute names."""
         if not self._fields:
             context = self.context
             self._fields = {
@@ -92,7 +95,7 @@ def decide(context: RequestContext) -> list[Decision]:
 
 
 def is_reported(context: RequestContext) -> bool:
-    """Return whether anything about a request is refused or reported, if only to the audit file."""
+    """Return whether a request is refused or reported, if only to the audit file."""
     return any(one.outcome is not Outcome.ALLOWED or one.settings.audit for one in decide(context))
 
 
@@ -109,7 +112,10 @@ def _decide(context: RequestContext) -> list[Decision]:
 
 
 def _read_settings() -> Settings:
-    """Read the settings; in a worker thread, as a test has overridden them in the thread that waits for it."""
+    """Read the settings.
+
+    A worker thread without overrides of its own uses those that a test has set in the thread that waits for it.
+    """
     if not by_thread or in_force():
         return read_settings()
     with overriding(attempt(_override_of_waiting_thread, {})):

@@ -43,7 +43,7 @@ def enable() -> None:
 
 
 def disable() -> None:
-    """Have `enforce` let everything pass: a hook that cannot be removed stays in place and does nothing."""
+    """Have `enforce` let everything pass: a hook that cannot be removed does nothing."""
     global _enabled  # noqa: PLW0603  # see `enable`
     _enabled = False
 
@@ -69,7 +69,7 @@ def enforce(context: RequestContext) -> frozenset[str]:
 
 
 def is_judged(context: RequestContext, hops: Iterable[RequestContext] = ()) -> bool:
-    """Return whether hooks further out have judged a request that leaves in plaintext.
+    """Return whether hooks further out have judged a request sent in plaintext.
 
     Args:
         context: the request.
@@ -80,14 +80,21 @@ def is_judged(context: RequestContext, hops: Iterable[RequestContext] = ()) -> b
 
 
 def _passes_the_same(judged: RequestContext, context: RequestContext) -> bool:
-    """Return whether a request passes no proxy that matters: trusting one does not imply trusting another."""
+    """Return whether a request passes no proxy that changes what was judged.
+
+    Trusting one proxy does not imply trusting another.
+    """
     if context.proxy in ("", normalize_host(judged.proxy)):
         return True
     return not any(decision.outcome is Outcome.TRUSTED for decision in decide(judged))
 
 
 def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset[str]]:
-    """Report what the policy finds about a request. Return the refusal, if it is one, and the ids of the findings."""
+    """Report what the policy finds about a request.
+
+    Returns:
+        The refusal, or ``None``, and the ids of the findings that were reported.
+    """
     decisions = decide(context) if _enabled else []
     refused = next((decision for decision in decisions if decision.outcome is Outcome.REFUSED), None)
     if refused is not None:
@@ -98,7 +105,7 @@ def _judge(context: RequestContext) -> tuple[SSETransportError | None, frozenset
 
 
 def _muted(host: str) -> frozenset[str]:
-    """Return the ids of the findings that a hook further out has reported about this very call."""
+    """Return the ids of the findings that hooks further out reported about this call."""
     calls = [call for call in _calls.get() if call.reported and call.host == host]
     this_call = caller_id() if calls else 0
     return frozenset().union(*(call.reported for call in calls if call.caller_id == this_call))
@@ -124,7 +131,7 @@ def _refusal(decision: Decision) -> SSETransportError:
 
 
 class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context):`
-    """Enforce the policy on a request, then mute the same findings at the hooks further in.
+    """Enforce the policy on a request, then mute its findings at hooks further in.
 
     Entering returns the ids of the findings that were reported, or raises `SSETransportError`. A class, not a
     generator: a traceback shows every frame between the application and the refusal.
@@ -160,7 +167,7 @@ class enforcing:  # noqa: N801  # reads as a statement: `with enforcing(context)
 
 
 class _Inherited:
-    """What is known of a call, as in `enforcing`; the call may have returned before the worker is done."""
+    """What `enforcing` knows of a call, which may return before the worker is done."""
 
     def __init__(self, call: enforcing | _Inherited) -> None:
         self.context: RequestContext = call.context
@@ -171,7 +178,7 @@ class _Inherited:
 
 
 def in_worker(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that runs in a worker thread, as part of the call that is under way in this thread.
+    """Return a function that runs in a worker thread as part of this thread's call.
 
     A finding there has the call site of the application, and is not reported again. Nothing but that is carried over,
     and what `obs_sse_guard.testing` has set here.

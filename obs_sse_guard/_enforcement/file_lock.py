@@ -18,7 +18,10 @@ with contextlib.suppress(ImportError):  # on Windows alone
     msvcrt = importlib.import_module("msvcrt")
 
 _LOCKED_BYTE = 0x7FFF0000
-"""On Windows a locked byte can be neither read nor written by others, so one beyond the end of any file is locked."""
+"""The offset of the byte to lock, beyond the end of any file.
+
+On Windows, others can neither read nor write a locked byte.
+"""
 
 
 def try_lock(descriptor: int) -> bool:

@@ -1,4 +1,7 @@
-"""The logger ``obs_sse_guard``: every finding that does not raise, in full the first time, then counted."""
+"""The logger ``obs_sse_guard``, for every finding that does not raise.
+
+The first of a kind is logged in full. Repeats are counted, and logged ever more rarely.
+"""
 
 from __future__ import annotations
 
@@ -67,9 +70,9 @@ def _repeated(decision: Decision, count: int) -> str:
 
 
 def log_failure(task: str, consequence: str) -> None:
-    """Log a failure of the guard itself, the 1st, 10th, 100th, ... of a task. To be called in an ``except`` block.
+    """Log a failure of the guard itself: the 1st, 10th, 100th, ... of a task.
 
-    Not for a request that cannot be judged, which is the finding ``cannot-judge``.
+    To be called in an ``except`` block. Not for a request that cannot be judged, which is the finding ``cannot-judge``.
 
     Args:
         task: what failed, as in "could not ...".

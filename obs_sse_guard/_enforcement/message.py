@@ -33,7 +33,7 @@ REPORT_FAILURE = "report this to the maintainers of obs-sse-guard, with the vers
 REDIRECT_TO_HTTPS = (
     "make the service redirect to {url}   it redirects to http://, as servers do behind a proxy that ends TLS"
 )
-"""How to fix a redirect to plaintext, whatever the SDK: its endpoint is https already."""
+"""How to fix a redirect to plaintext in any SDK: its endpoint is https already."""
 
 _ARGUMENTS = {MODE: "mode", POLICY: "policy", TRUSTED_HOSTS: "trusted_hosts"}
 """Of `configure`, by the variable that each overrides."""
@@ -43,7 +43,7 @@ _PLAINTEXT = ("inferred-kms", "key-in-clear", "kms-in-clear", "read-in-clear")
 
 
 def headline(decision: Decision) -> str:
-    """Return one line that stands alone: what became of which request, where it would have gone, and the id."""
+    """Return one line that stands alone: outcome, request, destination and id."""
     fields, verb = decision.fields(), VERBS[decision.outcome]
     encryption = _encryption(decision.context)
     # A header object is made before there is a request.
@@ -52,7 +52,7 @@ def headline(decision: Decision) -> str:
 
 
 def error_text(decision: Decision) -> str:
-    """Return the text of the error: the headline, then the call, the reason, the fix and the switch, a line each."""
+    """Return the error's text: the headline, then lines call, why, fix, off and more."""
     lines = {
         "call": _call(decision.fields()),
         "why": _why(decision),
@@ -64,7 +64,7 @@ def error_text(decision: Decision) -> str:
 
 
 def log_text(decision: Decision) -> str:
-    """Return the text of a log record: one line with the headline, the call and the fix."""
+    """Return the text of a log record: headline, call and fix in one line."""
     label = "failure" if decision.context.failure else "names"
     names = f"; {label}: {_names(decision.context)}" if decision.finding.type.names_matter else ""
     call = _call(decision.fields())
@@ -74,7 +74,7 @@ def log_text(decision: Decision) -> str:
 
 
 def to_ascii(text: str) -> str:
-    """Return text that any log handler can write: one line, other characters than ASCII escaped."""
+    """Return text that any log handler can write: one line, with non-ASCII escaped."""
     return "".join(char if char.isascii() and char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
@@ -101,7 +101,10 @@ def _only_strict_refuses(decision: Decision) -> bool:
 
 
 def _topic(decision: Decision) -> str:
-    """Return the id to look up the fix of: after a redirect to plaintext, the client's endpoint is not what to fix."""
+    """Return the id of the finding whose fix applies.
+
+    After a redirect to plaintext, the client's endpoint is not what to fix.
+    """
     finding = decision.finding
     redirected = decision.context.downgraded and (finding.row or finding.id in _PLAINTEXT)
     return "downgraded-redirect" if redirected else finding.id
@@ -134,11 +137,14 @@ def _off(decision: Decision) -> str:
 
 
 def _switch(variable: str, value: str) -> str:
-    """Return how to set a setting: in the environment, unless `configure` overrides it."""
+    """Return how to set a setting: its variable, or `configure` if that overrides it."""
     return f'configure({_ARGUMENTS[variable]}="{value}")' if is_overridden(variable) else f"{variable}={value}"
 
 
 def _is_plausibly_trusted(host: str) -> bool:
-    """Return whether a host may be a sidecar or a test server: a private address, or a name without a dot."""
+    """Return whether a host may be a sidecar or a test server.
+
+    Such a host has a private address, or a name without a dot.
+    """
     address = ip_address(host)
     return "." not in host if address is None else address.is_private or address.is_link_local

@@ -13,14 +13,14 @@ LONGEST_NAME = 1000
 
 
 def identity() -> dict[str, Any]:
-    """Return the fields of an audit line that name the machine, the process and its program."""
+    """Return the audit fields that name the machine, the process and its program."""
     import socket  # noqa: PLC0415  # loaded with every SDK, and needed only where something is written
 
     return {"host": socket.gethostname()[:LONGEST_NAME], "pid": os.getpid(), "program": _program()[:LONGEST_NAME]}
 
 
 def _program() -> str:
-    """Return the name of the program, without its folder, and without its arguments, which may be secrets."""
+    """Return the program's name without its folder or arguments, which may be secret."""
     # Of "python -m celery" the first argument is the path of celery/__main__.py, which names nothing.
     module = getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None)
     if isinstance(module, str):

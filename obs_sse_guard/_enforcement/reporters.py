@@ -56,7 +56,10 @@ REPORTERS = (
 
 
 def report(decision: Decision) -> None:
-    """Report a decision. A reporter that fails neither breaks a permitted call nor replaces a refusal."""
+    """Report a decision to every reporter that wants it.
+
+    A reporter that fails neither breaks a permitted call nor replaces a refusal.
+    """
     for reporter in REPORTERS:
         try:
             if reporter.wants(decision):

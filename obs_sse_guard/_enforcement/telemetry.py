@@ -1,4 +1,4 @@
-"""OpenTelemetry: a counter of findings, an event on the current span, and a gauge, if its API is loaded.
+"""Report to OpenTelemetry, if its API is loaded: counter, span events and gauge.
 
 Attributes have the names of its semantic conventions (``url.scheme``, ``server.address``, ``code.*``); the others are
 in the guard's own namespace.
@@ -41,7 +41,10 @@ def _loaded(module: str, name: str) -> Any:
 
 
 def create_gauge() -> None:
-    """Create the gauge, if the API is loaded: 1 while an SDK is hooked and the guard is not switched off, else 0."""
+    """Create the gauge, if the API is loaded.
+
+    It is 1 while an SDK is hooked and the guard is not switched off, else 0.
+    """
     get_meter = _loaded("metrics", "get_meter")
     if get_meter is not None:
         _gauge(get_meter)
@@ -65,9 +68,10 @@ def _settings_attributes() -> dict[str, str]:
 
 
 class ResourceDetector:
-    """The entry point for ``OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=obs_sse_guard``: version, mode and policy.
+    """Adds the guard's version, mode and policy to OpenTelemetry's resource.
 
-    Only OpenTelemetry's SDK loads it. Not a subclass of its own detector, which would have to be imported.
+    The entry point for ``OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=obs_sse_guard``. Only OpenTelemetry's SDK loads it. Not a
+    subclass of its own detector, which would have to be imported.
     """
 
     raise_on_error = False

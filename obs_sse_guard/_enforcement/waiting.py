@@ -1,4 +1,4 @@
-"""Find the thread that waits for what this one does, where a library works in threads of its own.
+"""Find the thread that waits for this one, where a library has worker threads.
 
 Looked up only when something is reported. Two threads belong together if their frames hold the same object, made for
 one piece of work: a coordinator of s3transfer, an event of fsspec, a future. A thread that holds none is never taken
@@ -29,9 +29,8 @@ _WORKER_LOCALS: Names = {
     "obs.transfer": ("self",),
     "s3transfer.tasks": ("self._transfer_coordinator",),
 }
-_COROUTINE_LOCALS: Names = {
-    "fsspec.asyn": ("event",)
-}  # of the first coroutine of a task, in the thread of an event loop
+# The same, of the first coroutine of a task, in the thread of an event loop.
+_COROUTINE_LOCALS: Names = {"fsspec.asyn": ("event",)}
 _WAITER_LOCALS: Names = {
     "boto3.s3.inject": ("future._coordinator",),
     "boto3.s3.transfer": ("future._coordinator",),
@@ -45,13 +44,15 @@ _WAITER_LOCALS: Names = {
 _WAITING_FUNCTIONS = frozenset(("result", "exception", "wait", "as_completed", "result_iterator", "_result_or_cancel"))
 """The functions of `concurrent.futures` that wait; others only look."""
 _PATIENCE = 20
-"""Milliseconds, about, in which a thread that has handed over its work must have begun to wait for it."""
+"""About how many milliseconds a thread may take to wait for work it handed over."""
 _MOST = 10_000
 """Futures in a collection, and tasks, that are looked at."""
 
 
 def waiting_frames() -> Iterator[tuple[int, FrameType]]:
-    """Yield a frame of the thread that waits for this one, then of the one that waits for that, and so on.
+    """Yield a frame of each thread in the chain that waits for this one.
+
+    First comes the thread that waits for this one, then the one that waits for that, and so on.
 
     Yields:
         The thread, and its innermost frame that holds the work. Whoever called this one has the work done.
@@ -114,7 +115,7 @@ def _held(frame: FrameType | None, names: Names) -> Iterator[Any]:
 
 
 def _named(frame: FrameType, names: Names) -> Iterator[Any]:
-    """Yield what the named variables of a frame hold. Only frames of these modules are looked into."""
+    """Yield what the named variables of a frame hold, if its module is in ``names``."""
     module = frame.f_globals.get("__name__", "")
     if module == "concurrent.futures._base" and frame.f_code.co_name not in _WAITING_FUNCTIONS:
         return
@@ -143,7 +144,10 @@ def _awaited() -> Iterator[Any]:
 
 
 def _awaiting(task: Any) -> Iterator[Any]:
-    """Yield a task, the tasks that await it, by themselves or among others, and the futures between them."""
+    """Yield a task, the tasks that await it, and the futures between them.
+
+    A task may await a single future or several together.
+    """
     seen = {id(task): task}
     unseen = [task]
     while unseen and len(seen) < _MOST:

@@ -1,4 +1,4 @@
-"""Hooks on aiobotocore, and with it on s3fs: botocore's hooks, where its methods are coroutines.
+"""Hook aiobotocore, and with it s3fs: the hooks of botocore, as coroutines.
 
 aiobotocore overrides four of the methods that botocore's hooks are on; those have hooks of their own here. It shares
 botocore's signers and loggers, and the hooks on these cover it. Unlike botocore, aiohttp follows redirects and sends a
@@ -120,7 +120,7 @@ def _hop_hook(_: str, function: Function) -> Function:
 
 
 def _is_own(current: _Sending, session: Any) -> bool:
-    """Return whether a session of aiohttp is that of the request under way, and not one of the application's own."""
+    """Return whether an aiohttp session is that of the request in progress."""
     http_session = getattr(current.endpoint, "http_session", None)
     # Older releases have one session; an HTTP session of the application's own may have any.
     sessions = getattr(http_session, "_sessions", None) or {"": getattr(http_session, "_session", None)}
@@ -129,7 +129,7 @@ def _is_own(current: _Sending, session: Any) -> bool:
 
 
 def _verification(*, ssl: Any = None, session: Any = None, **_: Any) -> Any:
-    """Return what decides about the certificate: the request's own setting, else that of the connector."""
+    """Return the TLS setting that applies: the request's own, else the connector's."""
     settings = (ssl, getattr(getattr(session, "connector", None), "_ssl", None))
     return next((setting for setting in settings if setting not in (None, True)), True)
 

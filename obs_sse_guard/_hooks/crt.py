@@ -1,4 +1,4 @@
-"""Hooks on the S3 client of the AWS CRT, which boto3 uses for transfers if configured to.
+"""Hook the AWS CRT's S3 client, which boto3 uses for transfers if configured to.
 
 botocore only serializes such a request. The CRT's client sends it over a transport of its own: ``use_ssl=`` decides,
 not the scheme of a URL, and the environment names the proxy.
@@ -142,7 +142,10 @@ def _url_of(request: Any) -> str:
 
 
 def _address_of(request: Any) -> Address:
-    """Return where a request leads. Where the endpoint is unknown, a bucket in the path counts as part of the key."""
+    """Return where a request leads.
+
+    If the endpoint is unknown, a bucket in the path counts as part of the key.
+    """
     return parse_address(_url_of(request), _endpoints.get(request) or "")
 
 
@@ -156,7 +159,7 @@ def _proxy_to(host: str) -> str:
 
 
 def _watch(request: Any, on_headers: Any) -> Function:
-    """Return a callback for the headers of the response that reports an SSE-KMS object read in plaintext."""
+    """Return a callback for response headers that reports SSE-KMS read in plaintext."""
 
     def observe(*args: Any, **kwargs: Any) -> Any:
         context = _read(request, *args, **kwargs)

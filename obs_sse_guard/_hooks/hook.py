@@ -1,4 +1,4 @@
-"""Hooks: where they go, how they are marked, placed and recognized, and how they fail.
+"""Mark, place, recognize and remove hooks, and contain their failures.
 
 A hook is a plain function in the place of an SDK's own, not a `wrapt.FunctionWrapper`: Python binds it itself, at a
 fraction of the cost, and pickling and copying treat it as what it replaces.
@@ -45,7 +45,7 @@ _MARK = "__obs_sse_guard__"
 _INHERITED = "__obs_sse_guard_inherited__"
 _METHODS = (staticmethod, classmethod)
 _made: dict[tuple[Target, str], Function] = {}
-"""The hook that was made last for each attribute: making one takes much longer than placing it."""
+"""The last hook of each attribute, because making one is slower than placing it."""
 _T = TypeVar("_T")
 
 
@@ -74,7 +74,7 @@ class Target(NamedTuple):
         return f"{self.module}.{self.path}"
 
     def owner(self) -> Any:
-        """Return the class or module that holds it, or what stands in its place; ``None`` if there is nothing."""
+        """Return the class or module that holds it, or its stand-in; ``None`` if missing."""
         owner: Any = sys.modules.get(self.module)
         for parent in self.path.split(".")[:-1]:
             owner = getattr(owner, parent, None)
@@ -82,7 +82,7 @@ class Target(NamedTuple):
         return getattr(owner, "_baseclass", owner) if isinstance(owner, type) else owner
 
     def places(self) -> list[tuple[Any, str]]:
-        """Return the attributes to hook, each with the object that holds it; none if the SDK does not have it."""
+        """Return the attributes to hook, as owner and name; empty if the SDK lacks them."""
         owner = self.owner()
         if not is_holder(owner):
             return []
@@ -92,7 +92,7 @@ class Target(NamedTuple):
 
 
 def is_holder(owner: Any) -> bool:
-    """Return whether hooks can be placed in this: a class or a module, and no mock of one."""
+    """Return whether hooks can be placed here: in a class or module, not in a mock."""
     return isinstance(owner, (type, ModuleType))
 
 
@@ -110,7 +110,7 @@ class _Mark:
 
 
 def mark(hook: Function, function: Function, name: str) -> Function:
-    """Mark a function as our hook of another, the attribute of this name, and make it look like that."""
+    """Mark a function as our hook of an attribute, with the metadata of the original."""
     marked: Any = functools.wraps(function)(hook)
     with contextlib.suppress(TypeError, ValueError):  # getfullargspec() follows no __wrapped__
         marked.__signature__ = inspect.signature(inside(function))
@@ -124,7 +124,7 @@ def is_hook(function: Any) -> bool:
 
 
 def _names(function: Any) -> set[str] | None:
-    """Return the names of the attributes that a hook is for, or ``None`` if it is no hook."""
+    """Return the names of a hook's attributes, or ``None`` if this is no hook."""
     hook = inside(function)
     found = attempt(lambda: hook.__dict__.get(_MARK), None)
     # A hook of an earlier import of the package, which was retired, has a mark of another class.
@@ -140,7 +140,7 @@ def inside(found: Any) -> Any:
 
 
 def is_hooked(function: Any, name: str) -> bool:
-    """Return whether the hook of the attribute of this name is anywhere in a stack of wrappers."""
+    """Return whether a stack of wrappers contains the hook of the named attribute."""
     seen: set[int] = set()
     unseen = deque([function])
     while unseen and len(seen) < MOST_WRAPPERS:
@@ -154,7 +154,10 @@ def is_hooked(function: Any, name: str) -> bool:
 
 
 def _wrapped_by(function: Any) -> Iterator[Any]:
-    """Yield what a wrapper wraps: its ``__wrapped__``, or, as Sentry's have none, the contents of its closure."""
+    """Yield what a wrapper wraps: its ``__wrapped__``, else what its closure holds.
+
+    Sentry's wrappers have no ``__wrapped__``.
+    """
     wrapped = attempt(lambda: function.__wrapped__, None)
     if wrapped is not None:
         yield wrapped
@@ -182,7 +185,10 @@ def place(target: Target, owner: Any, name: str) -> bool:
 
 
 def _hook_of_alias(owner: Any, function: Any, name: str) -> Any:
-    """Return the hook that a function has under its own name: an alias must stay the same object, to be pickled."""
+    """Return the hook that a function has under its own name, if any.
+
+    An alias must stay the same object, because pickling checks that.
+    """
     hook = vars(owner).get(getattr(function, "__name__", name))
     names = _names(hook)
     if names is None or inside(hook).__wrapped__ is not function:
@@ -238,7 +244,7 @@ def _callable_with_instance(owner: Any, found: Any) -> Function:
 
 
 class Abort(BaseException):
-    """Carries a refusal out of code of an SDK that retries or replaces every `Exception`.
+    """Carries a refusal out of SDK code that retries or replaces every `Exception`.
 
     A hook further out must catch it and raise the refusal: no application may see it.
     """
@@ -249,7 +255,7 @@ class Abort(BaseException):
 
 
 def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | None]]:
-    """Make a helper that judges no request safe to call from a hook: a bug in it must never break a call.
+    """Return a decorator for helpers that judge no request: they never raise.
 
     Args:
         task: what the function does, for the log: "could not ...".
@@ -273,7 +279,9 @@ def never_raises(task: str) -> Callable[[Callable[..., _T]], Callable[..., _T | 
 
 
 def judging(fallback: Callable[..., RequestContext]) -> Callable[[_Describe], _Describe]:
-    """Make a function that describes a request safe to call from a hook: its failure becomes ``cannot-judge``.
+    """Return a decorator for functions that describe a request: they never raise.
+
+    A failure becomes the finding ``cannot-judge``.
 
     Args:
         fallback: given the same arguments, returns a context with what can be read of the request for certain. It must

@@ -1,4 +1,4 @@
-"""Notice when an SDK is imported: later, again, or through the finder of another library."""
+"""Notice when an SDK is imported, even again or through another library's finder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def wait_for_import(name: str) -> None:
 
 @functools.lru_cache(maxsize=8)
 def when_imported(name: str, callback: Callable[[], None]) -> None:
-    """Call back once a module is imported, or now. Idempotent. A callback that fails does not break the import."""
+    """Call back once a module is imported, or now if it already is. Idempotent.
+
+    A callback that fails does not break the import.
+    """
 
     def call(_: object) -> None:
         try:
@@ -63,7 +66,10 @@ def _is_initializing(name: str) -> bool:
 
 
 class _Finder:
-    """The finder in ``sys.meta_path``, which holds the only reference to it: its deletion reveals the removal."""
+    """The finder in ``sys.meta_path``; its deletion reveals that it was removed.
+
+    ``sys.meta_path`` holds the only reference to it.
+    """
 
     def __init__(self, before_import: Callable[[str, object], None]) -> None:
         self._before_import = before_import
@@ -83,12 +89,12 @@ class ImportWatcher:
 
     Args:
         callback: given the module that was imported, or ``""`` to look at all of them.
-        needs_a_look: called before each import; returns whether to call back, whatever was imported.
+        has_changed: called before each import; returns whether to call back, whatever is imported.
     """
 
-    def __init__(self, callback: Callable[[str], None], needs_a_look: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, callback: Callable[[str], None], has_changed: Callable[[], bool] = lambda: False) -> None:
         self._callback = callback
-        self._needs_a_look = needs_a_look
+        self._has_changed = has_changed
         self._modules: set[str] = set()
         self._seen: dict[str, ModuleType] = {}
         self._again: set[str] = set()
@@ -96,7 +102,7 @@ class ImportWatcher:
         self._is_catching_up: ContextVar[bool] = ContextVar("obs_sse_guard_catching_up", default=False)
 
     def watch(self, modules: Iterable[str]) -> None:
-        """Watch these modules too, and start watching if that was stopped, or the finder was removed."""
+        """Watch these modules too; restart if watching stopped or the finder is gone."""
         new = set(modules) - self._modules
         self._modules |= new
         for name in sorted(new - sys.modules.keys()):  # for the others wrapt would call at once, finished or not
@@ -152,12 +158,12 @@ class ImportWatcher:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Call back if watched modules were imported unnoticed, or if a callback asked to be called again."""
+        """Call back if an import was missed, a retry is due, or something has changed."""
         if self._is_catching_up.get():  # the callback itself imports modules
             return
         missed = {name: sys.modules[name] for name in self.missed()}
         again = {name for name in [*self._again] if not _is_initializing(name)}
-        if not missed and not again and not self._needs_a_look():
+        if not missed and not again and not self._has_changed():
             return
         self._seen.update(missed)
         self._again -= again

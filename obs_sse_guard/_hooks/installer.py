@@ -1,7 +1,8 @@
-"""Install and remove the hooks. One list of targets drives install, uninstall, status, doctor and the tests.
+"""Install and remove the hooks.
 
-Hooks are placed on classes and modules once their SDK is imported, and never import it. A class attribute reaches
-clients, subclasses and names bound earlier, so that the order of imports does not matter.
+One list of targets drives install, uninstall, status, doctor and the tests. Hooks are placed on classes and modules
+once their SDK is imported, and never import it. A class attribute reaches clients, subclasses and names bound earlier,
+so that the order of imports does not matter.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from obs_sse_guard._enforcement import telemetry
 from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
 from obs_sse_guard._enforcement.log import log_failure, logger
+from obs_sse_guard._enforcement.message import to_ascii
 from obs_sse_guard._errors import SSEGuardError
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import, when_imported
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["HookInstaller", "installer"]
 
 _ATTEMPTS = 3
-"""How often an import triggers another attempt to load a package's targets; then only `HookInstaller.install` does."""
+"""Failed loads of a package's targets after which unrelated imports do not retry.
+
+`HookInstaller.install` starts counting anew.
+"""
 
 
 class HookInstaller(Lockable):
@@ -81,12 +86,15 @@ class HookInstaller(Lockable):
         self._watcher.watch(self._modules())
 
     def uninstall(self) -> None:
-        """Restore what is still ours; a hook under another library's wrapper does nothing from now on."""
+        """Remove the hooks; one under another library's wrapper stays and does nothing."""
         _disable_all_copies()
         self.retire()
 
     def retire(self) -> None:
-        """Leave the SDKs to another copy of the package. Clients of an SDK no longer imported stay guarded."""
+        """Leave the SDKs to another copy of the package.
+
+        Clients of an SDK that is no longer imported stay guarded.
+        """
         with self._lock:
             self._is_active = False
             for owner, name in self._places():
@@ -140,7 +148,7 @@ class HookInstaller(Lockable):
             self._lock.release()
 
     def is_spared(self, target: Target) -> bool:
-        """Return whether it is fine that a target is not hooked: this release of the SDK does not have it."""
+        """Return whether a missing hook is fine because this release lacks the target."""
         return target.optional and target.name not in self._failed
 
     def _state(self, target: Target) -> str:
@@ -165,7 +173,10 @@ class HookInstaller(Lockable):
         self._seen = [(vars(owner), name, vars(owner).get(name)) for owner, name in self._places()]
 
     def _load(self, packages: Iterable[str]) -> None:
-        """Load the targets of packages. Do not hold the lock: another thread may be importing the same modules."""
+        """Load the targets of packages; call this without holding the lock.
+
+        Another thread may be importing the same modules.
+        """
         for package in packages:
             load = self._unloaded.get(package, tuple)  # another thread may have loaded them
             self._attempts[package] += 1
@@ -187,17 +198,17 @@ class HookInstaller(Lockable):
             self._watcher.watch(self._modules())
 
     def _hook_modules(self, complete: str = "") -> None:
-        """Hook all that is there: a module that was half imported when last looked at may be complete by now."""
+        """Hook all that is imported; modules half imported before may be complete now."""
         self._load([package for package in [*self._unloaded] if package in sys.modules])
         self._place_and_note(complete)
 
     def _retry(self, *, blocking: bool = True) -> None:
-        """Hook what something else stood in for, now that it is back."""
+        """Hook the targets that something else stood in for, if they have changed."""
         if self._is_active and is_enabled() and self._stand_ins.have_changed():
             self._place_and_note(blocking=blocking)
 
     def _place_and_note(self, complete: str = "", *, blocking: bool = True) -> None:
-        """Hook what is imported, and note of which SDKs something is hooked."""
+        """Hook what is imported, and record which SDKs have hooks."""
         if not self._lock.acquire(blocking=blocking):
             return
         try:
@@ -208,7 +219,7 @@ class HookInstaller(Lockable):
         armed.update(sdks)  # without the lock: it writes a file
 
     def _place(self, complete: str = "") -> set[str]:
-        """Hook what is imported. Return the names of the SDKs of which something is hooked."""
+        """Hook what is imported, and return the names of the SDKs with hooks."""
         # wrapt reports a module that is complete while Python still marks it as initializing.
         there = [target for target in self._targets if target.module == complete or is_imported(target.module)]
         outcome = {target: _hook(target) for target in there}
@@ -228,9 +239,9 @@ class HookInstaller(Lockable):
         for name, stand_in in replaced.items():
             if stand_in:
                 warn_once(
-                    f"obs_sse_guard could not hook {name}: {stand_in} stands in its place. Its calls are not guarded "
-                    "until the SDK's own function is back, and the guard looks again: at the next import or finding, "
-                    "or in obs_sse_guard.status() or install()."
+                    f"obs_sse_guard could not hook {name}: {to_ascii(stand_in)} has replaced it. Its calls are not "
+                    "guarded until the original function is restored; hooking is retried at the next import or "
+                    "finding, or by status() or install()."
                 )
         return _sdks(outcome)
 
@@ -254,7 +265,7 @@ def _restore(owner: Any, name: str) -> None:
 
 
 def _take_over() -> None:
-    """Retire the hooks of an earlier import of the package, which know nothing of this one's state."""
+    """Retire the hooks of an earlier import of the package, which has its own state."""
     copies = SSEGuardError._copies  # noqa: SLF001  # private to the package
     if copies and copies[-1] is not _THIS_COPY:
         retire, _ = copies[-1]

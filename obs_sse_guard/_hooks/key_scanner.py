@@ -109,7 +109,7 @@ def _quoted(text: bytes, start: int) -> Iterator[Span]:
 
 
 def _closing_quote(text: bytes, quote: bytes, start: int) -> int:
-    """Find the quote that ends a string. One after a backslash counts as part of the string."""
+    """Find the quote that ends a string, skipping those after a backslash."""
     end = text.find(quote, start)
     while end >= 0 and text.endswith(_BACKSLASHES, start, end):
         end = text.find(quote, end + 1)
@@ -128,12 +128,18 @@ def _rest_of_line(text: bytes, start: int) -> Iterator[Span]:
 
 
 def _header_line(text: bytes, start: int) -> Iterator[Span]:
-    """Find the value in a canonical string, which quotes nothing: it ends where another header or the path begins."""
+    """Find a value in a canonical string, up to the next header or the path.
+
+    Such a string quotes nothing.
+    """
     yield start, _line_end(text, start, _NEXT_LINE)
 
 
 def _line_end(text: bytes, start: int, next_line: re.Pattern[bytes] = re.compile(b"")) -> int:
-    """Find the end of a line. It is written as that of the line before: a repr escapes line feeds."""
+    """Find the end of a line, which is written like that of the line before.
+
+    A repr escapes line feeds.
+    """
     newline = [b"\n", *_NEWLINE.findall(text, max(0, start - 120), start)][-1]
     end = text.find(newline, start)
     is_escaped = newline != b"\n"

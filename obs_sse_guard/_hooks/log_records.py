@@ -1,4 +1,4 @@
-"""Hook on the log records of the SDKs, and of the HTTP clients below them: customer keys in them are redacted."""
+"""Redact customer keys in the log records of the SDKs and their HTTP clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOGGERS = frozenset((
 
 
 _HUAWEICLOUD = "HuaweiCloud-SDK-"
-"""What the name of each logger of huaweicloudsdkcore begins with; the class of the client follows."""
+"""The prefix of huaweicloudsdkcore's logger names, before the client's class."""
 
 
 @functools.lru_cache(1024)
@@ -32,7 +32,7 @@ def _is_of_sdk(logger: str) -> bool:
 
 
 def record_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``Logger.makeRecord``; a filter would not reach loggers that are made later."""
+    """Make the hook of ``Logger.makeRecord``; a filter would miss later loggers."""
     expect_parameters(function, "self name level fn lno msg args exc_info func extra sinfo")
 
     # Spelled out: *args would add a few percent to the time that a record takes.

@@ -1,4 +1,4 @@
-"""The parameters of the SDKs' functions: hooks spell them out, and later releases may have more."""
+"""Check the parameters that hooks spell out, and pass on those of later releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["MOST_WRAPPERS", "code_of", "expect_parameters", "make_hook", "parameter_names"]
 
 MOST_WRAPPERS = 1000
-"""Limit for a stack of wrappers, which may have no end: some objects return a new ``__wrapped__`` each time."""
+"""Limit for a stack of wrappers, which may be endless.
+
+Some objects return a new ``__wrapped__`` each time.
+"""
 
 
 def expect_parameters(function: Function, names: str) -> None:
@@ -35,7 +38,7 @@ def expect_parameters(function: Function, names: str) -> None:
 
 
 def make_hook(make: MakeHook, name: str, function: Function) -> Function:
-    """Make a hook; in a later release of the SDK with more parameters than it spells out, one that passes these on.
+    """Make a hook that also passes on parameters that a later SDK release adds.
 
     Args:
         make: as in `Target`.
@@ -67,7 +70,7 @@ def make_hook(make: MakeHook, name: str, function: Function) -> Function:
 
 
 def _more_than(hook: CodeType, function: CodeType | None) -> tuple[bool, bool]:
-    """Return whether a function takes more arguments than its hook: by position, and by keyword."""
+    """Return whether a function takes more than its hook, by position and by keyword."""
     if function is None:  # not written in Python
         return False, False
     positions = function.co_argcount > hook.co_argcount
@@ -80,16 +83,17 @@ def _more_than(hook: CodeType, function: CodeType | None) -> tuple[bool, bool]:
 
 
 def parameter_names(function: Any) -> tuple[str, ...]:
-    """Return the parameters of a function below its wrappers, read from its code, which is faster than a signature.
+    """Return the parameters of a function below its wrappers.
 
-    Keyword-only parameters are left out. What is not written in Python has none.
+    They are read from its code, which is faster than a signature. Keyword-only parameters are left out. What is not
+    written in Python has none.
     """
     code = code_of(function)
     return code.co_varnames[: code.co_argcount] if code is not None else ()
 
 
 def code_of(function: Any) -> Any:
-    """Return the code of a function below its wrappers; ``None`` if it is not written in Python."""
+    """Return the code of a function below its wrappers; ``None`` if not in Python."""
     for _ in range(MOST_WRAPPERS):
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is None:

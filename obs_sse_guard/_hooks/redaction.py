@@ -42,7 +42,10 @@ class _Text(str):
 
 
 def redact_message(message: Any, args: Any) -> tuple[Any, Any]:
-    """Return the message and the arguments of a log call without customer keys; unchanged if there is none."""
+    """Return the message and the arguments of a log call without customer keys.
+
+    They are returned unchanged if there is none.
+    """
     texts, wire_data = _contents(message, args)
     text = "\n".join(texts)
     error = sys.exc_info()[1]
@@ -69,7 +72,7 @@ def _formatted(message: Any, args: Any) -> str:
 
 
 def _contents(message: Any, args: Any) -> tuple[list[str], list[bytes]]:
-    """Return the texts and the bytes in a record. Formatting it as logging does would take much longer."""
+    """Return the texts and the bytes in a record, which is faster than formatting it."""
     texts: list[str] = []
     wire_data: list[bytes] = []
     values = [message, *args] if type(args) is tuple else [message, args]
@@ -124,7 +127,7 @@ def _redacted_text(value: Any) -> Any:
 
 
 def _mask(value: Any) -> Any:
-    """Return what replaces the value of a key's name, as much of its kind as matters for how it is written."""
+    """Return the mask for a key's value, of a type that is written in the same way."""
     if value is None or isinstance(value, bool) or value in ("", b""):
         return value
     if isinstance(value, (list, tuple)):
@@ -136,7 +139,7 @@ def _mask(value: Any) -> Any:
 
 
 def redact_traceback(record: logging.LogRecord) -> None:
-    """Replace the exception of a record by its text without customer keys, if there is one in it."""
+    """Replace a record's exception with its redacted text if it contains a key."""
     error = record.exc_info[1] if record.exc_info else None
     text = "\n".join(text for one in _chain(error) for text in _written(one))
     values = _header_values(error, text)
@@ -160,7 +163,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _header_values(error: BaseException | None, text: str) -> list[str]:
-    """Return the keys among the headers of a request that failed, if a text about it may quote one."""
+    """Return the keys in the headers of a failed request if the text may quote one."""
     if not _QUOTES_HEADER.search(text):
         return []
     frames = [frame for one in _chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)]

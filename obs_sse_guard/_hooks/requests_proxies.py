@@ -23,7 +23,7 @@ def proxy_of_session(session: Any, url: str, proxies: Any = None) -> str:
 
 
 def proxy_used(url: str, proxies: Any) -> str:
-    """Return the host of the proxy among these that requests uses for a URL, or nothing."""
+    """Return the host of the proxy that requests uses for a URL, or nothing."""
     from urllib.parse import urlsplit  # noqa: PLC0415  # rarely needed
 
     from requests.utils import select_proxy  # noqa: PLC0415  # the SDK has imported it

@@ -1,4 +1,4 @@
-"""The SDKs and libraries with hooks: by package, what loads its targets, and its name where it is an SDK."""
+"""The SDKs and libraries with hooks: what loads their targets, and SDKs' names."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ SDK_TARGETS: Mapping[str, LoadTargets] = {
     "obstore": _stores,
     "polars": _stores,
 }
-"""By package, what loads its targets. Called once the package is imported: most processes import one SDK or none."""
+"""By package, what loads its targets once the package is imported.
+
+Most processes import one SDK or none.
+"""
 
 # Without the HTTP clients: nearly every process has one, whether or not it has anything to do with S3 or OBS.
 SDK_NAMES: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""What an SDK is sending, for the hooks further in: on its own connections, and on any HTTP client below it."""
+"""The request that an SDK is sending, for hooks on connections and HTTP clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sending:
 
     Attributes:
         hops: what the hooks have judged and allowed since, such as the hop of a redirect. The hooks on HTTP clients do
-            not judge it again. Nor do they what `enforcing` is entered for, which does not have to be here.
+            not judge it again. They also skip what an enclosing `enforcing` covers, which need not be listed here.
         is_over: whether it has ended: a task that was started meanwhile has inherited this object.
     """
 
@@ -25,11 +25,11 @@ class Sending:
     is_over = False
 
     def end(self) -> None:
-        """Have it count for nothing any more."""
+        """Mark the request as finished."""
         self.is_over = True
 
     def sends(self, context: RequestContext) -> bool:
-        """Return whether a request further in is this one, as far as its encryption shows.
+        """Return whether a request further in is this one, judging by its encryption.
 
         Meanwhile the application may send others by hand: in a handler, or while the body is read. Only for an SDK
         where the refusal of its own request is to be raised as an `Abort`, which a hook further out unpacks.
@@ -42,7 +42,7 @@ class Sending:
         return (sse.key_ids, sse.target) == (context.key_ids, context.target)
 
     def judges(self, connection: Any, host: str) -> bool:  # noqa: ARG002  # of most SDKs none does
-        """Return whether a hook on the SDK's connections judges what is about to leave, after those on HTTP clients.
+        """Return whether a hook on the SDK's connections will judge the request later.
 
         Args:
             connection: a connection of `http.client`.
@@ -51,7 +51,7 @@ class Sending:
         return False
 
     def sse(self) -> SSEHeaders | None:
-        """Return what the headers and the query of the request name; ``None`` if no hook unpacks an `Abort`."""
+        """Return what the request names; ``None`` if no hook unpacks an `Abort`."""
         return None
 
 

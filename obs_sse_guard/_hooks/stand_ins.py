@@ -1,4 +1,4 @@
-"""What stands in the place of an SDK's functions for a time, as the mocks of responses do.
+"""Functions that temporarily replace an SDK's, such as mocks.
 
 If such a function has other parameters, no hook can be placed on it. If it has the same, the hook disappears with it.
 In either case the SDK's own function comes back without a hook.
@@ -21,7 +21,7 @@ _IMPORTED = {"HTTPAdapter": "requests"}
 
 
 class StandIns:
-    """Remember the targets that could not be hooked, or held something foreign when they were.
+    """Remembers the targets that could not be hooked or held something foreign.
 
     Attributes:
         seen: by target, what its attributes held, each with the object that holds it. Mostly empty.
@@ -39,21 +39,21 @@ class StandIns:
             self.seen[target] = contents
 
     def have_changed(self) -> bool:
-        """Return whether another attempt is worth it: one of these targets holds something else now."""
+        """Return whether one of these targets now holds something else."""
         return any(not _same(seen, _contents(target)) for target, seen in [*self.seen.items()])
 
 
 def stand_in_for(target: Target) -> str:
-    """Return the package of what stands in the place of a target, such as ``responses``; empty if nothing does.
+    """Return the package that replaced a target, such as responses; empty if none.
 
-    A wrapper that copies the attributes of what it wraps counts as that.
+    A wrapper that copies the attributes of what it wraps counts as what it wraps.
     """
     found = {_package(content) for owner, content in _contents(target) if _package(owner) != _package(content)}
     return min(found - _own(target) - {""}, default="")
 
 
 def _contents(target: Target) -> list[tuple[Any, Any]]:
-    """Return what the attributes of a target hold, each with the object that holds it."""
+    """Return what a target's attributes hold, each with the object that holds it."""
     owner = target.owner()
     if not is_holder(owner):  # a mock of the class itself
         return [(None, owner)]

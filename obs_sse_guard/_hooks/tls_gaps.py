@@ -1,4 +1,4 @@
-"""TLS that verifies less than it should: what a context leaves out, reported once per client.
+"""Find what TLS does not verify, to be reported once per client.
 
 Otherwise every request of a client would report it again.
 """
@@ -27,7 +27,7 @@ _reported: WeakNotes[str] = WeakNotes()
 
 
 def context_gap(context: Any) -> str:
-    """Return what a TLS context does not verify, as it is now: id of the finding, or nothing.
+    """Return the id of the gap that a TLS context has now; empty if it has none.
 
     Args:
         context: an `ssl.SSLContext`, or what takes its place; ``None`` stands for the default of `http.client`.
@@ -41,7 +41,7 @@ def context_gap(context: Any) -> str:
 
 
 def unreported_context_gap(client: Any, context: Any) -> str:
-    """Return `context_gap`, or nothing if it was reported for this client; see `unreported_gap`."""
+    """Return `context_gap`, or nothing if already reported; see `unreported_gap`."""
     if _reported.get(client) == "unverified-host" and type(context) is _PLAIN_CONTEXT and _verify_mode(context):
         return ""  # the hot path
     gap = context_gap(context)
@@ -49,7 +49,7 @@ def unreported_context_gap(client: Any, context: Any) -> str:
 
 
 def unreported_gap(client: Any, gap: str) -> str:
-    """Return the gap, or nothing if it was reported for this client and the policy has not changed since.
+    """Return the gap, or nothing if reported for this client under the same policy.
 
     Args:
         client: the object that has the TLS settings.
@@ -61,7 +61,9 @@ def unreported_gap(client: Any, gap: str) -> str:
 
 
 def mark_reported(client: Any, context: RequestContext, reported: frozenset[str]) -> None:
-    """Note that the gap was reported; not under ``strict``, which refuses it, so that ``warn`` mode logs every time.
+    """Note that the gap was reported, so that it is not reported again.
+
+    Not under ``strict``, which refuses it, so that ``warn`` mode logs it every time.
 
     Args:
         client: the object that has the TLS settings.

@@ -1,4 +1,4 @@
-"""Types that the hooks share. The SDKs ship none, so that what passes through a hook is ``Any``."""
+"""Types that the hooks share; SDK objects are ``Any`` because SDKs ship no types."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class Finding(NamedTuple):
 
     @property
     def why(self) -> str:
-        """What is wrong, in words, and the row that says so."""
+        """What is wrong, in words, and the text of the row, if there is one."""
         return "; ".join(part for part in (self.type.why, self.row.text if self.row else "") if part)
 
 
@@ -167,7 +167,7 @@ def cannot_judge(context: RequestContext) -> Finding:
 
 
 def evaluate(context: RequestContext, *, trusted: bool = False) -> list[Finding]:
-    """Return every finding about a request: first that about plaintext, then those over any transport.
+    """Return every finding about a request, the one about plaintext first.
 
     Args:
         context: the request.

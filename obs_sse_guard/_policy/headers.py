@@ -78,7 +78,10 @@ def encryption_of(value: object) -> Encryption:
 
 
 def names_sse(names: Iterable[Any]) -> bool:
-    """Return whether any of the names may be about encryption. A quick test that errs only towards a closer look."""
+    """Return quickly whether any of the names may be about encryption.
+
+    It errs only on the side of a closer look.
+    """
     try:
         joined = "\n".join(names)
     except TypeError:  # names that are not str
@@ -115,7 +118,7 @@ def parse_headers(headers: Iterable[tuple[object, object]], query: Iterable[tupl
 
 
 def names_kms(headers: Iterable[tuple[object, object]]) -> bool:
-    """Return whether the headers of a request or a response name SSE-KMS, in either dialect."""
+    """Return whether headers of a request or response name SSE-KMS, in any dialect."""
     named = [*headers]
     return names_sse(name for name, _ in named) and parse_headers(named).target is Encryption.SSE_KMS
 
@@ -161,7 +164,7 @@ def _key_ids(value: object) -> list[int]:
 
 
 def header_names(target: Encryption, source: Encryption, prefix: str) -> tuple[str, ...]:
-    """Return the headers that an SDK would send for these encryptions, in one dialect.
+    """Return the headers that an SDK sends for these encryptions, in one dialect.
 
     Args:
         target: encryption of the object.

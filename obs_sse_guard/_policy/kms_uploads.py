@@ -13,7 +13,7 @@ __all__ = ["KmsUploads", "kms_uploads"]
 
 
 class KmsUploads(Lockable):
-    """Remembers the latest uploads that were begun with SSE-KMS. Bounded and thread-safe.
+    """Remembers the latest uploads begun with SSE-KMS. Bounded and thread-safe.
 
     An upload is known by endpoint host, bucket and upload id, without scheme and port: it is reached over both.
     """

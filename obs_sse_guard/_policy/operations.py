@@ -1,4 +1,4 @@
-"""Which operation a request is, from its method and its sub-resource, as the service sees it."""
+"""Which operation the service sees in a request's method and sub-resource."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _COPIES = {Operation.PUT_OBJECT: Operation.COPY_OBJECT, Operation.UPLOAD_PART: O
 
 
 def object_operation(method: str, parameters: Iterable[Any], headers: Iterable[tuple[Any, Any]]) -> str:
-    """Return the operation of a request for an object; one that no table names is described, as ``PUT object?acl``."""
+    """Return the operation of a request for an object.
+
+    One that no table names is described, such as ``PUT object?acl``.
+    """
     choice = frozenset(to_text(name) for name in parameters if name) & _SUBRESOURCES
     operation = _OPERATIONS.get((method, choice))
     if operation is None:
@@ -44,7 +47,9 @@ def object_operation(method: str, parameters: Iterable[Any], headers: Iterable[t
 
 
 def request_in_words(method: str, path: str, parameters: Iterable[Any]) -> str:
-    """Describe a request of a client that knows no operations, as ``PUT object``; never by the name of an operation.
+    """Describe a request of a client that knows no operations, as ``PUT object``.
+
+    Never uses the name of an operation.
 
     Args:
         method: the HTTP method.
@@ -60,5 +65,8 @@ def _in_words(method: str, choice: frozenset[str]) -> str:
 
 
 def bucket_operation(method: str, *, has_parameters: bool) -> str:
-    """Return the operation of a request for a bucket: ``PostObject`` for an upload form, else as ``GET bucket``."""
+    """Return the operation of a request for a bucket.
+
+    That is ``PostObject`` for an upload form; any other is described, such as ``GET bucket``.
+    """
     return Operation.POST_OBJECT.value if method == "POST" and not has_parameters else f"{method} bucket"

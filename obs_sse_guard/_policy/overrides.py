@@ -1,4 +1,4 @@
-"""What takes the place of the environment: for the process, and for one thread or task.
+"""Override the environment, for the process and for one thread or task.
 
 A value is kept as the text that its variable would have, so that it is read and judged in one place.
 """
@@ -34,7 +34,10 @@ _process: Texts = MappingProxyType({})
 
 
 class _Override:
-    """Settings of a thread or task. They end with their block, even in tasks that inherited them."""
+    """Settings of a thread or task.
+
+    They end with their block, even in tasks that inherited them.
+    """
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
@@ -45,11 +48,17 @@ class _Override:
 _here: ContextVar[tuple[_Override, ...]] = ContextVar("obs_sse_guard_override", default=())
 
 by_thread: dict[int, tuple[_Override, ...]] = {}
-"""What is in force in each thread, for threads that work for it. Without tasks, because a thread may run several."""
+"""What is in force in each thread, for threads that work for it.
+
+Tasks are left out, because a thread may run several.
+"""
 
 
 def setting(variable: str) -> str:
-    """Return the text of a setting: of this thread or task, else of the process, else of the environment."""
+    """Return the text of a setting.
+
+    That of this thread or task, else of the process, else of the environment.
+    """
     return next((texts[variable] for texts in (in_force(), _process, os.environ) if variable in texts), "")
 
 
@@ -59,7 +68,7 @@ def read_texts(*variables: str) -> tuple[str, ...]:
 
 
 def override_process(texts: Texts) -> None:
-    """Override the environment for this process with these texts, by variable, and with nothing else."""
+    """Override the environment for this process with these texts and nothing else."""
     global _process  # noqa: PLW0603  # one environment for the process; replaced whole, so that no lock is needed
     _process = texts
 
@@ -86,7 +95,10 @@ def _merged(overrides: tuple[_Override, ...]) -> Texts:
 
 @contextlib.contextmanager
 def overriding(texts: Texts) -> Iterator[None]:
-    """Override the process in this thread or task, and in the tasks that it starts. May be nested."""
+    """Override the process in this thread or task, and in the tasks that it starts.
+
+    May be nested.
+    """
     override = _Override(texts)
     _here.set((*_here.get(), override))
     if not in_event_loop():

@@ -1,7 +1,7 @@
-"""Trusted hosts that are not the user's own: public networks, public suffixes, the domains of cloud services.
+"""Recognize trusted hosts that are not the user's own.
 
-There is no public suffix list here. A suffix counts as public if it is a top-level domain, or one of the usual second
-levels below a country's.
+These are public networks, public suffixes and the domains of cloud services. There is no public suffix list here. A
+suffix counts as public if it is a top-level domain, or one of the usual second levels below a country's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PRIVATE_NETWORKS = (
     "fc00::/7",
     "fe80::/10",
 )
-"""Loopback, private and link-local addresses: RFC 1122, 1918, 3927, 4193 and 4291.
+"""Loopback, private and link-local addresses (RFC 1122, 1918, 3927, 4193, 4291).
 
 `is_private` of `ipaddress` differs from release to release: up to Python 3.10 it holds for 0.0.0.0/0.
 """
@@ -35,12 +35,14 @@ _PRIVATE_DOMAINS = {
     *("corp", "home", "intranet", "lan", "private"),
     "svc",
 }
-"""Top-level domains that do not exist on the Internet: reserved ones (RFC 2606, RFC 6762, ICANN), those that private
-networks use without a reservation (RFC 6762, appendix G), and the end of a service's short name in Kubernetes.
+"""Top-level domains that do not exist on the Internet.
+
+Reserved ones (RFC 2606, RFC 6762, ICANN), those that private networks use without a reservation (RFC 6762, appendix G),
+and the end of a service's short name in Kubernetes.
 """
 
 _SECOND_LEVELS = {"ac", "co", "com", "edu", "gob", "gov", "go", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc"}
-"""Second levels below which names are registered in many countries, as in ``co.uk``."""
+"""Second levels below which many countries register names, as in ``co.uk``."""
 
 _SERVICES = (
     "aliyuncs.com",
@@ -80,7 +82,7 @@ _SERVICES = (
     "nip.io",
     "sslip.io",
 )
-"""Domains of the services that are reached with an S3 SDK, and of the clouds around them."""
+"""Domains of services reached with an S3 SDK, and of the clouds around them."""
 
 _DOTTED = tuple(f".{service}" for service in _SERVICES)
 _SERVICE = "a public service's domain"
@@ -98,7 +100,7 @@ def public_network(network: IPv4Network | IPv6Network) -> str:
 
 
 def public_suffix(suffix: str) -> str:
-    """Return what is public about a suffix, given with its leading dot; empty if nothing is known to be."""
+    """Return what is public about a suffix like ``.com``; empty if nothing is known."""
     labels = suffix.strip(".").split(".")
     if len(labels) == 1:
         return "" if labels[0] in _PRIVATE_DOMAINS else "a top-level domain"

@@ -1,4 +1,4 @@
-"""The request context: what the hooks of an SDK know of one request, and all that the policy needs."""
+"""The request context: what hooks know of a request, and all the policy needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _LONGEST_LABEL = 63
 """Of a host name. The encoding of more would take more than linear time."""
 
 UNKNOWN_PROXY = "?"
-"""In place of a proxy's host where the look-up failed. No setting trusts it, so plaintext through it is not trusted."""
+"""In place of a proxy's host where the look-up failed.
+
+No setting trusts it, so plaintext through it is not trusted.
+"""
 
 
 class KeyLocation(Enum):
@@ -28,6 +31,11 @@ class KeyLocation(Enum):
     URL = "the URL's query"
     POLICY = "the POST policy"
     METADATA = "user metadata"
+
+    @property
+    def is_private_over_tls(self) -> bool:
+        """Whether TLS hides a key there from everybody but the service."""
+        return self in (KeyLocation.NOWHERE, KeyLocation.HEADER)
 
 
 class SDK(NamedTuple):
@@ -108,7 +116,7 @@ class RequestContext(NamedTuple):
 
     @property
     def https_url(self) -> str:
-        """The same host over HTTPS; without the port, for another one serves HTTPS."""
+        """The same host over HTTPS; without the port, because another one serves HTTPS."""
         return f"https://{in_url(self.host) or '...'}"
 
     @property
@@ -117,7 +125,7 @@ class RequestContext(NamedTuple):
         return (self.host, self.proxy) if self.proxy else (self.host,)
 
     def covers(self, other: RequestContext) -> bool:
-        """Return whether what the policy found about this request answers for another one as well.
+        """Return whether the findings about this request cover another one as well.
 
         Args:
             other: the same request further in, over plaintext, as a hook sees it that knows no operations.
@@ -141,7 +149,7 @@ def in_url(host: str) -> str:
 
 
 def normalize_host(host: object) -> str:
-    """Return a host as it is compared and shown: lower case, punycode, without brackets or a trailing dot."""
+    """Return a host in lower case and punycode, without brackets or trailing dots."""
     text = host if isinstance(host, str) else to_text(host or "")
     text = text.strip().lower().rstrip(".").strip("[]")
     return text if text.isascii() else ".".join(map(_encode_label, text.split(".")))

@@ -1,4 +1,7 @@
-"""The settings: environment variables, or what overrides them. Read when a call is about to be reported."""
+"""The settings: environment variables, or what overrides them.
+
+They are read when something is about to be reported.
+"""
 
 from __future__ import annotations
 

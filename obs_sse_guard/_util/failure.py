@@ -25,7 +25,10 @@ def describe_failure() -> str:
 
 
 def attempt(look_up: Callable[[], _T], default: _T) -> _T:
-    """Return the result of a look-up, or the default if it raises: what else is known of a request still counts."""
+    """Return the result of a look-up, or the default if it raises.
+
+    What else is known of a request still counts.
+    """
     try:
         return look_up()
     except Exception:  # noqa: BLE001  # custom objects may raise anything

@@ -1,4 +1,4 @@
-"""Forks: a child has one thread, whatever the other threads of its parent were doing."""
+"""Forks: a child has one thread, whatever its parent's other threads were doing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 1000
 
 
 def after_fork_in_child(renew: Callable[[], None]) -> None:
-    """Call ``renew`` in every forked child. Does nothing where the platform has no fork.
+    """Call ``renew`` in every forked child, if the platform can fork.
 
     For locks: another thread may hold one while a child is forked, and it would never be released in the child.
     """

@@ -26,7 +26,7 @@ class Throttle(Lockable):
         self._counts: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
 
     def __call__(self, key: Hashable) -> int:
-        """Count one event. Return how many there were if this one is to be reported, else 0."""
+        """Count an event, and return the count if it is to be reported, else 0."""
         with self._lock:
             count, due = self._counts.pop(key, (0, 1))
             count += 1

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class WeakNotes(Generic[_T]):
-    """A note for each of some objects, kept for as long as the object lives, without writing to it.
+    """Notes about objects, each kept while its object lives, without writing to it.
 
     Quicker to read than a `weakref.WeakKeyDictionary`, which makes a reference at every look-up, and indifferent to how
     the objects compare and hash.

@@ -1,1 +1,1 @@
-"""What engines need to guard their workers, and users should not have to write. docs/engines.md has their settings."""
+"""Integrations that guard the workers of Ray and Spark. See docs/engines.md."""

@@ -1,6 +1,7 @@
-"""Ray: ``RAY_RUNTIME_ENV_HOOK=obs_sse_guard.engines.ray.guard_workers`` guards every worker, without a line of code.
+"""Guard every worker of Ray, without a line of code.
 
-Ray calls the function when a driver connects, and starts the workers in the environment that it returns.
+Set ``RAY_RUNTIME_ENV_HOOK=obs_sse_guard.engines.ray.guard_workers``. Ray calls the function when a driver connects, and
+starts the workers in the environment that it returns.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _INSTALL = "obs_sse_guard.install"
 
 
 def guard_workers(runtime_env: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a runtime environment in which each worker installs the hooks, with the settings of this process.
+    """Return a runtime environment in which each worker installs the hooks.
 
-    Settings among its ``env_vars`` win. A setup hook that it already has is left alone, for Ray runs but one; a warning
-    says so.
+    The workers have the settings of this process; settings among its ``env_vars`` win. A setup hook that it already has
+    is left alone, because Ray runs only one; a warning is issued.
     """
     made = dict(runtime_env or {})
     settings = {name: value for name, value in os.environ.items() if name.startswith("OBS_SSE_GUARD")}

@@ -1,7 +1,7 @@
-"""Spark: ``spark.python.daemon.module=obs_sse_guard.engines.spark_daemon`` guards every Python worker of an executor.
+"""Guard every Python worker of Spark's executors.
 
-An executor starts this module, and its package with it, which installs the hooks. What runs then is PySpark's own
-daemon: it forks the workers.
+Set ``spark.python.daemon.module=obs_sse_guard.engines.spark_daemon``. An executor starts this module, and its package
+with it, which installs the hooks. What runs then is PySpark's own daemon: it forks the workers.
 """
 
 from __future__ import annotations

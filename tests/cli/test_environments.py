@@ -1,4 +1,4 @@
-"""Every command in the environments that users have: with a single SDK, without any, and in the present one."""
+"""Every command in the environments of users: with one SDK, none, or this one."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Environment(NamedTuple):
     sdks: tuple[str, ...]
 
     def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run its Python with these arguments; without PYTHONPATH, and without the development mode of the tests."""
+        """Run its Python without PYTHONPATH and without the tests' development mode."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         return subprocess.run(
             [self.python, *words],
@@ -102,7 +102,7 @@ class Environment(NamedTuple):
 
 
 INCLUDED_IN = {"botocore": "boto3", "aiobotocore": "s3fs"}
-"""SDKs that are in the environment of another one: by themselves for a full run, if that one is installed."""
+"""SDKs that another one requires; if it is installed, they run alone with --full."""
 
 
 def _sdk(name: str) -> Any:
@@ -139,7 +139,7 @@ def test_the_doctor_tells_the_truth(environment: Environment) -> None:
     here = {package["name"] for package in report["packages"] if package["version"]}
     assert here >= {*environment.sdks, "wrapt"}
     assert not any(hook["gap"] for hook in report["hooks"])
-    # The CRT's modules alone may fail, and only for want of the CRT.
+    # Only the CRT's modules may fail, and only because the CRT is missing.
     broken = {module["name"]: module["error"] for module in report["modules"] if module["error"]}
     assert set(broken) <= {"botocore.crt.auth", "s3transfer.crt"}
     assert {*broken.values()} <= {NEEDED_BY_CRT}

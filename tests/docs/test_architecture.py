@@ -1,4 +1,4 @@
-"""The architecture page and CONTRIBUTING.md name files that exist, and every module of the package."""
+"""The pages for contributors name files that exist, and every module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Chinese README and reference show what the English pages do, in the words of the OBS documentation."""
+"""The Chinese pages match the English ones, in the words of OBS's documentation."""
 # ruff: noqa: RUF001  # Chinese punctuation
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The evidence modules read their figures correctly, and the hook groups, the layers and the pages are complete."""
+"""The evidence modules read figures correctly, and their lists are complete."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ COVERAGE = coverage.PAGE.read_text("utf-8")
 
 
 def test_the_page_of_the_libraries_is_current() -> None:
-    """Libraries, hooks, supported releases, reasons: what the page has of the project. Its results stay."""
+    """The page lists today's libraries, hooks, releases and reasons; results stay."""
     assert coverage.page(coverage.results_of(COVERAGE)) == COVERAGE, "run python -m tests.evidence.coverage --refresh"
 
 

@@ -17,6 +17,7 @@ import obs_sse_guard
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(Path(str(obs_sse_guard.__file__)).parent.rglob("*.py"))
 LONGEST = 350  # lines
+LONGEST_FIRST_LINE = 79  # characters
 
 
 NAMES = [
@@ -32,7 +33,10 @@ def test_every_module_can_be_imported(name: str) -> None:
 
 
 def test_the_types_of_the_hooks() -> None:
-    """Only type checkers import them otherwise. Run anew, for a test that is not measured may have imported them."""
+    """Run the module anew: only type checkers import it otherwise.
+
+    A test that is not measured may have imported it already.
+    """
     name = "obs_sse_guard._hooks.types"
     spec = importlib.util.find_spec(name)
     assert spec is not None
@@ -52,7 +56,7 @@ SMALL_SDKS = ("aiobotocore", "crt")
 
 
 def _part(path: Path) -> str:
-    """Return the part of the package that a module belongs to; empty if it is neither machinery nor of an SDK."""
+    """Return the part that a module belongs to: machinery, an SDK, or neither."""
     first, *others = path.relative_to(MODULES[0].parent).with_suffix("").parts
     if first == "_hooks" and (len(others) > 1 or others[0] in SMALL_SDKS):
         return others[0]
@@ -97,3 +101,15 @@ def test_no_code_is_generated() -> None:
         and node.func.id in ("exec", "eval", "compile")
     ]
     assert generated == []
+
+
+def test_the_first_line_of_a_docstring_is_short() -> None:
+    sources = [*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    firsts = {
+        node.value.value.strip().partition("\n")[0]: path.name
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    }
+    assert len(firsts) > 1_500
+    assert {first: name for first, name in firsts.items() if len(first) > LONGEST_FIRST_LINE} == {}

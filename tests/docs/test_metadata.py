@@ -1,4 +1,4 @@
-"""The links of the README lead somewhere from a package index, once the repository has an address."""
+"""The README's links work from a package index if the repository has an address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ manager = pytest.importorskip("hatchling.plugin.manager")
 
 
 def _metadata(folder: Path, address: str) -> tuple[str, dict[str, str]]:
-    """Return the README and the project URLs of a package that is built with this address."""
+    """Return the README and the URLs of a package that is built with this address."""
     (folder / "obs_sse_guard").mkdir()
     for name in ("README.md", "LICENSE", "hatch_build.py", "obs_sse_guard/_version.py"):
         shutil.copy(ROOT / name, folder / name)
@@ -52,7 +52,7 @@ def test_with_an_address_every_link_leads_to_the_repository(tmp_path: Path, addr
 
 
 def test_the_address_stands_nowhere_else() -> None:
-    """What needs it reads it from ``pyproject.toml``."""
+    """Everything that needs it reads it from ``pyproject.toml``."""
     [address] = re.findall(r'^repository = "(.*)"', documents.read(ROOT / "pyproject.toml"), re.MULTILINE)
     assert address == "" or address.startswith("https://")
     for path in (documents.README, documents.README_ZH, ROOT / "mkdocs.yml", *documents.PAGES):

@@ -121,7 +121,7 @@ def test_a_statement_that_does_something_else_fails(
 
 @pytest.fixture
 def processes(tmp_path: Path, servers: ExampleServers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Provide the commands of the examples on the PATH, with the examples' host names, in processes of their own."""
+    """Put the examples' commands on the PATH, and their host names into processes."""
     programs, names = tmp_path / "bin", tmp_path / "names"
     for folder in (programs, names):
         folder.mkdir()
@@ -140,7 +140,7 @@ def processes(tmp_path: Path, servers: ExampleServers, monkeypatch: pytest.Monke
 
 
 def _has_commands(page: Path) -> bool:
-    """Return whether a page has commands to be run here; tests/engines/ runs those of the engines."""
+    """Return whether a page has commands to run here, not in tests/engines/."""
     return page.name != "engines.md" and bool(documents.commands(page))
 
 
@@ -217,7 +217,7 @@ def test_every_named_command_exists(page: Path) -> None:
 
 
 def rows_table() -> str:
-    """Return every row, with what the policies do over plaintext. Run this module to print the tables."""
+    """Return every row with the actions over plaintext, which this module prints."""
     lines = [
         "| id | request | the row allows | `documented` | `strict` |",
         "|---|---|---|---|---|",
@@ -241,7 +241,7 @@ def _anchor(rule: Rule) -> str:
 
 
 def _request(rule: Rule) -> RequestContext:
-    """The usual call of the row, over plaintext: with SSE-C on either side, it carries the key."""
+    """Return the usual plaintext call of the row, with a key if either side is SSE-C."""
     key = KeyLocation.HEADER if Encryption.SSE_C in (rule.source, rule.target) else KeyLocation.NOWHERE
     sdk = SDK("an SDK", lambda *_: "")
     return RequestContext(

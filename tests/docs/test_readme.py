@@ -1,4 +1,4 @@
-"""The README matches the package: its error is what is raised, its example runs, and it is short."""
+"""The README is short, its error is what is raised, and its example runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every claim of the threat model names a test, and every test that it names exists."""
+"""Every claim of the threat model names a test, and each named test exists."""
 
 from __future__ import annotations
 

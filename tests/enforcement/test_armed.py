@@ -1,4 +1,4 @@
-"""The armed line: one per process, once an SDK is hooked; and what a process is called in the audit file."""
+"""The armed line, one per process, and the process as the audit file names it."""
 
 from __future__ import annotations
 

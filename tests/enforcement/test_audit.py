@@ -222,22 +222,25 @@ def test_a_pipe_without_a_reader_blocks_no_call(
     http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     armed.mute()
-    os.mkfifo(tmp_path / "pipe")
-    monkeypatch.setenv(AUDIT, str(tmp_path / "pipe"))
-    rescue = threading.Timer(20, lambda: (tmp_path / "pipe").open("rb").close())  # otherwise a failure hangs
-    rescue.start()
-    begin = time.monotonic()
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    monkeypatch.setenv(AUDIT, pipe)
+    opened: list[int] = []
+
+    def recording(path: str, flags: int, mode: int) -> int:
+        opened.append(flags)
+        return os.open(path, flags | os.O_NONBLOCK, mode)  # otherwise a failure hangs
+
+    monkeypatch.setattr(audit_module, "os", SimpleNamespace(**{**vars(os), "open": recording}))
     with open_client("v2", http) as client:
         with pytest.warns(SSEGuardWarning, match="cannot be written"), pytest.raises(SSETransportError):
             put_sse_c(client)
-        assert time.monotonic() - begin < 10
-        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         with pytest.raises(SSETransportError):
             put_sse_c(client)
         assert json.loads(os.read(reader, 1 << 16))["rule"] == "table-1/PutObject"
         os.close(reader)
-    rescue.cancel()
-    rescue.join()
+    assert [flags & os.O_NONBLOCK for flags in opened] == [os.O_NONBLOCK] * 2
 
 
 @needs_flock
@@ -276,14 +279,20 @@ def test_a_torn_line_is_ended(before: bytes, after: bytes, tmp_path: Path) -> No
 def test_a_lock_held_by_another_process_blocks_nobody(
     http: RecordingServer, audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit.touch()
-    with audit.open() as stopped, open_client("v2", http) as client:
+    armed.mute()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        assert len(slept) <= 1000, "waits forever"
+
+    monkeypatch.setattr(audit_module, "time", SimpleNamespace(sleep=sleep))
+    with audit.open("wb") as stopped, open_client("v2", http) as client:
         fcntl.flock(stopped, fcntl.LOCK_EX)
-        begin = time.monotonic()
         for _ in range(2):
             with pytest.raises(SSETransportError):
                 put_sse_c(client)
-        assert time.monotonic() - begin < 10
+    assert slept == [0.001] * 100 * 2, "a tenth of a second for each line"
     assert len(audited(audit)) == 2
 
 

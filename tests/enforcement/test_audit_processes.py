@@ -43,7 +43,7 @@ _WORKER = """
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Path:
-    """Write the worker program once, so that no process starts from a half-written file."""
+    """Write the worker program once, so that no process starts from half of it."""
     program = tmp_path / "worker.py"
     program.write_text(textwrap.dedent(_WORKER.format(key=KEY)))
     return program

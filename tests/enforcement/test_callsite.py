@@ -72,7 +72,7 @@ _CALLER = "def call(function):\n    return function()\n\nasync def wait(function
 
 
 def _module(file: Path) -> dict[str, Any]:
-    """Return a module with two functions that call their argument, as if imported from this file."""
+    """Return a module at this path whose two functions call their argument."""
     names: dict[str, Any] = {}
     exec(compile(_CALLER, str(file), "exec"), names)  # noqa: S102  # the lines above
     return names
@@ -182,7 +182,7 @@ THREADS = 8
 
 
 def _application(number: int, call: Callable[[], object], folder: Path) -> Callable[[], Any]:
-    """Return a function with a file and a line of its own, which returns the call site of what was refused."""
+    """Return a function that calls from its own file and line, and returns that site."""
     lines = "\n" * number + "def application():\n    return call()\n"
     names: dict[str, Any] = {"call": call}
     exec(compile(lines, str(folder / f"application_{number}.py"), "exec"), names)  # noqa: S102  # the lines above
@@ -196,9 +196,9 @@ def _application(number: int, call: Callable[[], object], folder: Path) -> Calla
 
 
 def _assert_sites(calls: Callable[[], object], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the same call in many threads at once: each refusal must name the line of its own thread."""
+    """Assert that each of many simultaneous refusals names the line of its thread."""
     monkeypatch.setattr(waiting, "_PATIENCE", 5000)  # on a busy machine
-    # What makes the call in these tests is the application otherwise.
+    # Otherwise this file, which makes the call, would count as the application.
     library = ModuleType("upath")
     library.__path__ = [str(Path(__file__).parent)]
     monkeypatch.setitem(sys.modules, "upath", library)
@@ -217,7 +217,10 @@ def _assert_sites(calls: Callable[[], object], folder: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(("steps", "is_found"), [(0, True), (3, True), (1000, False)])
 def test_a_caller_that_goes_on_is_looked_for_again(steps: int, is_found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From submitting its work to waiting for it, for instance. What has left its line is not named."""
+    """Between submitting its work and waiting for it, for instance.
+
+    A caller that has left its line is not named.
+    """
     here = sys._getframe()
     answers = itertools.chain(itertools.repeat(False, steps), itertools.repeat(True))
     monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(1, here)]))

@@ -54,7 +54,9 @@ def test_a_request_to_another_host_is_reported_separately(
 
 
 @pytest.mark.parametrize("value", ["enforce", "1", "true", "YES", "on", " Enforce ", "", "  "])
-def test_enforce(value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_spelling_of_enforce_refuses_the_call(
+    value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(MODE, value)
     with open_client("v2", http) as client:
         refusal(client)
@@ -62,7 +64,7 @@ def test_enforce(value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("value", ["warn", "WARN", " warn "])
-def test_warn(
+def test_warn_sends_the_call_and_logs_it(
     value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODE, value)
@@ -75,7 +77,7 @@ def test_warn(
 
 
 @pytest.mark.parametrize("value", ["off", "0", "false", "No", " OFF "])
-def test_off(
+def test_off_sends_the_call_and_logs_nothing(
     value: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(MODE, value)
@@ -264,6 +266,25 @@ def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: 
         assert enforce(context._replace(host="other.test")) == reported, "a redirect"
         inherited = contextvars.copy_context()
     assert inherited.run(enforce, context) == {"table-1/PutObject"}, "the call has ended"
+    assert not inherited.run(is_judged, context)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "outer", "inner", "expected"),
+    [
+        ("obs.test", "", "", True),
+        ("obs.test,proxy.test", "Proxy.Test.", "proxy.test", True),
+        ("obs.test,proxy.test", "proxy.test", "other.test", False),
+        ("", "proxy.test", "other.test", True),
+    ],
+)
+def test_trust_in_a_proxy_is_not_trust_in_another(  # one call within another
+    trusted: str, outer: str, inner: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODE, "warn")
+    monkeypatch.setenv(TRUSTED, trusted)
+    with enforcing(put_with_key(proxy=outer)):
+        assert is_judged(put_with_key(proxy=inner)) is expected
 
 
 def test_a_worker_is_part_of_the_call_until_it_ends(monkeypatch: pytest.MonkeyPatch, audit: Path) -> None:

@@ -1,4 +1,4 @@
-"""OpenTelemetry: the counter and the event, as its SDK exports them, and nothing if it is absent."""
+"""OpenTelemetry: the counter and the event as exported, and nothing without it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Telemetry:
 
 @pytest.fixture
 def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
-    """Set up OpenTelemetry. A process can set its providers only once, so they are patched in."""
+    """Patch in providers, because a process can set those of OpenTelemetry only once."""
     seen = Telemetry()
     monkeypatch.setattr(metrics, "get_meter", seen.meters.get_meter)
     yield seen
@@ -259,7 +259,10 @@ def test_the_resource_names_the_version_and_the_settings(monkeypatch: pytest.Mon
 
 
 def test_the_guard_never_imports_opentelemetry() -> None:
-    """Without an application that imports it, nothing collects; and a fork during an import can hang."""
+    """Unless the application imports it, nothing collects what would be reported.
+
+    A fork during an import can hang.
+    """
     out = _run("""
         put()
         print("opentelemetry" in sys.modules)

@@ -1,1 +1,1 @@
-"""Engines that run work in processes of their own, with the guard in every worker: ``tox -e engines``."""
+"""Engines with worker processes, and the guard in each: ``tox -e engines``."""

@@ -1,4 +1,4 @@
-"""Run the examples of docs/engines.md as their readers do: in a shell, in an environment of their own.
+"""Run the examples of docs/engines.md in a shell and an environment of their own.
 
 The programs of a section are written to files. Each console block is one session: a command that ends with ``&`` runs
 until the end of the session, as in another terminal; the others print what the page shows.
@@ -36,7 +36,7 @@ __all__ = ["PAGE", "Environment", "Example", "Session", "environment", "examples
 PAGE = documents.ROOT / "docs" / "engines.md"
 
 _EXAMPLE = "http://obs.example.com"  # the endpoint on the page, which stands for the recording server
-# redis-py cannot parse what fakeredis says of a client, and RQ asks for the address alone.
+# redis-py cannot parse fakeredis's description of a client, of which RQ needs only the address.
 _REDIS = """import sys
 from fakeredis import TcpFakeServer
 from fakeredis.model import ClientInfo
@@ -105,7 +105,7 @@ def examples() -> list[Example]:
 
 
 class Environment(NamedTuple):
-    """A virtual environment that sees what is installed here, without the ``.pth`` files."""
+    """A virtual environment that sees what is installed here, except ``.pth`` files."""
 
     folder: Path
 
@@ -248,7 +248,7 @@ def _free_port() -> str:
 
 @contextlib.contextmanager
 def session(example: Example, place: Environment, server: RecordingServer) -> Iterator[Session]:
-    """Write the programs of an example, provide its environment, and end its processes."""
+    """Write an example's programs, provide its environment, and end its processes."""
     folder = Path(tempfile.mkdtemp(prefix="engine-"))  # a short path, for the sockets of some engines
     variables = {
         "PATH": os.pathsep.join((str(place.folder / "bin"), os.defpath)),

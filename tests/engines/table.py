@@ -1,4 +1,4 @@
-"""The engines of docs/engines.md: what guards the workers of each, and what its examples need."""
+"""Engines of docs/engines.md: what guards their workers, and what examples need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every engine of docs/engines.md: the guard in its workers, by its own way and by ``obs-sse-guard enable``."""
+"""The workers of every engine are guarded, by its own way and by ``enable``."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def enabled(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 def _is_guarded(example: Example, place: Environment, recorder: RecordingServer) -> None:
-    """Assert that no byte is sent, that the page shows the error, and that the settings reach the workers."""
+    """Assert that no byte is sent, the error is shown, and settings reach workers."""
     with sessions.session(example, place, recorder) as made:
         for command, printed in sessions.run(example, made):
             assert is_as_shown(printed, command.shown), f"$ {command.text}\n{printed}\n{made.log}"

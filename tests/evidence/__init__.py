@@ -1,4 +1,4 @@
-"""Generate the evidence: each module runs one kind of proof and writes its page in docs/."""
+"""Generate the evidence: each module runs one proof and writes a page of docs/."""
 
 from __future__ import annotations
 

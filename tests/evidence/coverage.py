@@ -5,8 +5,8 @@ python -m tests.evidence.coverage                   the same, in an environment 
 python -m tests.evidence.coverage --read REPORT     write the page from this JUnit XML of the last run
 python -m tests.evidence.coverage --refresh         renew what is read from the project; the results stay
 
-The page holds its own results: `results_of` reads them back, and `page` writes them again with what the project says
-of itself today. A test compares the two, so that a hook, a library or a release that was added shows.
+The page holds its own results: `results_of` reads them back, and `page` writes them again with the project's current
+facts. A test compares the two, so that an added hook, library or release is noticed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ REASONS: dict[str, dict[str, str]] = {
     "deltalake": _NATIVE,
     "pylance": _READS,
 }
-"""By library, why the tests do not see a row over both transports: patterns of ids; the first that matches counts."""
+"""By library, why rows are not live over both transports; the first match counts."""
 
 _AFTER_THE_OPTIONS = (
     "what happens after the options were checked, such as a redirect to plaintext that `allow_http` permits; stores, "
@@ -89,7 +89,7 @@ NOT_SEEN: dict[str, str] = {
 """What the hooks on a library do not see. What is built on a library shares it."""
 
 BUILT_ON_OTHERS = frozenset(program.name for program in PROGRAMS) - REASONS.keys()
-"""Libraries that send through another, whose rows these are."""
+"""Libraries that send through another, and share its rows."""
 
 
 class Results(NamedTuple):
@@ -161,7 +161,7 @@ _UNEXPLAINED = "**unexplained**"
 
 
 def oldest_supported(distribution: str, pyproject: str) -> str:
-    """Return the oldest release of a library that the project asks for; empty if it names none."""
+    """Return the oldest release that the project requires; empty if it names none."""
     pyproject = re.sub(r"(?ms)^demo = \[.*?^\]", "", pyproject)  # the demo needs later ones than the guard
     found = re.findall(rf'"{re.escape(distribution)}(?:\[\w+\])?>=([\d.]+)', pyproject)
     return min(found, key=lambda release: [int(part) for part in release.split(".")], default="")
@@ -226,7 +226,7 @@ def _cell(library: str, rule: str, seen: frozenset[Seen]) -> str:
 
 
 def unseen(library: str, seen: frozenset[Seen]) -> dict[str, str]:
-    """Return the rows that are not live over both transports, and the pattern of the reason; empty if there is none."""
+    """Return the rows that are not live over both transports, with their patterns."""
     live = set.intersection(*(_rules_of(library, seen, scheme) for scheme in SCHEMES))
     patterns = REASONS.get(library, {})
     return {
@@ -325,7 +325,7 @@ def run() -> str:
 
 
 def main() -> int:
-    """Run the tests or read their report, and write the page; return 1 if a row has neither a call nor a reason."""
+    """Write the page from a run or a report; return 1 if a row lacks call and reason."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--read", metavar="REPORT", type=Path, help="read this JUnit XML and run nothing")

@@ -1,4 +1,4 @@
-"""The fixes of gaps that attacks on the guard found, and how to revert each: data for `tests.evidence.reverts`."""
+"""Fixes of gaps that attacks found, and how to revert them: data for `reverts`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the tests against every supported combination of Python, SDK and wrapt, and write docs/matrix.md.
+"""Test every supported set of Python, SDK and wrapt, and write docs/matrix.md.
 
     tox -m matrix                                              run the matrix
     python -m tests.evidence.matrix                            run the matrix and write the page
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(results: dict[str, Any]) -> list[Outcome]:
-    """Read a result file of tox. It lists every environment; those that did not run are omitted."""
+    """Read a result file of tox, without the environments that did not run."""
     found = [_outcome(name, ran) for name, ran in results["testenvs"].items() if "test" in ran or "result" in ran]
     return sorted((one for one in found if one.name != ".pkg"), key=_order)
 
@@ -145,7 +145,7 @@ Rows without an SDK test the rules and the command line: the guard itself needs 
 
 
 def main() -> int:
-    """Run the matrix or read its results, write the page, and return 0 if every environment passed."""
+    """Run the matrix or read its results, and write the page; return 0 if all passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--read", metavar="JSON", type=Path, help="read this result file of tox and run nothing")
     arguments = parser.parse_args()

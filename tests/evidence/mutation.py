@@ -1,4 +1,4 @@
-"""Read the results of mutation testing, and write docs/mutation.md with an explanation for every survivor.
+"""Write docs/mutation.md: mutation results, and an explanation of each survivor.
 
 ``mutmut run`` mutates the modules listed in ``pyproject.toml``, one small change at a time, and runs the fast tests
 against each mutant.
@@ -28,7 +28,7 @@ MUTANTS = Path("mutants/obs_sse_guard")
 PAGE = Path("docs/mutation.md")
 
 KILLED = (1, 3)
-"""Exit codes of pytest: a test failed, or pytest itself did because the mutant cannot be imported."""
+"""Exit codes of pytest: a test failed, or the mutant cannot be imported."""
 TIMED_OUT = (24, 36, 152, 255, -24)
 UNTESTED = (5, 33)
 
@@ -45,6 +45,7 @@ _OLDER_PYTHON = "Only Python 3.9 and 3.10 use the fallback; there the tests of t
 _FASTER = "Equivalent: the branch only saves time."
 _LOWER_CASE = "Equivalent: the text is in lower case, without an X."
 _NO_FOLDERS = "Equivalent: a module that raises here has no folders either."
+_REPLACED = "Equivalent: it is replaced before it is read."
 _NO_MODULE = "Equivalent: no module has such a name."
 _DEPTH = "The depth is arbitrary, but bounded; what is deeper is redacted as text."
 _AFTER_A_NAME = "Equivalent: a name stands before the value, so that its end is never 0."
@@ -66,7 +67,16 @@ EXPLAINED = {
     "self._counts.popitem(last=None)": _TRUTH,
     'self._uploads[endpoint, bucket, upload_id] = ""': _KEYS,
     'self._seen[key] = ""': _KEYS,
-    "self._fields: dict[str, Any] = None": "Equivalent: it is replaced before it is read.",
+    "self._fields: dict[str, Any] = None": _REPLACED,
+    "end = None": _REPLACED,
+    "frame = None": _FASTER,
+    "frame = _application_frame(None)": _FASTER,
+    "return id(frame) if (frame is not None) and False else caller().id": _FASTER,
+    "while end > 0 and text.endswith(_BACKSLASHES, start, end):": _AFTER_A_NAME,
+    "while end >= 1 and text.endswith(_BACKSLASHES, start, end):": _AFTER_A_NAME,
+    "return end if end > 0 else len(text)": _AFTER_A_NAME,
+    "return end if end >= 1 else len(text)": _AFTER_A_NAME,
+    "while end >= 0 and text.endswith(_BACKSLASHES, None, end):": _BEFORE_A_VALUE,
     (
         'repeated = f"; {count} occurrences, {count - count // 10} since last logged" if count > 2 else ""'
     ): "Equivalent: the counts that are logged are 1, 10, 100, and so on.",
@@ -111,9 +121,34 @@ EXPLAINED = {
         (f'module = frame.f_globals.get("__name__", {default})' for default in ("None", "", '"XXXX"')), _NO_MODULE
     ),
     "return next(filter(None, known), )": "Equivalent: the caller takes a failure for nothing.",
-    'text = "XX\\nXX".join(text for one in _chain(error) for text in _written(one))': (
-        "Equivalent: no name of a key begins in one text and ends in the next."
+    **dict.fromkeys(
+        (
+            'text = "XX\\nXX".join(text for one in _chain(error) for text in _written(one))',
+            'text = "XX\\nXX".join(texts)',
+            'texts.append("XX\\nXX".join(value))',
+            (
+                "if not (values or mentions_key(text) or "
+                '(wire_data and wire_data_mentions_key(b"XX\\nXX".join(wire_data)))):'
+            ),
+        ),
+        "Equivalent: no name of a key begins in one text and ends in the next.",
     ),
+    "values = _header_values(error, text) if (error) or True else []": _FASTER,
+    "return names_sse(None) and parse_headers(named).target is Encryption.SSE_KMS": _FASTER,
+    **dict.fromkeys(
+        (
+            "values = [message, *args] if (type(args) is tuple) and False else [message, args]",
+            "values = [message, *args] if type(None) is tuple else [message, args]",
+            'texts.append("\\n".join(None))',
+        ),
+        "Equivalent: what is in it is looked at next.",
+    ),
+    "kind = None": "Equivalent: what an object contains is also in its text, which is slower to write.",
+    "args = tuple(map(_redacted, args)) if (isinstance(args, tuple)) and False else _redacted(args)": (
+        "Equivalent, but that the second of two arguments is redacted if the first is the name of a key."
+    ),
+    "elif kind is dict and len(values) <= _MAX_VALUES:": _DEPTH,
+    "elif kind in _SEQUENCES and len(values) <= _MAX_VALUES:": _DEPTH,
     "def _redacted(value: Any, depth: int = 1) -> Any:": _DEPTH,
     "if kind is dict and depth <= _MAX_DEPTH:": _DEPTH,
     "if kind in _SEQUENCES and depth <= _MAX_DEPTH:": _DEPTH,
@@ -129,7 +164,7 @@ EXPLAINED = {
     "this_call = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",
     "end = text.find(newline, end + 2)": "Equivalent: a newline that is followed by another ends the value.",
 }
-"""By mutated line without its comment: why no test can detect the mutant, or why none needs to."""
+"""By mutated line without its comment, why no test can, or need, detect it."""
 
 _KINDS = (
     (
@@ -148,7 +183,7 @@ _KINDS = (
         "How far the scanner looks back is arbitrary, but bounded; no form of text needs as much.",
     ),
 )
-"""Kinds of mutants with one explanation: what changes in the line, to what, and why no test detects it."""
+"""Kinds of mutants: what changes in the line, to what, and why none is detected."""
 
 
 class Mutant(NamedTuple):

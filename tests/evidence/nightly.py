@@ -1,4 +1,4 @@
-"""Run the property tests with thousands of examples each, and write docs/nightly.md.
+"""Run the property tests with thousands of examples, and write docs/nightly.md.
 
 tox -e nightly                      run the tests and write the page; 1 if a property fails
 python -m tests.evidence.nightly    the same, in an environment that has everything installed

@@ -1,4 +1,4 @@
-"""Run the tests of other projects with and without the guard, compare test by test, and write docs/peers.md.
+"""Run other projects' tests with and without the guard, and write docs/peers.md.
 
 The tests come unchanged from the source distributions of the installed releases, which pip downloads.
 
@@ -40,10 +40,10 @@ EXPLAINED = {
         "the test hashes the source of the method, and `dill.source.getsource` returns that of the hook"
     )
 }
-"""Why the tests whose ids begin so fail with the guard, although it breaks nothing that they call."""
+"""By start of id, why tests fail under the guard although it breaks nothing."""
 
 CONTROL = "test_the_guard_is_active"
-"""A module and its one test, which runs beside each suite: it fails without the guard and passes with it."""
+"""A module and its test, run beside each suite: it passes only with the guard."""
 
 _CONTROL = f"""
 import sys
@@ -69,7 +69,10 @@ class Outcome(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A test with another outcome under the guard. If no rule or explanation is the reason, the guard is at fault."""
+    """A test with another outcome under the guard.
+
+    If no rule or explanation is the reason, the guard is at fault.
+    """
 
     test: str
     bare: str
@@ -78,7 +81,7 @@ class Difference(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """The comparison of one suite: how many tests by result or kind of difference, and the differences."""
+    """The comparison of one suite: counts by result or kind, and the differences."""
 
     suite: str
     counts: Counter[str]
@@ -86,7 +89,10 @@ class Compared(NamedTuple):
 
 
 def outcomes(report: str) -> dict[str, Outcome]:
-    """Read a report of pytest. A test with several entries, as for an error in its teardown, has the worst outcome."""
+    """Read a report of pytest; the worst of several entries of a test counts.
+
+    A test has several after an error in its teardown, for instance.
+    """
     found: dict[str, Outcome] = {}
     for case in ET.fromstring(report).iter("testcase"):  # noqa: S314  # pytest wrote it
         test = f"{case.get('classname')}::{case.get('name')}"
@@ -101,7 +107,10 @@ def _outcome(element: ET.Element) -> Outcome:
 
 
 def compare(bare: dict[str, Outcome], guarded: dict[str, Outcome]) -> tuple[Counter[str], list[Difference]]:
-    """Return the number of equal outcomes by result, and the differences. A test that did not run is one too."""
+    """Return the number of equal outcomes by result, and the differences.
+
+    A test that ran only once is a difference.
+    """
     missing = Outcome("missing")
     pairs = [(test, bare.get(test, missing), guarded.get(test, missing)) for test in sorted({*bare, *guarded})]
     equal = Counter(one.result for _, one, other in pairs if one.result == other.result)
@@ -120,7 +129,10 @@ def _reason(test: str, text: str) -> str:
 
 
 def run_suite(suite: str) -> Compared:
-    """Run one suite with and without the guard. Keep the differences that recur when their files run again."""
+    """Run one suite with and without the guard, and keep differences that recur.
+
+    The files with differences run again.
+    """
     with tempfile.TemporaryDirectory() as folder:
         project = _download(suite, Path(folder))
         counts, first = compare(*_run_twice(project, [*SUITES[suite], f"{CONTROL}.py"]))
@@ -166,7 +178,7 @@ def _run(project: Path, arguments: list[str]) -> dict[str, Outcome]:
 
 
 def file_of(test: str, project: Path) -> str:
-    """Return the file of a test, whose id begins with the module and the classes in it, separated by dots."""
+    """Return the file of a test, whose id begins with its module and classes."""
     path = Path(*test.split("::", 1)[0].split("."))
     files = (one.with_suffix(".py") for one in (path, *path.parents))
     return next(str(file) for file in files if (project / file).is_file())
@@ -217,7 +229,7 @@ are the unit tests and the functional tests of S3.
 
 
 def main() -> int:
-    """Run the suites, write the page, and return 1 if the outcome of a test changes without a reason."""
+    """Run the suites, write the page, and return 1 if an outcome changes unexplained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", choices=SUITES)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Check that the tests detect a missing fix: revert each of `FIXES` in turn, and expect a failure.
+"""Check that the tests detect missing fixes: revert each, and expect a failure.
 
 tox -e sabotage                     run this too, and write docs/reverts.md; 1 if a reverted fix is missed
 python -m tests.evidence.reverts    this alone, in an environment that has everything installed
@@ -27,7 +27,7 @@ def revert(fix: Fix, folder: Path) -> Path:
 
 
 def run(folder: Path) -> dict[str, str]:
-    """Return the first failure by reverted fix, and that of all the tests in an unchanged copy."""
+    """Return the first failure by reverted fix, and that of an unchanged copy."""
     folders = [folder / str(number) for number in range(len(FIXES) + 1)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for each in folders:

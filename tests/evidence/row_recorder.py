@@ -1,7 +1,7 @@
 """A pytest plugin that records which rows the tests saw, for docs/coverage.md.
 
 A refusal is recorded as its error is made, and a request as it arrives at a recording server. A test of one row
-records that row too: an SDK may send nothing for it that a server could tell it by. ``--junit-xml`` has the records,
+records that row too, because an SDK may send nothing that identifies it to a server. ``--junit-xml`` has the records,
 one property ``seen`` each.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REFUSED, SENT, SIGNED = "refused", "sent", "signed"
 NET_RULE = "key-in-clear"
-"""What the hooks on HTTP clients find, which know no operations."""
+"""The finding of the hooks on HTTP clients, which know no operations."""
 
 _ONE_ROW = {"test_over_http": "http", "test_over_https": "https"}
 """The tests of one row, and their transport."""
@@ -82,7 +82,7 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Record what a test sees. One that fails or is skipped raises, and leaves no record."""
+    """Record what a test sees; a test that fails or is skipped leaves no record."""
     test = "/".join(item.path.parts[-2:])
     if test not in TESTS:
         return (yield)

@@ -1,4 +1,4 @@
-"""Check that the tests detect a missing hook: disable each group of hooks in turn, and expect failures.
+"""Check that the tests detect missing hooks: disable each group, expect failures.
 
 In a copy of the project, the hooks of one group only call the original function. They are still installed, so
 ``status()`` reports nothing. As a control, the tests also run on an unchanged copy, and with all hooks disabled.
@@ -115,11 +115,14 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "HTTP clients: sessions": ("HTTP clients",),
     "native clients: options": ("options",),
 }
-"""The layers that must detect a disabled group. If another hook refuses the same requests, the others may not."""
+"""The layers that must detect a disabled group.
+
+If another hook refuses the same requests, the others may not.
+"""
 
 INSTALLER = Path("obs_sse_guard/_hooks/installer.py")
 OVERRIDDEN = "place"
-"""The function that places one hook, as the installer calls it; the copy gets another version of it."""
+"""The function of the installer that places one hook; the copy overrides it."""
 
 _SABOTAGE = """
 
@@ -158,7 +161,7 @@ def copied(folder: Path) -> Path:
 
 
 def disabled(group: str, folder: Path) -> Path:
-    """Copy the project to a folder, with the hooks of one group disabled, and return the folder."""
+    """Copy the project, with the hooks of one group disabled, and return the folder."""
     command = "import obs_sse_guard; print(*obs_sse_guard.status())"
     names = subprocess.check_output([sys.executable, "-c", command], text=True).split()  # our own code
     copied(folder)
@@ -169,7 +172,7 @@ def disabled(group: str, folder: Path) -> Path:
 
 
 def first_failure(project: Path, tests: list[str]) -> str:
-    """Run the tests in a copy of the project, and return the first that fails; empty if none does."""
+    """Run tests in a copy of the project, and return the first that fails, or ""."""
     command = [sys.executable, *_PYTEST, *tests]
     environment = {**os.environ, "PYTHONPATH": str(project)}  # for the processes that tests start
     done = subprocess.run(  # our own tests
@@ -246,7 +249,7 @@ the same requests. *none* is the unchanged project, as a control; in *all*, ever
 
 
 def main() -> int:
-    """Disable the groups in turn, write the page, and return 1 if a layer misses a group that it claims to detect."""
+    """Disable the groups in turn, write the page, and return 1 if a layer misses one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--group", choices=CLAIMS)
     parser.add_argument("--layer", choices=LAYERS, action="append", help="run this layer instead of those that claim")

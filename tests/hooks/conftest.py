@@ -19,12 +19,12 @@ def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.fixture
 def aiobotocore_as_it_is() -> None:
-    """Leave older releases of aiobotocore as they are: they do not check the host name."""
+    """Leave older releases of aiobotocore alone: they do not check the host name."""
 
 
 @pytest.fixture(autouse=True)
 def _check_host_names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have older releases of aiobotocore check the host name as later ones do, which is a finding otherwise."""
+    """Make older releases of aiobotocore check the host name, as later ones do."""
     if find_spec("aiobotocore") is None or "aiobotocore_as_it_is" in request.fixturenames:
         return
     from aiobotocore import httpsession

@@ -25,7 +25,7 @@ from tests.support.sse import KEY
 
 
 class _Toggle:
-    """Changes the guard while calls run, and records when it changes."""
+    """Change the guard while calls run, and record when it changes."""
 
     def __init__(self) -> None:
         self._changes = 0
@@ -107,7 +107,7 @@ class _Results:
 
 
 CALLS = 40
-"""Of each thread."""
+"""The number of calls of each thread."""
 
 
 def _names(start: str) -> Iterator[str]:

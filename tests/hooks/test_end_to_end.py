@@ -1,4 +1,4 @@
-"""End to end, against a real S3 server: the guard does not change the calls that it allows.
+"""Against a real S3 server, the guard does not change the calls that it allows.
 
 ObsClient and boto3 go through uploads, downloads, copies, signed URLs and forms over HTTPS, with SSE-C,
 with SSE-KMS and without, once with the guard and once without. A recorder terminates the TLS in front of
@@ -46,7 +46,7 @@ _OWN_KEY = re.compile("x-amz-server-side-encryption-customer-", re.IGNORECASE)
 
 
 class Recorder(Forwarder, TlsRecordingServer):
-    """Terminates the TLS, records every request, and forwards it to another server.
+    """Terminate the TLS, record every request, and forward it to another server.
 
     OBS knows the key of an upload from its parts. MiniStack wants it again to complete it, as S3 does, and
     ObsClient has no argument for that, so the recorder repeats the headers of a part.
@@ -449,14 +449,14 @@ def _boto_client(recorder: Recorder) -> Iterator[Any]:
 
 
 def _done(result: Any) -> Any:
-    """Return a result of ObsClient after checking its status; a 404 is expected for "gone"."""
+    """Return a result after checking its status; a 404 is expected for "gone"."""
     status = result[0] if isinstance(result, tuple) else getattr(result, "status", 200)
     assert status < 300 or status == 404, vars(result) if hasattr(result, "__dict__") else result
     return result
 
 
 def _play(scenario: Scenario, encryption: str, recorder: Recorder, folder: Path) -> tuple[list[Any], list[str]]:
-    """Return the requests and the results of one run. Workers race, so the requests are sorted."""
+    """Return the requests, sorted because workers race, and the results of one run."""
     folder.mkdir()
     before = recorder.begin_anew()
     with (_obs_client if scenario in _OBS else _boto_client)(recorder) as client:

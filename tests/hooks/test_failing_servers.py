@@ -75,7 +75,10 @@ def _outcome(call: Callable[[], Any]) -> str:
 
 
 def _name(error: BaseException | None) -> str:
-    """Return the name of an error. Which caller wraps a RecursionError depends on where the stack overflows."""
+    """Return the error's name, or RecursionError if one is in its context.
+
+    Which caller wraps a RecursionError depends on where the stack overflows.
+    """
     name = type(error).__name__
     while error is not None:
         if isinstance(error, RecursionError):
@@ -93,7 +96,7 @@ def _both(play: Callable[[], tuple[str, int]]) -> tuple[tuple[str, int], tuple[s
 
 
 @needs_https
-@pytest.mark.leaves_open  # after a fault, it has lost track of its sockets
+@pytest.mark.leaves_open  # after a fault, the SDK has lost track of its sockets
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("sdk", SDKS)
 def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
@@ -115,7 +118,7 @@ def test_a_fault_is_the_same_with_the_guard(sdk: str, fault: str) -> None:
     assert guarded[1] == unguarded[1] or "RecursionError" in guarded
 
 
-@pytest.mark.leaves_open  # after a fault, it has lost track of its sockets
+@pytest.mark.leaves_open  # after a fault, the SDK has lost track of its sockets
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("sdk", SDKS)
 def test_a_refused_call_never_reaches_the_fault(sdk: str, fault: str, http: RecordingServer) -> None:
@@ -171,7 +174,7 @@ class _BrokenServer:
             connection.close()
 
 
-@pytest.mark.leaves_open  # after a fault, it has lost track of its sockets
+@pytest.mark.leaves_open  # after a fault, the SDK has lost track of its sockets
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 @pytest.mark.parametrize("resets", [True, False])
 def test_a_broken_server_is_the_same_with_the_guard(resets: bool, scheme: str, http: RecordingServer) -> None:

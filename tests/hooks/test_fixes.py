@@ -1,4 +1,4 @@
-"""How to fix a finding, in the words of each SDK: code that a reader can copy, with the caller's own host."""
+"""Each SDK's fix of a finding: code to copy, with the caller's own host."""
 
 from __future__ import annotations
 

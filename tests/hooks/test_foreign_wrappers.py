@@ -1,4 +1,4 @@
-"""Wrappers of other libraries above and below the hooks, and hooks that they remove."""
+"""Other libraries' wrappers above and below the hooks, and hooks they remove."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _by_functools(function: Any) -> Any:
 
 
 def _by_closure(function: Any) -> Any:
-    """Wrap as Sentry does: only the closure, among other values, holds the wrapped function."""
+    """Wrap as Sentry does: only the closure holds the function, among other values."""
     unset: Any
 
     def foreign(*args: Any, **kwargs: Any) -> Any:
@@ -218,7 +218,7 @@ def _replacement(*args: Any, **kwargs: Any) -> Any:
 
 
 def _unrelated(_: Any) -> Any:
-    """Replace a method by a function whose closure holds nothing of ours."""
+    """Replace a method with a function whose closure holds nothing of ours."""
     nothing = None
 
     def foreign(self: Any, bucketName: Any, objectKey: Any, content: Any = None, headers: Any = None) -> Any:  # noqa: N803
@@ -228,7 +228,7 @@ def _unrelated(_: Any) -> Any:
 
 
 def _with_another_hook(_: Any) -> Any:
-    """Replace a method by a function whose closure holds the hook of another method."""
+    """Replace a method with a function whose closure holds another method's hook."""
     other = vars(obs.ObsClient)["getObject"]
 
     def foreign(self: Any, bucketName: Any, objectKey: Any, content: Any = None, headers: Any = None) -> Any:  # noqa: N803
@@ -245,7 +245,7 @@ class _Endless:
 
 
 class _Unbound:
-    """Raise for every attribute, as a proxy of a web framework does outside of a request."""
+    """Raise for every attribute, as a web framework's proxy does outside a request."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
@@ -324,7 +324,7 @@ def test_a_hook_that_cannot_be_removed_spares_the_rest(
 
 
 def _aliases() -> dict[str, str]:
-    """Return the attributes of ObsClient under which a function has another name than its own, with that name."""
+    """Return the attributes of ObsClient that are aliases, with the functions' names."""
     functions = {name: value for name, value in vars(obs.ObsClient).items() if inspect.isfunction(value)}
     return {name: value.__name__ for name, value in functions.items() if value.__name__ not in (name, "hook")}
 

@@ -38,7 +38,7 @@ def test_a_platform_without_fork_is_supported(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _in_a_child(work: Callable[[], bool]) -> int:
-    """Run the work in a forked child, and return its id. The child exits without the cleanup of pytest."""
+    """Run the work in a forked child without pytest's cleanup, and return its id."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -62,7 +62,7 @@ def _status_of(child: int) -> int:
 
 
 def fork_during_calls() -> None:
-    """Fork ten children while eight threads make refused calls. Runs in a separate process."""
+    """Fork children while threads make refused calls; runs in a separate process."""
     stop = threading.Event()
 
     def keep_busy() -> None:
@@ -98,7 +98,7 @@ def fork_during_calls() -> None:
 
 
 def fork_while_locks_are_held() -> None:
-    """Fork a child while another thread holds every lock of the guard. Runs in a separate process."""
+    """Fork a child while a thread holds all locks; runs in a separate process."""
     held, stop = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -1,4 +1,4 @@
-"""gevent beside the guard, in any order: each greenlet has its own requests under way.
+"""gevent beside the guard, in any order: each greenlet has its own requests.
 
 `tox -e neighbours` installs gevent.
 """
@@ -90,7 +90,7 @@ _needs_gevent = pytest.mark.skipif(importlib.util.find_spec("gevent") is None, r
 @_needs_gevent
 @pytest.mark.parametrize("order", _ORDERS)
 def test_no_greenlet_is_refused_as_another(order: str, http: RecordingServer) -> None:
-    """Five of the permitted calls spawn a permitted and a refused one while their body is read."""
+    """Five permitted calls each spawn a permitted and a refused one as they upload."""
     printed = run((_SETUP + _SPAWN).format(order=_ORDERS[order], url=http.url, key=KEY))
     assert printed == "25 15 10"
     assert len(http.requests) == 15
@@ -100,14 +100,14 @@ def test_no_greenlet_is_refused_as_another(order: str, http: RecordingServer) ->
 @_needs_gevent
 @pytest.mark.parametrize("order", _ORDERS)
 def test_a_second_attempt_is_not_judged_as_the_request_of_another_greenlet(order: str, http: RecordingServer) -> None:
-    """The SDK sleeps before it tries again, and meanwhile another request begins: one to which the row differs."""
+    """The SDK sleeps before a retry; meanwhile, a request of another row begins."""
     http.drop("POST", times=1)
     assert run((_SETUP + _RETRY).format(order=_ORDERS[order], url=http.url, key=KEY)) == "200"
     assert sorted(request.method for request in http.requests) == ["POST", "POST", "PUT"]
 
 
 def test_a_call_in_another_context_knows_nothing_of_the_request_under_way(http: RecordingServer) -> None:
-    """A greenlet that is spawned meanwhile has a context of its own, and none of its calls ends up in another."""
+    """A greenlet spawned meanwhile has its own context, and its calls stay in it."""
     refused: list[SSETransportError] = []
 
     def others(client: Any) -> None:
@@ -132,7 +132,7 @@ def test_a_call_in_another_context_knows_nothing_of_the_request_under_way(http: 
 
 
 def test_nothing_is_kept_per_thread() -> None:
-    """All greenlets of a thread share what is kept per thread, unless gevent has patched `threading` before."""
+    """A thread's greenlets share per-thread data, unless gevent patched `threading`."""
     package = Path(obs_sse_guard.__file__).parent
     using = [path.name for path in package.rglob("*.py") if "threading.local" in path.read_text(encoding="utf-8")]
     assert not using

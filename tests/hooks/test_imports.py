@@ -46,7 +46,7 @@ def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def installers() -> Iterator[list[HookInstaller]]:
-    """Collect the installers of a test, and remove their finders from ``sys.meta_path``."""
+    """Collect a test's installers, and remove their finders from ``sys.meta_path``."""
     several: list[HookInstaller] = []
     yield several
     for one in several:

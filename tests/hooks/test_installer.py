@@ -184,7 +184,7 @@ def test_a_missing_method_warns_once_and_is_reported_missing(module: types.Modul
 
 
 def test_a_method_with_hidden_parameters_is_not_hooked(module: types.ModuleType) -> None:
-    """A wrapper without ``functools.wraps`` hides the positions of the arguments, so no hook is placed."""
+    """A wrapper without ``functools.wraps`` hides the positions of the arguments."""
     other = HookInstaller([Target(module.__name__, "Client.hidden", _hook)])
     with pytest.warns(SSEGuardWarning, match="hidden"):
         other.install()

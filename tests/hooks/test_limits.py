@@ -1,4 +1,7 @@
-"""What the guard cannot see, as docs/threat-model.md says. If a limit is gone, its test fails, and the page changes."""
+"""What the guard cannot see, as docs/threat-model.md states.
+
+If a limit no longer holds, its test fails, and the page must change.
+"""
 
 from __future__ import annotations
 

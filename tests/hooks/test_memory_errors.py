@@ -1,4 +1,4 @@
-"""If memory runs out while an upload is recorded, the call proceeds and the error is logged."""
+"""A call proceeds, with a logged error, if memory for an upload record runs out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Full(dict[Any, Any]):
 
 @pytest.fixture
 def out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the memory of uploads raise MemoryError."""
+    """Make the record of uploads raise MemoryError."""
     monkeypatch.setattr(kms_uploads.kms_uploads, "_uploads", _Full())
     monkeypatch.setattr(kms_uploads.kms_uploads, "clear", lambda: None)
 

@@ -1,4 +1,4 @@
-"""The guard works beside other libraries that patch botocore, installed and removed in any order.
+"""The guard works beside libraries that patch botocore, in any order.
 
 OpenTelemetry and moto are part of every run; ``tox -e neighbours`` installs them all.
 """
@@ -63,7 +63,7 @@ def neighbour(request: pytest.FixtureRequest) -> str:
 
 
 def _reported(log: list[str]) -> list[str]:
-    """Return the methods that the log reports as removed; nothing else is logged here."""
+    """Return the methods that the log reports as removed; it contains nothing else."""
     return [line.partition("the hook on ")[2].partition(" is gone: ")[0] for line in log]
 
 

@@ -1,4 +1,4 @@
-"""Hooks spell out the parameters of the SDKs' functions. What a later release adds passes through them."""
+"""Hooks spell out the SDKs' parameters; what a later release adds passes through."""
 
 from __future__ import annotations
 

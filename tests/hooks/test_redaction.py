@@ -1,4 +1,4 @@
-"""Keys in the logs of an SDK are redacted, and nothing else is, in a time that grows linearly with the text."""
+"""Keys in an SDK's logs are redacted, and nothing else is, in linear time."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ PIECES = (
 
 
 def _steps(text: str) -> int:
-    """Return how many functions are called, built-in ones included, while a text is masked."""
+    """Return the number of functions called, built-ins included, to mask a text."""
     steps = 0
 
     def count(_frame: FrameType, event: str, _argument: object) -> None:
@@ -237,7 +237,7 @@ def _widths() -> dict[str, int]:
 
 
 def test_every_pattern_has_a_bounded_width() -> None:
-    """Then one step of a pattern takes bounded time, and counting the steps, as the other tests do, is enough."""
+    """Each step of a pattern then takes bounded time, so counting steps is enough."""
     widths = _widths()
     assert len(widths) > 15
     assert max(widths.values()) < 5000
@@ -434,7 +434,7 @@ def _raise(error: Exception, _headers: Any = None) -> None:
 
 
 def _traceback(error: Exception, headers: Any = None) -> logging.LogRecord:
-    """Return a record with an error that a function raised which knows the headers."""
+    """Return a record with an error raised by a function that knows the headers."""
     try:
         _raise(error, headers)
     except Exception:  # noqa: BLE001  # the error
@@ -550,3 +550,28 @@ def test_a_record_without_a_key_is_unchanged(message: str, args: tuple[Any, ...]
     shown = redact_message(message, args)
     assert shown == (message, args)
     assert repr(shown) == repr((message, args))
+
+
+def test_a_record_of_a_logger_that_unpacks_its_argument_is_redacted() -> None:
+    assert redact_message("%(SSECustomerKey)s", {"SSECustomerKey": KEY})[1] == {"SSECustomerKey": MASK}
+    shown = redact_message("%(a)s", {"a": f"SSECustomerKey='{KEY}'"})
+    assert shown == ("%(a)s", {"a": f"SSECustomerKey='{MASK}'"})
+
+
+def test_the_str_of_an_object_is_redacted() -> None:
+    class Shown:
+        def __str__(self) -> str:
+            return f"SSECustomerKey='{KEY}'"
+
+    message, args = redact_message("%s", (Shown(),))
+    assert message % args == f"SSECustomerKey='{MASK}'"
+
+
+def test_arguments_without_a_key_are_not_copied() -> None:
+    args = (b"a body", ["a"], {"a": 1})
+    assert redact_message("%r %s %s", args)[1] is args
+
+
+@pytest.mark.parametrize("key", ["a\\'b", "a\\'", "a\\\\\\'\\'"])
+def test_an_escaped_quote_does_not_end_a_key(key: str) -> None:
+    assert masked(f"{{'SSECustomerKey': '{key}', 'c': 'd'}}") == f"{{'SSECustomerKey': '{MASK}', 'c': 'd'}}"

@@ -1,4 +1,4 @@
-"""Mocks stand in the place of an SDK's functions while it is imported. Once they leave, its own are hooked."""
+"""Mocks may stand in for an SDK's functions; once they leave, its own are hooked."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ each_look = pytest.mark.parametrize("look", LOOKS)
 
 
 def _places(package: str = "") -> dict[str, list[tuple[Any, str]]]:
-    """Return the places of each target that is hooked now, and whose name begins so."""
+    """Return the places of each hooked target whose name begins with the package."""
     active = [name for name, state in obs_sse_guard.status().items() if state == "active"]
     return {
         target.name: target.places()
@@ -54,7 +54,7 @@ def _places(package: str = "") -> dict[str, list[tuple[Any, str]]]:
 
 @contextlib.contextmanager
 def _replaced(places: dict[str, list[tuple[Any, str]]], make: Callable[[Any], Any]) -> Iterator[None]:
-    """Replace hooked functions before the guard looks for them, as if the SDK were imported in the meantime."""
+    """Replace hooked functions while the guard is off, as if the SDK were imported."""
     obs_sse_guard.uninstall()
     with contextlib.ExitStack() as stack:
         for owner, name in (place for found in places.values() for place in found):
@@ -129,7 +129,7 @@ def test_responses(look: str) -> None:
     pytest.importorskip("huaweicloudsdkobs.v1.obs_client")
     obs_sse_guard.uninstall()
     with responses.RequestsMock():
-        with pytest.warns(SSEGuardWarning, match=rf"could not hook {SEND}: responses stands in its place\. Its calls"):
+        with pytest.warns(SSEGuardWarning, match=rf"could not hook {SEND}: responses has replaced it\. Its calls"):
             obs_sse_guard.install()
         assert obs_sse_guard.status()[SEND] == "unsupported"
         for every in LOOKS.values():
@@ -142,7 +142,7 @@ def test_responses(look: str) -> None:
 
 
 class _Endless:
-    """Returns a new object for each ``__wrapped__``."""
+    """Return a new object for each ``__wrapped__``."""
 
     def __getattr__(self, name: str) -> Any:
         return _Endless()
@@ -153,7 +153,7 @@ def test_what_is_not_written_in_python_has_no_parameters(function: Any) -> None:
     assert parameter_names(function) == ()
 
 
-def test_moto() -> None:
+def test_what_moto_replaced_is_hooked_once_it_ends() -> None:
     moto = pytest.importorskip("moto")
     pytest.importorskip("botocore.session")
     before = _places()
@@ -161,7 +161,7 @@ def test_moto() -> None:
     obs_sse_guard.uninstall()
     with moto.mock_aws():
         obs_sse_guard.install()
-        assert _places().keys() == before.keys() - {SEND}  # moto begins responses
+        assert _places().keys() == before.keys() - {SEND}  # moto starts responses
     assert _places().keys() == before.keys()
 
 
@@ -212,7 +212,7 @@ def test_a_class_that_a_mock_stands_in_for(look: str, target: Target, module: ty
     other = HookInstaller([target])
     looks = {"import": _import_anything, "report": other.report_removed_hooks, "status": other.status}
     with mock.patch.object(module, "Client"):
-        with pytest.warns(SSEGuardWarning, match="unittest stands in its place"):
+        with pytest.warns(SSEGuardWarning, match="unittest has replaced it"):
             other.install()
         assert [*other.status().values()] == ["unsupported"]
         assert stand_in_for(target) == "unittest"
@@ -302,3 +302,15 @@ def test_the_doctor_names_what_stands_in(module: types.ModuleType, monkeypatch: 
     assert not any("made_up_sdk" in reason for reason in inspection.inspect_environment().reasons)
     other.uninstall()
     obs_sse_guard.install()
+
+
+def test_a_package_whose_name_is_not_ascii_is_named_in_ascii(module: types.ModuleType) -> None:
+    def replaced(*_: object) -> None:
+        """Take any arguments, as a mock does."""
+
+    replaced.__module__ = "\u5047"
+    other = HookInstaller([CALL])
+    with mock.patch.object(module.Client, "call", replaced):
+        with pytest.warns(SSEGuardWarning, match=r"could not hook made_up_sdk.Client.call: \\u5047 has replaced it"):
+            other.install()
+        other.uninstall()

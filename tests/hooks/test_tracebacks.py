@@ -1,4 +1,4 @@
-"""The traceback of a refusal has the application's line and at most three frames of the guard."""
+"""A refusal's traceback shows the application and at most three guard frames."""
 
 from __future__ import annotations
 

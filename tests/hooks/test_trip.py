@@ -1,4 +1,4 @@
-"""A refused call enters few modules of the package, with few transitions between them."""
+"""A refused call enters few modules, with few transitions between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMITS = {"ObsClient.putContent": (20, 50), "boto3 put_object": (21, 60)}
 
 
 class Trip:
-    """The modules of the package that a call enters, in order, and the number of returns between them."""
+    """The modules of the package that a call enters, and the returns between them."""
 
     def __init__(self) -> None:
         self.modules: list[str] = []

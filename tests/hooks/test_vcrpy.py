@@ -1,4 +1,4 @@
-"""vcrpy puts classes of its own in the place of the HTTP connections: the real connection behind them decides."""
+"""vcrpy replaces the HTTP connections: the real connection behind each decides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @needs_https
 @pytest.mark.parametrize("scheme", SERVERS)
 @pytest.mark.parametrize("transport", ["http.client", "long"])
-def test_obs_client(transport: str, scheme: str, tmp_path: Path) -> None:
+def test_obs_client_is_judged_by_the_real_connection(transport: str, scheme: str, tmp_path: Path) -> None:
     with (
         SERVERS[scheme]() as server,
         vcr.use_cassette(str(tmp_path / "cassette.yaml"), record_mode="all"),
@@ -40,7 +40,7 @@ def test_obs_client(transport: str, scheme: str, tmp_path: Path) -> None:
 
 @each_sdk
 @pytest.mark.parametrize("scheme", SERVERS)
-def test_botocore(scheme: str, sdk: str, tmp_path: Path, policy: str) -> None:
+def test_botocore_is_judged_by_the_real_connection(scheme: str, sdk: str, tmp_path: Path, policy: str) -> None:
     with SERVERS[scheme]() as server, vcr.use_cassette(str(tmp_path / f"{policy}.yaml"), record_mode="all"):
         result: Any = outcome(sdk, server, PUT_SSE_C)
         if scheme == "https":

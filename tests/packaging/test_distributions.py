@@ -1,4 +1,4 @@
-"""The wheel and the source distribution: reproducible, complete, and with one runtime dependency."""
+"""The wheel and the source distribution: reproducible, complete, one dependency."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ def test_two_builds_are_equal(builder: Builder, tmp_path: Path) -> None:
 
 
 PACKAGES = ("_obs_sse_guard_startup", "obs_sse_guard", "pytest_obs_sse_guard")
-"""The first is for Pythons that are enabled, the last for pytest. Neither may import the package unasked."""
+"""The first is for enabled Pythons, the last for pytest.
+
+Neither may import the package unasked.
+"""
 
 
 def test_the_wheel_is_the_packages_and_nothing_else(wheel: Path) -> None:

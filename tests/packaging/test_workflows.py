@@ -1,4 +1,4 @@
-"""The workflows for a public forge, as far as they can be read here; `tox -e workflows` has zizmor look at them."""
+"""The workflows for a public forge; `tox -e workflows` checks them with zizmor."""
 
 from __future__ import annotations
 

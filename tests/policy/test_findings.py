@@ -1,4 +1,4 @@
-"""For every request, the policy finds what the tables and the catalogue say, and nothing else."""
+"""The policy finds what the tables and the catalogue define, and nothing else."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _row_id(finding: str) -> str:
 
 
 def _requests(operation: str) -> list[Request]:
-    """Return the requests of an operation: each encryption, key and transport, with each two things beside it."""
+    """Return all combinations for an operation, with up to two flags each."""
     pairs = [
         {},
         *({one: True} for one in _FLAGS),

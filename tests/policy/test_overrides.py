@@ -1,4 +1,4 @@
-"""`configure` overrides the environment for the process, and rejects what it does not understand."""
+"""`configure` overrides the environment for the process, and rejects bad values."""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from obs_sse_guard._policy.request import normalize_host
-from tests.support.contexts import request
+from obs_sse_guard.rules import Encryption
+from tests.support.contexts import put_with_key, request
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,10 @@ def test_the_endpoint_as_a_url(secure: bool, host: str, port: int | None, endpoi
 )
 def test_a_host_is_compared_in_one_form(host: object, expected: str) -> None:
     assert normalize_host(host) == expected
+
+
+def test_a_request_covers_another_with_the_same_encryption() -> None:
+    key, other_key = put_with_key(key_ids=frozenset({1})), put_with_key(key_ids=frozenset({2}))
+    kms, plain = request(target=Encryption.SSE_KMS), request()
+    for one in (key, other_key, kms, plain):
+        assert [other for other in (key, other_key, kms, plain) if one.covers(other)] == [one]

@@ -1,4 +1,4 @@
-"""The settings are read from the environment, with a warning for every invalid value."""
+"""The settings come from the environment, with a warning for each invalid value."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Programs that nobody here wrote, with the guard beside them: ``tox -e programs``."""
+"""Third-party programs with the guard beside them: ``tox -e programs``."""

@@ -1,4 +1,4 @@
-"""Fixtures of the programs: an object store, and a program with a place of its own in it."""
+"""Fixtures of the programs: an object store, and a program with a place in it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def recorder(ministack: Any) -> Iterator[Forwarder]:
 
 @pytest.fixture(params=PROGRAMS, ids=lambda program: program.name)
 def program(request: pytest.FixtureRequest, ministack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Return each program that is installed here, and set what it reads from the environment."""
+    """Return each installed program, and set the environment variables that it reads."""
     found: Program = request.param
     try:
         for name in (found.name, *found.needs):
@@ -56,7 +56,7 @@ def program(request: pytest.FixtureRequest, ministack: Any, tmp_path: Path, monk
 
 
 class Session(NamedTuple):
-    """A program with a store of its own: buckets, folders, and a client to look at what is stored.
+    """A program with its own buckets and folders, and a client to inspect them.
 
     Attributes:
         program: the program.

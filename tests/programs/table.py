@@ -1,6 +1,6 @@
-"""The programs, and how each stores and loads something with SSE-C, in the words of its own documentation.
+"""How each program stores and loads with SSE-C, as its documentation shows.
 
-None of them is imported before it is needed. What is not said here they read from the environment, as in production:
+None of them is imported before it is needed. Everything else they read from the environment, as in production:
 the credentials, the region, and the certificate authority.
 """
 

@@ -1,4 +1,4 @@
-"""Programs in many threads at once: what is found names the application's line of its own thread, or none."""
+"""Programs in many threads: findings name the line of their own thread, or none."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ pytestmark = [pytest.mark.full, pytest.mark.server, pytest.mark.filterwarnings("
 
 THREADS = 8
 ONE_ENDPOINT = ("mlflow-skinny", "awswrangler", "apache-airflow-providers-amazon")
-"""Programs whose example sets the endpoint for the process: only a refusal shows whose it is."""
+"""Programs that set one endpoint for the process, not one for each thread."""
 NATIVE_THREADS = ("dask", "pandas", "pyarrow")
-"""Programs that read Parquet in threads of pyarrow, which hold nothing that tells for whom."""
+"""Programs that read Parquet in native threads of pyarrow, which name no caller."""
 
 
 def _application(number: int, folder: Path) -> list[Program]:
-    """Return the programs as a module with a file of its own has them: each thread is another application."""
+    """Return the programs from a module of their own, as if of another application."""
     file = folder / f"application_{number}.py"
     module = ModuleType(file.stem)
     sys.modules[module.__name__] = module  # the table has a class, which looks for its module
@@ -58,7 +58,7 @@ def _in_threads(program: Program, folder: Path, use: Callable[[int, Program], An
 
 
 def test_every_refusal_names_its_own_thread(session: Session, recorder: Forwarder, tmp_path: Path) -> None:
-    """All threads share one endpoint, and with it the file system of s3fs and its event loop."""
+    """All threads share one endpoint, and with it the event loop of s3fs."""
     places = [session.place(recorder.url, f"{number}") for number in range(THREADS)]
 
     def store(number: int, own: Program) -> set[str]:

@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote, unchanged and over real sockets: what they do with SSE-C over http and https."""
+"""Third-party programs, unchanged, over real sockets: SSE-C over http and https."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.full, pytest.mark.server, pytest.mark.filterwarnings("
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Return an error and all that it came from."""
+    """Return an error and every error behind it."""
     if error is not None:
         yield error
         for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):

@@ -1,4 +1,4 @@
-"""Helpers of the tests: recording servers, calls of each SDK, an independent copy of the rules, and the oracle."""
+"""Test helpers: servers, calls of each SDK, independent rules, and the oracle."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Read the data of botocore once for all tests: it takes longer than most of their calls."""
+"""Read the data of botocore once for all tests, because reading it is slow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unittest import mock
 
 @contextlib.contextmanager
 def read_once() -> Iterator[None]:
-    """Let all sessions share the models of the services, and all clients the rules of their endpoints."""
+    """Let all sessions share service models, and all clients share endpoint rules."""
     if find_spec("botocore") is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""A canary for the SDKs: it reports when a release changes something that the guard depends on.
+"""A canary that reports when an SDK release changes what the guard depends on.
 
 The guard hooks and reads parts of the SDKs that are not public API. ``canary.json`` records each of
 these *seams* for every supported release: its parameters, and a hash of its source if more than the
@@ -102,7 +102,7 @@ class Sdk(NamedTuple):
 
 
 def fingerprint(thing: Any, *, source: bool = True) -> str:
-    """Return the parameters, and a hash of the source without comments, docstrings and layout."""
+    """Return the parameters, and a hash of the code without comments and docstrings."""
     node = _node(thing)
     parameters = "class" if isinstance(node, ast.ClassDef) else f"({ast.unparse(_without_types(node.args))})"
     return f"{parameters} {hashlib.sha256(_shape(node).encode()).hexdigest()[:16]}" if source else parameters
@@ -149,7 +149,7 @@ _NO_MATTER = ("ctx", "kind", "type_comment", "type_params")
 
 
 def _shape(value: Any) -> str:
-    """Return the syntax as text. Unlike `ast.dump`, it is the same under every Python."""
+    """Return the syntax as text; unlike `ast.dump`, the same on every Python."""
     if isinstance(value, list):
         return f"[{','.join(map(_shape, value))}]"
     if not isinstance(value, ast.AST):
@@ -178,7 +178,7 @@ def _hooked(sdk: Sdk) -> Iterator[Seam]:
             function = vars(owner)[name]
             if _home(function).partition(".")[0] != sdk.module:  # the SDK only imports it from elsewhere
                 continue
-            # For the many methods that only take headers, only the parameters matter.
+            # Of the many methods that only take headers, only the parameters matter.
             yield Seam(_name(target, name), fingerprint(function, source=sdk.source and target.select is None), look_at)
 
 
@@ -259,7 +259,7 @@ def _esdk_surface() -> Iterator[Seam]:
 
 
 def _methods() -> Iterator[Seam]:
-    """Return every public method of every client. A new one, or a new parameter, may carry encryption."""
+    """Return every client's public methods, where new ones may carry encryption."""
     look_at = (
         "_hooks/obs/methods.py, METHODS: can it carry an SSE object, a header or metadata? Then it needs an "
         "entry there, or its operation a name; tests/hooks/obs/test_completeness.py tries every parameter"
@@ -276,7 +276,7 @@ def _methods() -> Iterator[Seam]:
 
 
 def _converting() -> Iterator[Seam]:
-    """Return the functions in which the SDK converts SSE objects into headers, or drops them."""
+    """Return the functions that convert SSE objects into headers, or drop them."""
     convertor: Any = _imported("obs.convertor")
     for name, function in vars(convertor.Convertor).items():
         if inspect.isfunction(function) and name.startswith(("trans_", "_set")) and _SSE.search(_source(function)):
@@ -350,7 +350,7 @@ _S3TRANSFER_RELIED_ON = {
 
 
 def _botocore_surface() -> Iterator[Seam]:
-    """Return every operation with encryption in the service model, and every signer of URLs and forms."""
+    """Return the operations with encryption, and every signer of URLs and forms."""
     session: Any = importlib.import_module("botocore.session")
     model = session.Session().get_service_model("s3")
     look_at = "_hooks/botocore: does the operation have a row in the tables, and under which name?"
@@ -405,7 +405,7 @@ _URLLIB3_RELIED_ON = {
 
 
 def _minio_surface() -> Iterator[Seam]:
-    """Return every public method of the client. A new one, or a new parameter, may carry encryption."""
+    """Return the client's public methods, where new ones may carry encryption."""
     look_at = (
         "_hooks/minio/methods.py: does it read a body, or send another request, before the one with encryption? "
         "Then it needs a hook; and an entry in tests/hooks/minio/test_methods.py"
@@ -525,7 +525,7 @@ class Record:
         return {name: _as_of(history, release) for name, history in seams.items()}
 
     def neighbours(self, distribution: str, version: str) -> list[str]:
-        """Return the recorded releases to compare a release with: itself, or the nearest on both sides."""
+        """Return the recorded releases to compare with: itself, or one on either side."""
         releases = self.releases(distribution)
         if version in releases:
             return [version]
@@ -561,7 +561,7 @@ def _history(prints: list[tuple[str, str | None]]) -> Prints:
 
 
 def seams_of(sdk: Sdk) -> dict[str, Seam]:
-    """Return the seams of the installed release by name; a hooked seam takes precedence."""
+    """Return the seams of the installed release; a hooked seam takes precedence."""
     importlib.import_module(sdk.module)
     return {seam.name: seam for seam in (*sdk.surface(), *_relied_on(sdk), *_hooked(sdk))}
 
@@ -578,7 +578,7 @@ def _exists(module: str) -> bool:
 
 
 def changes(sdk: Sdk, record: Record) -> list[str]:
-    """Return what the installed release changed, each with what to review; empty if nothing relevant changed."""
+    """Return what the installed release changed, each with what to review."""
     version = sdk.installed()
     found = seams_of(sdk)
     known = [record.prints(sdk.distribution, release) for release in record.neighbours(sdk.distribution, version)]
@@ -615,7 +615,7 @@ What to do:
 
 
 def advice(sdk: Sdk, record: Record, changed: list[str]) -> str:
-    """Return the report for the reviewer: what changed, what it affects, and what to do."""
+    """Return the reviewer's report: what changed, what it affects, what to do."""
     version = sdk.installed()
     base = (record.neighbours(sdk.distribution, version) or ["none"])[0]
     return _ADVICE.format(

@@ -23,7 +23,7 @@ SOURCES = Path(obs_sse_guard.__file__).parent.parent
 def command(
     *words: str, python: Sequence[str] = ("-m", "obs_sse_guard"), environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``obs-sse-guard`` with these arguments, in the environment of the test plus the given variables."""
+    """Run ``obs-sse-guard`` with the environment of the test and more variables."""
     paths = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, *python, *words],
@@ -36,7 +36,7 @@ def command(
 
 
 def command_here(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``obs-sse-guard`` in this process, which is faster, where the environment does not matter."""
+    """Run ``obs-sse-guard`` in this process, where the environment does not matter."""
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:

@@ -54,7 +54,7 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Return the name of the file that the block shows, from its first line; empty if none."""
+        """Return the file that the first line of the block names; empty if none."""
         match = _FILE.match(self.text)
         return match[1] if match else ""
 
@@ -90,7 +90,10 @@ def modules(block: Block) -> set[str]:
 
 
 def run(page: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Run the Python of a page, and check each statement against its comment. The tests that it shows must pass."""
+    """Run the Python of a page, and check each statement against its comment.
+
+    The tests that it shows must pass.
+    """
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         if not block.file:
@@ -157,7 +160,7 @@ def commands(page: Path) -> list[Command]:
 
 
 def is_as_shown(printed: str, shown: str) -> bool:
-    """Return whether the output of a command is what the page shows, except for times."""
+    """Return whether a command printed what the page shows, except for times."""
     printed, shown = (_MOMENT.sub("<a time>", text.strip()) for text in (printed, shown))
     pattern = ".*?".join(re.escape(part) for part in shown.split(_ANYTHING))
     return re.fullmatch(pattern, printed, re.DOTALL) is not None
@@ -175,7 +178,7 @@ class ExampleServers(NamedTuple):
 
 @contextlib.contextmanager
 def example_servers() -> Iterator[ExampleServers]:
-    """Start object stores with the objects of the examples; the name of an object decides the response."""
+    """Start object stores for the examples; an object's name decides the response."""
     with RecordingServer() as http, TlsRecordingServer() as https:
         for server, moved in ((http, "http"), (https, "https")):
             server.answer(
@@ -193,7 +196,7 @@ def example_servers() -> Iterator[ExampleServers]:
 
 @contextlib.contextmanager
 def example_names(servers: ExampleServers) -> Iterator[None]:
-    """Resolve the names and ports of the examples to these servers, and no other name."""
+    """Resolve the names and ports of the examples, and no others, to these servers."""
     real = socket.getaddrinfo
     ports = {443: servers.https, 80: servers.http, 9000: servers.http}
 

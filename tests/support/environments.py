@@ -1,4 +1,4 @@
-"""Virtual environments with the guard and one SDK, made of links to what is installed here."""
+"""Virtual environments with the guard and one SDK, linked from this one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def alone(folder: Path, *distributions: str) -> Path:
 
 
 def _with_requirements(*names: str) -> set[str]:
-    """Return these distributions and their dependencies, as far as they are installed here."""
+    """Return these distributions and their dependencies, if installed here."""
     found: set[str] = set()
     unseen = [*names]
     while unseen:
@@ -51,7 +51,7 @@ def installed(name: str) -> bool:
 
 
 def _entries(name: str) -> set[Path]:
-    """Return the files and folders that a distribution has in the site-packages; no scripts."""
+    """Return a distribution's files and folders in the site-packages; no scripts."""
     distribution = metadata.distribution(name)
     files = {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
     return {Path(str(distribution.locate_file(file))) for file in files}

@@ -1,4 +1,4 @@
-"""Event handlers of boto3 clients that add a customer key or rewrite the URL, and calls with them."""
+"""Event handlers of boto3 that add a customer key or rewrite the URL, and calls."""
 
 from __future__ import annotations
 

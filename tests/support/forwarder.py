@@ -1,4 +1,4 @@
-"""Recording servers in front of a real object store: what clients send is recorded, and answered by the store."""
+"""Record what clients send, and have a real object store answer it."""
 
 from __future__ import annotations
 

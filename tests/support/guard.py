@@ -1,4 +1,4 @@
-"""Set up the guard for a test: its environment variables, its memory, and its absence."""
+"""Set up the guard for a test: its variables, its memory, and its absence."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def reset() -> None:
     """Clear everything the guard remembers: reports, warnings, uploads, settings."""
     obs_sse_guard.configure()
     kms_uploads.clear()
-    for once in (armed, log.failures, log.first_use_of_trust, log.throttle, warn.first_warning):
+    logged = (log.failures, log.first_use_of_trust, log.throttle, installer._first_removal)
+    for once in (armed, *logged, warn.first_warning):
         once.forget()
     settings._cached.cache_clear()
 
 
 def install_if_changed() -> None:
-    """Install the guard, unless it is as `install` leaves it. Thousands of tests begin with this."""
+    """Install the guard only if its state has changed, because every test calls this."""
     with unmeasured():
         if not _is_installed():
             _install()
-    installer._first_removal.forget()
 
 
 def _install() -> None:
@@ -81,7 +81,7 @@ def unguarded() -> Iterator[None]:
 
 
 def locks() -> list[Any]:
-    """Return every lock of the guard: those of its modules, and those of the objects in them."""
+    """Return every lock of the guard: in its modules, and in the objects in them."""
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "obs_sse_guard"]
     values = [value for module in modules for value in vars(module).values()]
     ours = [value for value in values if type(value).__module__.partition(".")[0] == "obs_sse_guard"]

@@ -66,7 +66,7 @@ def hooks(group: str, names: Iterable[str]) -> list[str]:
 
 
 def disable_hooks(monkeypatch: pytest.MonkeyPatch, *groups: str) -> None:
-    """Replace the hooks of these groups by hooks that only call the original function."""
+    """Replace the hooks of these groups by hooks that only call the original."""
     targets = {target.name: target for target in installer.targets}
     for group in groups:
         for name in hooks(group, targets):

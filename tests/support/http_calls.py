@@ -25,7 +25,10 @@ SSE_C = {
 KMS = {"x-amz-server-side-encryption": "aws:kms"}
 
 Send = Callable[..., int]
-"""Sends a PUT to a URL with headers, and returns the status. ``ca`` is the file to verify TLS by, ``proxy`` a URL."""
+"""Sends a PUT to a URL with headers, and returns the status.
+
+``ca`` is the file to verify TLS with, ``proxy`` a URL.
+"""
 
 
 def _context(ca: str | None) -> ssl.SSLContext:
@@ -159,7 +162,7 @@ CLIENTS: dict[str, tuple[str, str, Send]] = {
     "aiohttp": ("aiohttp", "aiohttp", _aiohttp),
     "aiobotocore's session": ("aiohttp", "aiobotocore", _aiobotocore),
 }
-"""By name: the library that the error names, the module that has to be installed, and the call."""
+"""By name: the library in the error, the module to be installed, and the call."""
 
 
 def client(name: str) -> Send:

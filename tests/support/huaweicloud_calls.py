@@ -1,4 +1,4 @@
-"""Every row of the tables as calls of huaweicloudsdkobs: its two clients, over each road that they have.
+"""Every row as calls of both clients of huaweicloudsdkobs, over each road.
 
 The roads are the methods with their request models, the invokers with headers of the application, and
 ``do_http_request``, which sends anything. Nothing leaves the loopback: the endpoints are test servers.
@@ -41,7 +41,7 @@ Call = Callable[[Any], Any]
 
 @contextlib.contextmanager
 def obs_client(kind: str, *servers: RecordingServer, made: Any = None, **config: Any) -> Iterator[Any]:
-    """Open a client whose endpoints are these servers, by name; options are those of ``HttpConfig``."""
+    """Open a client for these servers, by name; options are those of ``HttpConfig``."""
     client_class = made or CLIENTS[kind]
     settings = HttpConfig(**{"ssl_ca_cert": next((server.ca for server in servers if server.ca), None), **config})
     builder = client_class.new_builder().with_http_config(settings).with_credentials(ObsCredentials("AK", "SK"))
@@ -62,7 +62,7 @@ def is_async(client: Any) -> bool:
 
 
 def raw_headers(target: str = "none", source: str = "none", stem: str = "x-obs-") -> dict[str, str]:
-    """Return the headers for the encryptions; none names that of a source under SSE-KMS."""
+    """Return the headers for the encryptions; a source under SSE-KMS has none."""
     return {**_headers(target, stem), **(_headers("SSE-C", f"{stem}copy-source-") if source == "SSE-C" else {})}
 
 
@@ -83,7 +83,7 @@ MODELS: dict[str, tuple[str, Any]] = {
     "GetObject": ("get_object", v1.GetObjectRequest),
     "CopyObject": ("copy_object", v1.CopyObjectRequest),
 }
-"""The method of the client and its request model, by the operation's name in the tables."""
+"""By operation in the tables: the client's method and its request model."""
 
 _COPY = {"x-obs-copy-source": "/source/object"}
 _PART = [("partNumber", "1"), ("uploadId", "begun-elsewhere")]
@@ -120,7 +120,7 @@ class Body(io.BytesIO):
 
 
 def by_model(operation: str, headers: dict[str, str], **more: Any) -> Call:
-    """Return the call of the operation's method, with a request model that has the headers as fields."""
+    """Return the call of the operation's method, with the headers as model fields."""
     return lambda client: invoke(client, MODELS[operation][0], model_for(operation, headers, **more))
 
 
@@ -132,7 +132,7 @@ def invoke(client: Any, method: str, request: Any) -> Any:
 
 
 def finish(result: Any) -> Any:
-    """Wait for a future, and read a body completely, so that the connection is free for the next call."""
+    """Wait for a future, and read the whole body to free the connection."""
     response = result.result() if hasattr(result, "result") else result
     if hasattr(response, "consume_download_stream"):
         response.consume_download_stream(lambda chunks: [*chunks])
@@ -140,7 +140,7 @@ def finish(result: Any) -> Any:
 
 
 def by_invoker(operation: str, headers: dict[str, str]) -> Call:
-    """Return the call of the operation's invoker, to which the application adds the headers."""
+    """Return the call of the operation's invoker, with headers of the application."""
 
     def call(client: Any) -> Any:
         request = model_for(operation, {})
@@ -214,7 +214,7 @@ def outcome(call: Call, client: Any) -> Any:
 
 
 def refused(error: Any, rule: str) -> SSETransportError:
-    """Return the refusal after checking it: unwrapped, by this rule, and without the key."""
+    """Return the refusal after checking it: unwrapped, by this rule, without the key."""
     assert isinstance(error, SSETransportError), repr(error)
     assert (error.rule, error.sdk) == (rule, "huaweicloudsdkobs")
     assert error.__cause__ is None
@@ -223,7 +223,7 @@ def refused(error: Any, rule: str) -> SSETransportError:
 
 
 def normal(server: RecordingServer) -> list[str]:
-    """Return the requests of a server without what differs each time: dates, signatures, ports."""
+    """Return a server's requests without dates, signatures and ports."""
     kept = [
         (request.method, request.target, [h for h in request.headers if h[0] not in ("Date", "Authorization", "Host")])
         for request in server.requests

@@ -1,4 +1,4 @@
-"""Pause the measurement of coverage, which takes a third of the time, where other tests run the same lines."""
+"""Pause the measurement of coverage, to save time on lines that other tests run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def unmeasured(*, when: bool = True) -> Iterator[None]:
 
 
 def import_what_is_measured() -> None:
-    """Import every module of the package while it is measured: the test that would import it first may not be."""
+    """Import every module of the package while coverage is measured.
+
+    The test that would import one first may not be measured.
+    """
     if Coverage.current() is not None:
         for module in pkgutil.walk_packages(obs_sse_guard.__path__, "obs_sse_guard."):
             importlib.import_module(module.name)

@@ -77,7 +77,7 @@ def _copy_headers(row: Row) -> dict[str, str]:
 
 
 def _copy(row: Row) -> Call:
-    """Return a copy; minio-py asks for the source's size first, which needs the source's key."""
+    """Return a copy; minio-py asks for the source's size first, which needs its key."""
     if row.source == "none":
         return lambda client: client.copy_object(BUCKET, OBJECT, CopySource(*SOURCE), sse=sse_of(row.target))
     return lambda client: client._execute("PUT", BUCKET, OBJECT, headers=_copy_headers(row))
@@ -128,7 +128,7 @@ _MAKERS: dict[str, Callable[[Row], Call]] = {
 
 
 def can_express(row: Row) -> bool:
-    """Return whether a call can express the row: no header names SSE-KMS or SSE-OBS for the source of a copy."""
+    """Return whether a call can express the row: of sources, only SSE-C has a header."""
     return row.source in ("none", "SSE-C")
 
 
@@ -169,7 +169,7 @@ _PARAMETERS = inspect.signature(minio.Minio.__init__).parameters
 
 
 def client_for(server: RecordingServer, *, name: str = "", **options: Any) -> Any:
-    """Return a client for this server; ``name`` is a host name in place of its address."""
+    """Return a client for this server; ``name`` replaces its address."""
     settings = {
         "access_key": "ACCESSKEYOFTHETEST",
         "secret_key": "secret-key-of-the-test",
@@ -192,7 +192,7 @@ def outcome(client: Any, call: Call) -> Any:
 
 
 def refused(error: Any, rule: str) -> SSETransportError:
-    """Return the refusal after checking it: unwrapped, by this rule, and without the key."""
+    """Return the refusal after checking it: unwrapped, by this rule, without the key."""
     assert isinstance(error, SSETransportError), repr(error)
     assert (error.rule, error.sdk) == (rule, "minio")
     assert error.__cause__ is None
@@ -207,7 +207,7 @@ _VARIES = re.compile(r"(?i)authorization|date|x-amz-date")
 
 
 def normal(server: RecordingServer) -> list[str]:
-    """Return the requests without times and random values, sorted because workers race."""
+    """Return the requests without varying parts, sorted because workers race."""
     requests = []
     for call in server.requests:
         headers = [(name, value) for name, value in call.headers if not _VARIES.fullmatch(name)]

@@ -1,4 +1,4 @@
-"""Calls of both SDK families, some of which are refused, for tests with many threads or failing servers."""
+"""Calls of both SDK families, some refused, for many threads or failing servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the guard and another library that patches botocore in one process, with calls in between.
+"""Run the guard and another library that patches botocore in one process.
 
 ``python -m tests.support.neighbours '{"neighbour": "Moto", "steps": ["guard in", "call", ...], ...}'`` prints as JSON
 what every ``call`` observed. Nothing is imported before its step, because the order of imports is what is tested.
@@ -44,7 +44,7 @@ class Neighbour:
         return url
 
     def call(self, client: Any, **arguments: Any) -> int:
-        """Make a call, within the context that the library needs, and return the HTTP status."""
+        """Make a call, in the context that the library needs, and return the HTTP status."""
         answer = client.put_object(Bucket="bucket", Key="object", Body=b"x", **arguments)
         return int(answer["ResponseMetadata"]["HTTPStatusCode"])
 
@@ -78,7 +78,10 @@ class OpenTelemetry(Neighbour):
 
 
 class XRay(Neighbour):
-    """X-Ray records subsegments. It has no API to unpatch botocore, but the function that unpatches other libraries."""
+    """X-Ray records subsegments.
+
+    It has no API to unpatch botocore, except the function that unpatches other libraries.
+    """
 
     distribution = "aws-xray-sdk"
 
@@ -128,7 +131,10 @@ class Datadog(Neighbour):
 
 
 class Sentry(Neighbour):
-    """Sentry records transactions. Closing its client is its only removal: its wrappers stay, without effect."""
+    """Sentry records transactions.
+
+    Closing its client is its only removal: its wrappers stay, without effect.
+    """
 
     distribution = "sentry-sdk"
 
@@ -247,7 +253,7 @@ class Stage:
             return str(refusal.rule)
 
     def _client(self, url: str) -> Any:
-        """Return the client of an address. It is created once, and used for all later steps."""
+        """Return the client of an address, created once and used for all later steps."""
         if url not in self._clients:
             self._clients[url] = make_client(url, verify=self._ca)
         return self._clients[url]

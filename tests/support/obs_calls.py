@@ -70,7 +70,7 @@ def has_transport(name: str) -> bool:
 
 
 def https_works() -> bool:
-    """Return whether HTTPS works: releases before 3.24 use an argument that Python 3.12 removed."""
+    """Return whether HTTPS works: before 3.24, it needs a Python before 3.12."""
     release = tuple(int(part) for part in const.OBS_SDK_VERSION.split("."))
     return release >= (3, 24) or sys.version_info < (3, 12)
 
@@ -103,7 +103,7 @@ def make_client(kind: str, server: RecordingServer, /, *, transport: str = "http
 
 
 def close_client(client: Any) -> None:
-    """Close a client, and the session of its requests transport, which `ObsClient.close` leaves open."""
+    """Close a client and its requests session, which `ObsClient.close` leaves open."""
     client.close()
     session = getattr(client, "session", None)
     if session is not None:
@@ -124,7 +124,7 @@ def open_client(
 
 @contextlib.contextmanager
 def without_backoff() -> Iterator[list[float]]:
-    """Let the SDK retry and follow redirects without sleeping; yield the requested sleeps."""
+    """Make the SDK retry and redirect without sleeping; yield the requested sleeps."""
     sleeps: list[float] = []
     clock = SimpleNamespace(time=time.time, sleep=sleeps.append)
     with mock.patch.object(obs.client, "time", clock):
@@ -190,7 +190,7 @@ Make = Callable[[str, Key], Any]
 
 
 def sse(encryption: str, key: Key) -> Any:
-    """Return the SDK's object for an encryption; SSE-OBS is the KMS class with another algorithm."""
+    """Return the SDK's object for an encryption; SSE-OBS uses the class for KMS."""
     if encryption == "SSE-C":
         return obs.SseCHeader(encryption="AES256", key=key)
     if encryption == "SSE-KMS":
@@ -308,7 +308,7 @@ def _customer_headers(stem: str, key: Key) -> dict[str, str]:
 
 
 def raw_headers(row: Row, key: Key, prefix: str = "x-obs-") -> dict[str, str]:
-    """Return the headers of a row. A source under SSE-KMS has none: the service knows its encryption."""
+    """Return the headers of a row; a source under SSE-KMS has none."""
     headers: dict[str, str] = {}
     if row.target == "SSE-C":
         headers.update(_customer_headers(prefix, key))
@@ -385,7 +385,7 @@ class CallVariant:
 
 
 def passes_raw_headers(client: Any) -> bool:
-    """Return whether any ``extensionHeaders`` are sent. Releases before 3.23.5 send only two of their own."""
+    """Return whether any ``extensionHeaders`` are sent; before 3.23.5, only two are."""
     return bool(client.convertor.trans_get_extension_headers({"x-obs-any": "1"}))
 
 
@@ -473,7 +473,7 @@ def _ignoring_folder(call: Callable[..., Any], **fixed: Any) -> Callable[..., An
 
 
 def _plain_variant(operation: str, name: str = "plain", **fixed: Any) -> CallVariant:
-    """Return the plain variant, optionally with another type of SSE object or of its container."""
+    """Return the plain variant, or one with another SSE object or container type."""
     return CallVariant(
         name,
         operation,

@@ -1,4 +1,4 @@
-"""The expected outcome of a request, from the tables alone: an oracle that shares no code with the package."""
+"""An oracle: the outcome of a request, from the tables, without package code."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _WEAKEST_FIRST = ("none", "SSE-OBS", "SSE-KMS", "SSE-C")
 
 
 def sides(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
-    """Return the encryption of source and target, and whether the headers contain a customer key."""
+    """Return the encryption of source and target, and whether a header has a key."""
     target, source, key, key_id = ["none"], "none", False, False
     for given, value in headers:
         name = given.lower()
@@ -125,7 +125,7 @@ def sse_of(request: Request) -> RequestSSE:
 
 
 def may_carry_key(request: Request) -> bool:
-    """Return whether a row allows this request over plaintext although it contains a key."""
+    """Return whether a row allows this request over plaintext despite its key."""
     return set(evaluate(sse_of(request), secure=False, policy="documented").values()) == {LOGGED}
 
 

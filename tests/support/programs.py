@@ -9,7 +9,7 @@ import textwrap
 
 
 def run(code: str, **environment: str) -> str:
-    """Run code in a new process, with the guard's variables as given, and return what it prints."""
+    """Run code in a new process, with these guard variables, and return its output."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("OBS_SSE_GUARD")}
     done = subprocess.run(
         [

@@ -22,6 +22,6 @@ def fields_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 def audited(path: Path, event: str = "finding") -> list[dict[str, Any]]:
-    """Return the lines of an audit file about this event, in order; empty if there is no file."""
+    """Return an audit file's lines about this event, in order; none without a file."""
     lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
     return [record for record in map(json.loads, lines) if record["event"] == event]

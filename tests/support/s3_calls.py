@@ -1,4 +1,4 @@
-"""Every row of the tables as calls of the botocore family: boto3, and aiobotocore over its own transport.
+"""Every row of the tables as calls of the botocore family: boto3 and aiobotocore.
 
 Both share one service model, so one table of parameters serves both. They differ in how a client is
 created, and in that calls of aiobotocore are awaited. `outcomes` hides that: it opens a client, makes
@@ -59,14 +59,14 @@ each_sdk = pytest.mark.parametrize(
 NAMES = {"boto3": "botocore", "aiobotocore": "aiobotocore"}
 """The guard's name of the SDK, by test id."""
 STYLES = {"path": "s3v4", "virtual": "s3"}
-"""The addressing styles, each with one of the signatures: botocore handles them independently."""
+"""The addressing styles, each tested with one signature: they are independent."""
 
 
 # ------------------------------------------------------------------------------------- calls
 
 
 def customer(encryption: str = "SSE-C", key: str = KEY, *, prefix: str = "") -> dict[str, str]:
-    """Return the parameters for an encryption; ``prefix`` is ``"CopySource"`` for a copy's source.
+    """Return an encryption's parameters; ``prefix="CopySource"`` is for a source.
 
     No parameter names SSE-KMS for a source, because the service knows its encryption.
     """
@@ -101,7 +101,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "CopyObject": ("copy_object", {**_OBJECT, "CopySource": SOURCE}),
     "UploadPartCopy": ("upload_part_copy", {**_PART, "CopySource": SOURCE}),
 }
-"""The client's method and its other arguments, by the operation's name in the tables."""
+"""By operation in the tables: the client's method and its other arguments."""
 
 
 def parameters(row: Row) -> dict[str, str]:
@@ -135,7 +135,7 @@ KMS_ANSWER = {"x-amz-server-side-encryption": "aws:kms"}
 
 
 def can_express(row: Row) -> bool:
-    """Return whether the service model has parameters for both encryptions of the row.
+    """Return whether the service model has parameters for both encryptions.
 
     Form fields can express any row. For a copy's source there is only the customer key.
     """
@@ -211,7 +211,7 @@ class _Raw(io.BytesIO):
 
 
 class OwnTransport:
-    """A transport of the application instead of botocore's, without certificate settings."""
+    """An application's transport for botocore, without certificate settings."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
@@ -226,7 +226,7 @@ class OwnTransport:
 
 
 def options_for(server: RecordingServer, *, style: str = "path", **options: Any) -> dict[str, Any]:
-    """Return the arguments of a client for this server; options of botocore's `Config` are recognized by name."""
+    """Return a client's arguments for this server; also takes options of `Config`."""
     settings = {
         "signature_version": STYLES[style],
         "s3": {"addressing_style": style},
@@ -278,7 +278,7 @@ RESENDS = supported({"request_checksum_calculation": "when_required"})
 
 
 def refused(error: Any, rule: str) -> SSETransportError:
-    """Return the refusal after checking it: unwrapped, by this rule, and without the key."""
+    """Return the refusal after checking it: unwrapped, by this rule, without the key."""
     assert isinstance(error, SSETransportError), repr(error)
     assert error.rule == rule
     assert error.__cause__ is None
@@ -358,7 +358,7 @@ def steady(url: str) -> str:
 
 
 def normal(server: RecordingServer) -> list[str]:
-    """Return the requests without times and random values, sorted because workers race."""
+    """Return the requests without varying parts, sorted because workers race."""
     requests = []
     for call in server.requests:
         headers = [(name, value) for name, value in call.headers if not _VARIES.fullmatch(name)]

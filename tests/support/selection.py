@@ -1,4 +1,4 @@
-"""Select the tests of a default run: combinations of parameters are thinned, and tests marked ``full`` are deselected.
+"""Select the tests of a default run: thin combinations, and omit ``full`` tests.
 
 Of a test marked ``sampled``, such as one whose cases take a process each, only the first case runs.
 
@@ -53,11 +53,11 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "boto3": ("hooks/botocore/test_logs.py", "hooks/botocore/test_transfers.py"),
     "opentelemetry.sdk": ("enforcement/test_telemetry.py", "hooks/botocore/test_opentelemetry.py"),
 }
-"""By module, the test modules that are of no use without it. They are collected only where it is installed."""
+"""By module, the test modules that are collected only if it is installed."""
 
 
 def not_collected() -> list[str]:
-    """Return the test modules that need what is not installed here, as patterns relative to the folder of all tests."""
+    """Return the test modules that cannot run here, as patterns relative to tests/."""
     return [pattern for module, patterns in NEEDS.items() if not _is_installed(module) for pattern in patterns]
 
 
@@ -84,7 +84,7 @@ def _cases(items: list[pytest.Item], marker: str) -> list[list[Any]]:
 
 
 def _repetitions(product: list[Any]) -> Iterator[Any]:
-    """Return the cases of one test that leave each combination of values to others."""
+    """Return the cases of one test whose combinations of values other cases cover."""
     combined = [_combinations(item) for item in product]
     waiting = [(-len(found), number) for number, found in enumerate(combined)]
     heapq.heapify(waiting)
@@ -111,10 +111,10 @@ def _identity(value: Any) -> Any:
 
 
 def untraced(items: list[pytest.Item]) -> Iterator[pytest.Item]:
-    """Return the tests that run without the measurement of coverage, which takes a third of the time.
+    """Return the tests to run unmeasured, because coverage takes a third of the time.
 
-    These are tests of what is not the package, tests marked ``unmeasured``, and cases of tests with many. Some cases of
-    each are measured, always the same.
+    They do not test the package, are marked ``unmeasured``, or belong to a test with many cases, of which the same few
+    are always measured.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:

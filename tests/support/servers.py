@@ -55,7 +55,7 @@ _SETTLE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Request:
-    """One request as received: not normalized, with the original header order and letter case."""
+    """A request as received, with the original order and letter case of its headers."""
 
     method: str
     target: str
@@ -65,7 +65,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Return the target without query, and without scheme and host if it is in absolute form."""
+        """Return the target without query, scheme and host."""
         return urlsplit(self.target).path or "/"
 
     @property
@@ -106,7 +106,7 @@ class Answer:
         return Answer(self.status, (*self.headers, *headers), self.body)
 
     def encode(self, method: str, *, close: bool) -> bytes:
-        """Return the bytes of the response: HEAD and 204 have no body, but HEAD has its Content-Length."""
+        """Return the response as bytes: HEAD and 204 lack a body, HEAD keeps its length."""
         lines = [f"HTTP/1.1 {self.status} Scripted"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.status != 204 and not any(n.lower() == "content-length" for n, _ in self.headers):
@@ -127,7 +127,7 @@ def _pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
 
 
 def _predicate(match: Match) -> Callable[[Request], bool]:
-    """Return a predicate for ``"PUT"``, ``"/bucket/key"``, ``"PUT /bucket/key"``, or the given predicate."""
+    """Return a predicate for ``"PUT /bucket/key"``, for either part, or as given."""
     if callable(match):
         return match
     method, _, path = match.partition(" ") if match[:1] != "/" else ("", "", match)
@@ -212,7 +212,7 @@ def _parse_body(head: _Head, data: bytearray) -> tuple[bytes, int] | None:
 
 
 class Authority:
-    """A certificate authority for the loopback: a file for clients, and contexts for servers."""
+    """A certificate authority for the loopback: its file, and contexts for servers."""
 
     def __init__(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="loopback-ca-")
@@ -233,7 +233,7 @@ class Authority:
 
 @functools.lru_cache(maxsize=1)
 def authority() -> Authority:
-    """Return the authority of this process: its keys are generated once, for hundreds of servers."""
+    """Return the authority of this process, whose keys are generated once."""
     return Authority()
 
 
@@ -493,7 +493,7 @@ class RecordingServer(_Listener):
 
     @property
     def named_url(self) -> str:
-        """Return the endpoint by name, with which ObsClient uses virtual hosting; see `loopback_names`."""
+        """Return the endpoint by name, for virtual hosting; see `loopback_names`."""
         return f"{self.scheme}://{DOMAIN}:{self.port}"
 
     @property
@@ -504,7 +504,7 @@ class RecordingServer(_Listener):
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Return every complete request in order of arrival, including the signature negotiation."""
+        """Return every complete request, in order, including signature negotiations."""
         self.settle()
         return tuple(self._requests)
 
@@ -536,7 +536,7 @@ class RecordingServer(_Listener):
         self._scripts.append(_Script(_predicate(match), answer, pairs, times))
 
     def drop(self, match: Match, *, times: int | None = None) -> None:
-        """Read matching requests completely, then close the connection without a response."""
+        """Read matching requests fully, then close the connection without a response."""
         self._scripts.append(_Script(_predicate(match), DROPPED, (), times))
 
     def _answer_to(self, request: Request) -> Answer:
@@ -639,7 +639,7 @@ class TlsRecordingServer(RecordingServer):
 
 
 class _Exchange(_Channel):
-    """One connection of a `RecordingServer`: requests and responses while it is kept alive."""
+    """A connection of a `RecordingServer`, kept alive for any number of requests."""
 
     def __init__(self, sock: socket.socket, number: int, server: RecordingServer, transport: _Clear) -> None:
         super().__init__(sock, number)
@@ -723,7 +723,7 @@ _BUCKET_ANSWERS = {
 
 
 class ConnectProxy(_Listener):
-    """A forward proxy: CONNECT tunnels, and requests in absolute form. It records all traffic.
+    """A forward proxy for CONNECT and absolute URLs, which records all traffic.
 
     It connects to the loopback for any host.
     """
@@ -734,7 +734,7 @@ class ConnectProxy(_Listener):
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Return the heads of the requests: ``CONNECT host:port``, ``GET http://host:port/path``."""
+        """Return the heads: ``CONNECT host:port``, ``GET http://host:port/path``."""
         self.settle()
         return tuple(self._requests)
 
@@ -794,7 +794,7 @@ class _Relay(_Channel):
             self.last = True
 
     def _open(self, head: _Head) -> None:
-        """Connect to the origin, then confirm the tunnel to the client or forward the request."""
+        """Connect to the origin, then confirm the tunnel or forward the request."""
         if head.method == "CONNECT":
             self._far = self._proxy._dial(self, int(head.target.rpartition(":")[2]))
             self.out += b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -870,7 +870,7 @@ def loopback_names() -> Iterator[None]:
 
 
 def _inside_base64(data: bytes) -> list[bytes]:
-    """Return the parts of ``data`` that appear in any base64 text whose plaintext contains it."""
+    """Return the parts that any base64 text has if its plaintext contains ``data``."""
     shown = []
     for shift in range(3):
         text = base64.b64encode(bytes(shift) + data)
@@ -896,7 +896,7 @@ def key_forms(key: str | bytes) -> dict[str, list[bytes]]:
 
 
 def leaks(data: str | bytes, key: str | bytes) -> list[str]:
-    """Return the names of the forms of the key in ``data``, including URL-quoted ones."""
+    """Return the names of the key's forms in ``data``, including URL-quoted ones."""
     plain = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     once = unquote_to_bytes(plain)
     views = (plain, once, unquote_to_bytes(plain.replace(b"+", b" ")), unquote_to_bytes(once))

@@ -1,4 +1,4 @@
-"""Helpers of the property tests: strategies, the captured log, and the assertions for every example."""
+"""Helpers of the property tests: strategies, captured log, and assertions."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def expected_findings(sse: RequestSSE, setting: Setting) -> dict[str, str]:
 
 
 def assert_outcome(setting: Setting, sse: RequestSSE, error: SSETransportError | None, captured: LogCapture) -> None:
-    """Assert the outcome of the oracle: refused by the most severe finding, or all findings logged."""
+    """Assert the oracle's outcome: the severest finding refused, or all logged."""
     expected = expected_findings(sse, setting)
     trusted = ["trusted-host"] if setting.trusted and not setting.secure else []
     logged = [rule for rule in captured.rules if rule not in trusted]

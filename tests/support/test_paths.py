@@ -1,4 +1,4 @@
-"""The paths and tests named in the configuration exist. A wrong one would silently have no effect."""
+"""The paths and tests in the configuration exist; wrong ones would be ignored."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_a_closed_connection_is_not_silence(http: RecordingServer) -> None:
 
 
 def test_records_are_complete_without_sleeping(http: RecordingServer) -> None:
-    """Without a response and without sleeping, every byte of every client is recorded."""
+    """Without a response or a sleep, every byte of every client is recorded."""
     data = b"x" * 300_000
     with contextlib.ExitStack() as stack:
         for _ in range(20):
@@ -226,7 +226,7 @@ def test_a_client_that_expects_100_continue_gets_it(kind: type[RecordingServer])
 
 @pytest.mark.parametrize(("method", "length"), [("HEAD", len(STORED)), ("DELETE", None)])
 def test_answers_without_a_body(method: str, length: int | None, http: RecordingServer) -> None:
-    """Read from the socket, because http.client discards a body that must not be there."""
+    """Read from the socket, because http.client discards a forbidden body."""
     with socket.create_connection((LOOPBACK, http.port), timeout=10) as client:
         client.sendall(f"{method} /b/k HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
         with client.makefile("rb") as stream:
@@ -497,7 +497,7 @@ def operation_of(request: Request) -> str:
 def test_every_call_variant_is_recorded(
     variant: CallVariant, row: expected_rules.Row, kind: str, http: RecordingServer, tmp_path: Path
 ) -> None:
-    """Over plain HTTP, the unguarded SDK sends every variant, and the server records the key in clear."""
+    """The unguarded SDK sends every variant over HTTP, and its key is recorded."""
     with open_client(kind, http) as client:
         result = perform(variant, client, row, tmp_path)
         assert_succeeded(result)

@@ -1,4 +1,4 @@
-"""``obs-sse-guard audit``: summarize the audit files of any number of hosts, with DuckDB."""
+"""``obs-sse-guard audit``: summarize the audit files of many hosts with DuckDB."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0; 1 if ``--fail-on`` applies, an expected host never reported, a file cannot be read, or most lines are
-        damaged; 2 if no file can be read, the report cannot be written, or the libraries of the extra are missing.
+        damaged; 2 if the arguments conflict, a library of the extra is missing, the list of hosts or every audit file
+        cannot be read, a query fails, or the report cannot be written.
     """
     problem = _unusable(arguments)
     if problem:
@@ -57,7 +58,7 @@ def _text_of(error: OSError) -> str:
 
 
 def _unusable(arguments: argparse.Namespace) -> str:
-    """Return what is wrong with the arguments or the environment; empty if nothing is."""
+    """Return what is wrong with the arguments or environment; empty if nothing is."""
     if [*arguments.paths, arguments.expect].count(STDIN) > 1:
         return "standard input can be read once: give one -"
     if arguments.format == "parquet" and not arguments.output:
@@ -71,7 +72,7 @@ def _unusable(arguments: argparse.Namespace) -> str:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    # Imported here, for they need the extra.
+    # Imported here, because they need the extra.
     from obs_sse_guard._cli.audit.report import Report  # noqa: PLC0415
     from obs_sse_guard._cli.audit.summary import SummaryError, summarize  # noqa: PLC0415
 
@@ -94,7 +95,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _expected_hosts(path: str) -> list[str]:
-    """Return the hosts that a file lists, one per line; blank lines and comments are skipped."""
+    """Return the hosts listed in a file, one per line, without blanks and comments."""
     if not path:
         return []
     text = sys.stdin.read() if path == STDIN else Path(path).read_text("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Render the report on audit files as one self-contained HTML file, light and dark."""
+"""Render the audit report as one self-contained HTML file, light and dark."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FINDINGS_PAGE", "render"]
 
 FINDINGS_PAGE = ""
-"""Address of docs/findings.md where it is published. While it is empty, the report links to its own explanations."""
+"""URL of the published docs/findings.md; if empty, links stay within the report."""
 
 _FOLDER = Path(__file__).parent
 _MAX_ROWS = 1000

@@ -16,7 +16,7 @@ __all__ = ["render"]
 
 
 def render(report: Report) -> Iterator[str]:
-    """Yield everything in the report, with every group and every place, row by row: there may be millions."""
+    """Yield the whole report row by row, because there may be millions of rows."""
     totals = dict(report.totals)
     sites = {policy: totals.pop(f"{policy}_sites") for policy in ("enforce", "strict")}
     unknown = {policy: totals.pop(f"{policy}_unknown") for policy in ("enforce", "strict")}

@@ -1,4 +1,4 @@
-"""What a finding of an audit file means, and how to fix it, in the words of the SDK that made the call."""
+"""What a finding in an audit file means, and how to fix it with the SDK in use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MEANINGS = {
 
 
 def meaning(rule: str) -> str:
-    """Return what the id of a rule or finding means; empty if this release does not know it."""
+    """Return what a rule or finding id means; empty if this release does not know it."""
     return _MEANINGS.get(rule, "")
 
 

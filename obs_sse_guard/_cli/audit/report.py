@@ -118,5 +118,5 @@ def time_text(time: str | None) -> str:
 
 
 def printable(text: object) -> str:
-    """Return untrusted text with escapes for what would move the cursor or change the writing direction."""
+    """Return untrusted text with unprintable characters, such as controls, escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))

@@ -41,7 +41,7 @@ PLACE = ("rule", "operation", "endpoint", "file", "line", "function")
 """The columns that distinguish places."""
 
 _LONGEST_LINE = 4 << 20
-"""Bytes. The guard writes at most a quarter. A buffer of twice that size is needed for each thread."""
+"""Bytes; the guard writes at most a quarter, and a thread's buffer is twice this."""
 _MEMORY = "600MiB"
 """More than that is written to temporary files."""
 _MAX_THREADS = 8
@@ -50,7 +50,7 @@ _REFRESH = 0.1
 
 
 class SummaryError(Exception):
-    """An audit file cannot be read, or a Parquet file not be written; the text says which and why."""
+    """A query failed, or its result cannot be written; the message is DuckDB's."""
 
 
 class Summary:
@@ -87,7 +87,7 @@ class Summary:
 
 @contextmanager
 def summarize(words: list[str], show: Callable[[float], None]) -> Iterator[Summary]:
-    """Summarize the audit files that these words name, in bounded memory. What cannot be read is left out.
+    """Summarize audit files in bounded memory, leaving out what cannot be read.
 
     Args:
         words: as for ``find_files``.
@@ -119,7 +119,7 @@ def summarize(words: list[str], show: Callable[[float], None]) -> Iterator[Summa
 def _read_files(
     connection: duckdb.DuckDBPyConnection, files: list[Path], unreadable: list[OSError], show: Callable[[float], None]
 ) -> None:
-    """Create the table ``tallies`` from the files that can be read, and append why the others cannot.
+    """Create the table ``tallies`` from all readable files, and collect the errors.
 
     Raises:
         OSError: none can be read.

@@ -19,7 +19,7 @@ _HOST_HEADINGS = ("findings", "processes", "version", "mode", "armed since (UTC)
 
 
 def render(report: Report) -> Iterator[str]:
-    """Yield the headline, and a table each by rule, operation, endpoint, call site and host."""
+    """Yield the headline, then tables by rule, operation, endpoint, site and host."""
     yield "\n".join(report.headline()) + "\n"
     if report.totals["findings"]:
         for table in TABLES:

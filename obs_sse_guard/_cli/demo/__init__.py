@@ -1,4 +1,4 @@
-"""``obs-sse-guard demo``: show the guard at work, live and without any configuration.
+"""``obs-sse-guard demo``: show the guard at work, live and without configuration.
 
 The real ObsClient, boto3 and s3fs, and huaweicloudsdkobs and minio-py if installed, talk to a
 MiniStack S3 server over http and https, all in this process and on 127.0.0.1. The guard itself

@@ -41,7 +41,7 @@ def new_name() -> str:
 
 
 def form_fields(encryption: Encryption, key: CustomerKey) -> dict[str, str]:
-    """Return the S3 headers that request an encryption, for forms and extension headers."""
+    """Return the S3 headers that request an encryption, also used as form fields."""
     name = "x-amz-server-side-encryption"
     return {
         Encryption.SSE_C: {

@@ -1,4 +1,4 @@
-"""Isolate a run from the caller's shell, and leave nothing behind."""
+"""Isolate a run from the caller's shell, and restore what it changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ REMOVED = re.compile(
 
 @contextlib.contextmanager
 def own_environment(directory: Path) -> Iterator[None]:
-    """Replace the environment variables that matter; MiniStack keeps its state in memory or the directory."""
+    """Replace the environment variables that matter, and restore them afterwards.
+
+    MiniStack then keeps its state in memory or in the directory.
+    """
     saved = dict(os.environ)
     for name in filter(REMOVED.fullmatch, saved):
         del os.environ[name]
@@ -71,7 +74,7 @@ class _Collector(logging.Handler):
 
 @contextlib.contextmanager
 def guard_log() -> Iterator[list[str]]:
-    """Collect the ids of the rules and findings that the guard logs, instead of printing the records."""
+    """Collect the ids that the guard logs, instead of printing the records."""
     logger = logging.getLogger("obs_sse_guard")
     collector = _Collector()
     saved = logger.level, logger.propagate

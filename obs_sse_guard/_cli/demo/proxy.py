@@ -62,10 +62,10 @@ class RecordingProxy:
         await asyncio.gather(*self._open, return_exceptions=True)
 
     def wait_until_counted(self) -> None:
-        """Wait until every connection made so far is counted. Call from any thread but the proxy's.
+        """Wait until every connection made so far is counted.
 
-        A connection exists for its client as soon as the kernel has queued it, so "no connection"
-        is proved only once a later connection has come through the same queue.
+        Call from any thread but the proxy's. A connection exists for its client as soon as the kernel has queued it, so
+        "no connection" is proved only once a later connection has come through the same queue.
         """
         with socket.socket() as probe:
             probe.settimeout(PROBE_SECONDS)

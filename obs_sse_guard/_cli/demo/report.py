@@ -41,7 +41,7 @@ _NARROW = 80
 
 
 class Report:
-    """Print the results as the scenarios yield them, and count those that are not as expected."""
+    """Print the results as the scenarios yield them, and count the failed checks."""
 
     def __init__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -57,7 +57,7 @@ class Report:
 
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[None]:
-        """Show a live line below what is printed, on terminals: what runs, and how many calls have been made."""
+        """Show a live line on terminals: what runs, and how many calls have been made."""
         self._title = title
         with self._console.status(Text(title)) as self._status:
             yield

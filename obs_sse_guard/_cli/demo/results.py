@@ -1,4 +1,4 @@
-"""What a scenario yields: tables of checks with a column for each SDK, and excerpts."""
+"""What a scenario yields: tables of checks with a column per SDK, and excerpts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RuleCheck:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the guard logged, which other rule refused the call, and a key in plaintext that was not logged."""
+        """What was logged, which other rule refused the call, and any unlogged leak."""
         logged = (f"logged {KEY_IN_PLAINTEXT if rule == self.rule.id else rule}" for rule in self.observation.logged)
         refused_by = getattr(self.observation.error, "rule", self.rule.id)
         other = () if refused_by == self.rule.id else (f"refused by {refused_by}",)
@@ -80,7 +80,7 @@ class RuleCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether the call went as the rule demands, and no key crossed in plaintext without a log record."""
+        """Whether the call went as the rule demands, and any key in plaintext was logged."""
         return self.observation.summary == self.expected and not self._is_unlogged
 
     @property
@@ -108,7 +108,7 @@ class Row:
 
 
 class Column(NamedTuple):
-    """The heading of a column: an SDK, and the transport where that makes a difference."""
+    """The heading of a column: an SDK, and the transport where it makes a difference."""
 
     sdk: str
     scheme: str = ""
@@ -121,7 +121,7 @@ class Table:
     Attributes:
         columns: the headings.
         rows: the rows.
-        title: what the rows are about, if the scenario's title does not say it.
+        title: what the rows are about, unless the scenario's title covers it.
     """
 
     columns: tuple[Column, ...]

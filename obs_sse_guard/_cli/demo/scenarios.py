@@ -30,7 +30,7 @@ _SHOWN_HEADERS = "x-amz-server-side-encryption-"
 
 
 class Scenario(NamedTuple):
-    """A part of the demo: its title, and a function that yields its results one after the other."""
+    """A part of the demo: its title, and a function that yields its results."""
 
     title: str
     run: Callable[[Testbed], Iterator[Item]]
@@ -65,7 +65,7 @@ def with_guard(testbed: Testbed) -> Iterator[Item]:
 
 
 def over_https(testbed: Testbed) -> Iterator[Item]:
-    """Over https the same uploads work, and the objects cannot be read without their key."""
+    """Over https the same uploads work; reading the objects requires their key."""
     uploads = _uploads(testbed, "https", testbed.key)
     yield _table(
         testbed,
@@ -78,7 +78,7 @@ def over_https(testbed: Testbed) -> Iterator[Item]:
 
 
 def every_rule(testbed: Testbed) -> Iterator[Item]:
-    """Make a call for every rule that the SDK's API can express, over both transports."""
+    """Make a call for every rule that an SDK can express, over both transports."""
     columns = tuple(Column(driver.name, scheme) for driver in testbed.drivers for scheme in testbed.servers.proxies)
     for table, rules in groupby(RULES, key=lambda rule: rule.table):
         rows = tuple(_rule_row(testbed, rule) for rule in rules)
@@ -131,7 +131,7 @@ def _traffic(call: Observation) -> str:
 
 
 def _masked(key: CustomerKey, recorded: bytes) -> str:
-    """Return the request line and the encryption headers of a recorded request, without any key."""
+    """Return a recorded request's first line and encryption headers, keys masked."""
     request_line, *head = recorded.partition(b"\r\n\r\n")[0].decode("latin-1").splitlines()
     masks = {key.header: "the customer key", key.md5: "its MD5"}
     shown = (line.partition(": ") for line in head if line.lower().startswith(_SHOWN_HEADERS))

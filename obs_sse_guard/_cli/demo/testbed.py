@@ -1,4 +1,4 @@
-"""The testbed of the scenarios: servers, real clients, customer keys, and a record of every call."""
+"""The testbed of the scenarios: servers, real clients, keys, and observed calls."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _attempt(call: Callable[[], int]) -> tuple[int, Exception | None]:
 
 @contextmanager
 def set_up(count_call: Callable[[], None] = lambda: None) -> Iterator[Testbed]:
-    """Build the testbed, and remove every trace of it afterwards.
+    """Build the testbed; at the end, stop it and restore the environment and guard.
 
     Args:
         count_call: called before each call that a scenario observes.
@@ -108,7 +108,7 @@ _OTHERS = {"huaweicloudsdkobs": ("huaweicloud", "HuaweiCloudDriver"), "minio": (
 
 
 def other_sdks() -> list[str]:
-    """Return the SDKs that the demo needs not, and shows because they are installed."""
+    """Return the SDKs that the demo does not need, but shows if they are installed."""
     return [package for package in _OTHERS if find_spec(package)]
 
 

@@ -99,7 +99,7 @@ def _import(name: str) -> Module:
 
 
 def _missing_dependency(name: str, error: ImportError) -> str:
-    """Return the package that a module needs and that is not installed; empty if it fails for another reason."""
+    """Return the missing package that made an import fail; empty for other causes."""
     named = error.name if isinstance(error, ModuleNotFoundError) else NEEDS.get(name)
     package = _top(named or "")
     is_missing = package not in ("", _top(name)) and importlib.util.find_spec(package) is None
@@ -185,7 +185,7 @@ def _libraries() -> list[ReachingLibrary]:
 
 
 def _replaced() -> set[str]:
-    """Return the hooked module of urllib3 if another library stands in its place, and sends without `http.client`."""
+    """Return urllib3's hooked module if its stand-in sends without `http.client`."""
     name = "urllib3.connectionpool"
     connection = getattr(sys.modules.get(name), "HTTPConnection", HTTPConnection)
     return set() if issubclass(connection, HTTPConnection) else {name}

@@ -21,7 +21,7 @@ class Guard(Enum):
 
     @property
     def phrase(self) -> str:
-        """What that means, for a person."""
+        """What it means, in words."""
         return _PHRASES[self]
 
 
@@ -123,7 +123,7 @@ LIBRARIES: tuple[Library, ...] = (
 
 
 def markdown() -> str:
-    """Return the table of docs/libraries.md: libraries with the same guard share a row."""
+    """Return the table of docs/libraries.md; libraries guarded alike share a row."""
     shared: dict[tuple[str, str], list[str]] = {}
     for library in LIBRARIES:
         what = "; ".join(filter(None, (library.note, library.remedy)))

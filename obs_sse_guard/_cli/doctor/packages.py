@@ -39,14 +39,14 @@ PACKAGES: tuple[Package, ...] = (
     Package("urllib3", "urllib3"),
     Package("wrapt", "wrapt"),
 )
-"""The SDKs, the libraries on top of them, and the dependencies of both and of the guard."""
+"""The SDKs, libraries built on them, and the dependencies of both and the guard."""
 
 NEEDS: Mapping[str, str] = {"botocore.crt.auth": "awscrt"}
-"""By module, the optional dependency without which it cannot be imported, if the error does not name that."""
+"""By module, the dependency that its import needs and its import error omits."""
 
 
 class Patcher(NamedTuple):
-    """A package that patches the same SDKs, and how it behaves together with the guard."""
+    """A package that patches the same SDKs, and how it behaves with the guard."""
 
     distribution: str
     module: str

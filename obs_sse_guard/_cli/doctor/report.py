@@ -1,4 +1,4 @@
-"""Render the doctor's report as plain text: the verdict, what is wrong and how to fix it, then what was inspected."""
+"""Render the doctor's report as text: conclusion and remedies, then the details."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def text(report: Report, *, verbose: bool = False) -> str:
         "Libraries that can reach S3 or OBS": _libraries(report),
     }
     heading = f"obs-sse-guard {report.guard} on {python.implementation} {python.version}, {python.executable}"
-    parts = [_verdict(report, width), _wrapped(heading, width)]
+    parts = [_conclusion(report, width), _wrapped(heading, width)]
     parts += [_section(name, [*lines], width) for name, lines in sections.items()]
     return "\n\n".join(filter(None, parts))
 
 
-def _verdict(report: Report, width: int) -> str:
+def _conclusion(report: Report, width: int) -> str:
     if report.protected and report.startup.state == State.ENABLED:
         return _wrapped("PROTECTED: programs in this environment are guarded.", width)
     if report.protected:
@@ -80,7 +80,7 @@ def _hazards(report: Report, *, verbose: bool) -> Iterator[str]:
 
 
 def _folded(report: Report) -> Iterator[str]:
-    """Yield one line for each SDK that is here, with the number of its hooks in each state; then every gap."""
+    """Yield a line per SDK present, counting its hooks by state, then every gap."""
     absent = {package.name for package in report.packages if package.state == "absent"}
     names = {package.module: package.distribution for package in packages.PACKAGES}
     states: dict[str, Counter[str]] = {}
@@ -167,6 +167,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _wrapped(line: str, width: int) -> str:
-    """Return a line, wrapped and indented below. What has no blank in it, such as a path or a name, is not broken."""
+    """Return a line, wrapped and indented, without breaking words such as paths."""
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -32,7 +32,7 @@ class Python:
 
 @dataclass(frozen=True)
 class Package:
-    """A package: its version, if it is installed as a distribution, and whether it can be imported.
+    """A package: its distribution's version, if any, and whether it can be imported.
 
     ``state`` is that of its modules: ``failed`` if one of them is; empty if the guard hooks nothing in it.
     """
@@ -58,7 +58,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Hook:
-    """A target of the guard, its state in ``status()``, and whether calls pass there unguarded."""
+    """A target, its state in ``status()``, and whether calls pass it unguarded."""
 
     name: str
     state: str
@@ -68,7 +68,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting: its effective value, where that comes from, what was given, and what is wrong with it."""
+    """A setting: its effective value, the origin, what was given, and the problems."""
 
     variable: str
     value: str
@@ -89,7 +89,7 @@ class KnownHazard:
 
 @dataclass(frozen=True)
 class OtherPatcher:
-    """Another package that patches the SDKs, and whether it is loaded in this process."""
+    """Another package that patches the SDKs, and whether this process has loaded it."""
 
     name: str
     version: str
@@ -99,7 +99,10 @@ class OtherPatcher:
 
 @dataclass(frozen=True)
 class ReachingLibrary:
-    """An installed library that can reach S3 or OBS; ``guard`` is ``hooks``, ``net``, ``not needed`` or ``none``."""
+    """An installed library that can reach S3 or OBS.
+
+    ``guard`` is ``hooks``, ``net``, ``not needed`` or ``none``.
+    """
 
     name: str
     version: str
@@ -109,7 +112,7 @@ class ReachingLibrary:
 
 
 class Reason(NamedTuple):
-    """Why an environment is not protected, and what to do about it; empty if the reason says so itself."""
+    """Why an environment is not protected, and a remedy, which may be empty."""
 
     what: str
     remedy: str = ""
@@ -117,7 +120,10 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class Startup:
-    """Whether every Python of this environment activates the guard: ``enabled``, ``disabled`` or ``outdated``."""
+    """Whether every Python of this environment activates the guard.
+
+    ``state`` is ``enabled``, ``disabled`` or ``outdated``.
+    """
 
     state: str
     folder: str
@@ -125,9 +131,10 @@ class Startup:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the doctor found. The field names are those of ``--json`` and must not change.
+    """Everything that the doctor found.
 
-    ``remedies`` has one entry for each of the ``reasons``, in the same order.
+    The field names are those of ``--json`` and must not change. ``remedies`` has one entry for each of the
+    ``reasons``, in the same order.
     """
 
     protected: bool

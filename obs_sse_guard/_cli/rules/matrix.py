@@ -1,4 +1,4 @@
-"""The rules arranged for lookup: by operation, and by source and target of a copy."""
+"""The rules arranged for lookup: by operation, or by source and target of a copy."""
 
 from __future__ import annotations
 

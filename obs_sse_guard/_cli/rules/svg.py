@@ -28,7 +28,7 @@ _SCHEMES = ("http", "https")
 
 
 class _Appearance(NamedTuple):
-    """How an action is drawn: fill and stroke in light and dark, a sign, and a description."""
+    """How an action is drawn: fill and stroke, light and dark; a sign; a description."""
 
     light: tuple[str, str]
     dark: tuple[str, str]

@@ -1,4 +1,4 @@
-"""How to fix a finding, in the words of boto3 and aiobotocore, and where a plaintext endpoint came from."""
+"""How to fix a finding with boto3 or aiobotocore, and where its http came from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CONFIGURATION = ("AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _CONFIGURED = "comes from endpoint_url in the AWS configuration file"
 _USE_SSL = "comes from use_ssl=False"
 REWRITTEN = "was written into the URL by an event handler, a redirect or use_ssl=False; the client's endpoint is https"
-"""In place of where the http of a client comes from, whose endpoint is https."""
+"""Where the http comes from if the client's endpoint is https."""
 
 _USE_HTTPS = '{make}("s3", endpoint_url="{url}")'
 _USE_HTTPS_WHERE = {
@@ -64,7 +64,10 @@ def advise(context: RequestContext, finding: str) -> str:
 
 
 def _origin(context: RequestContext) -> str:
-    """Return where a client got its plaintext endpoint from; botocore itself does not keep it."""
+    """Return where a client's plaintext endpoint came from.
+
+    It is inferred, because botocore itself does not keep it.
+    """
     for variable in _VARIABLES:
         if _is_endpoint_of(context, os.environ.get(variable)):
             return f"comes from {variable}"
@@ -77,7 +80,7 @@ def _origin(context: RequestContext) -> str:
 
 @functools.lru_cache(maxsize=8)  # of text: nothing of botocore is kept alive
 def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
-    """Return the endpoints in the AWS configuration file, read once for each choice of file and profile."""
+    """Return the endpoints in the AWS configuration file, cached by file and profile."""
     # If it cannot be read, the message loses a guess and nothing else.
     with contextlib.suppress(Exception):
         import botocore.session  # noqa: PLC0415  # an application whose request is judged has it imported
@@ -90,7 +93,7 @@ def _configured_endpoints(*_: str | None) -> tuple[Any, ...]:
 
 
 def _is_endpoint_of(context: RequestContext, url: Any) -> bool:
-    """Return whether a URL is the plaintext endpoint that a request goes to, or to a bucket's host below it."""
+    """Return whether a request goes to this plaintext endpoint or to a host below it."""
     endpoint = parse_address(url).host if url and not is_https(url) else ""
     return bool(endpoint) and (context.host == endpoint or context.host.endswith(f".{endpoint}"))
 

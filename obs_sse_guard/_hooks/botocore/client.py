@@ -1,4 +1,4 @@
-"""What a client, an endpoint and a URL show: the service, the transport, the address, the proxy."""
+"""Read the service, transport, address and proxy of clients, endpoints and URLs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def is_https(url: Any) -> bool:
 
 
 def is_safe_transport(endpoint: Any, url: Any) -> bool:
-    """Return whether a URL surely leads over verified TLS. A quick test, and one that never raises."""
+    """Return whether a URL certainly leads over verified TLS; fast, and never raises."""
     try:
         verify = endpoint.http_session._verify
         # The session of aiobotocore for httpx has a context there, which may verify nothing.
@@ -82,7 +82,7 @@ def is_safe_transport(endpoint: Any, url: Any) -> bool:
 
 
 def tls_gap(endpoint: Any, sse: SSEHeaders, *, secure: bool, verification: Any = None) -> str:
-    """Return the id of what TLS leaves unverified for a key, unless it was reported for this endpoint.
+    """Return the id of an unreported TLS gap for a key; empty if there is none.
 
     Args:
         endpoint: the client's endpoint.
@@ -153,7 +153,10 @@ def parse_address(url: Any, endpoint_url: Any = "") -> Address:
 
 
 def parse_hop(url: Any, asked: Address, endpoint_url: Any) -> Address:
-    """Read the URL of a redirect; only the host of the bucket that was asked for counts as the endpoint's own."""
+    """Read the URL of a redirect.
+
+    Of the hosts below the endpoint's, only that of the requested bucket counts as the endpoint's own.
+    """
     whole, address = parse_address(url), parse_address(url, endpoint_url)
     is_own = whole.host == address.host or address.bucket == asked.bucket.lower()
     return address if is_own else whole
@@ -202,7 +205,7 @@ def is_kms_part(url: Any, query: Items) -> bool:
 
 
 def upload_of(client: Any, params: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return the endpoint's host, the bucket and the id of the multipart upload that a call is about."""
+    """Return the endpoint's host, the bucket and the id of a call's multipart upload."""
     host, _ = parse_endpoint(client._endpoint.host)
     return host, to_text(params.get("Bucket")), to_text(params.get("UploadId"))
 
@@ -223,5 +226,5 @@ def unjudged(sdk: SDK, call: str, operation: Any, look_up_url: Callable[[], Any]
 
 
 def unjudged_call(sdk: SDK, client: Any, operation: Any) -> RequestContext:
-    """Return what can be read for certain of a call of a client that could not be judged."""
+    """Return what can be read for certain of a call that could not be judged."""
     return unjudged(sdk, f"S3.{operation}", operation, lambda: client._endpoint.host)

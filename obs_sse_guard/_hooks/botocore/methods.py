@@ -1,8 +1,8 @@
-"""The method hook: every operation of every client goes through `BaseClient._make_api_call`.
+"""Hook `BaseClient._make_api_call`, which every operation of every client calls.
 
-It sees the parameters as the application passed them, before botocore does anything with them. A refusal is raised as
-it is: botocore re-raises an `Exception` that it does not know, once and unchanged, while a `BaseException` makes
-``upload_file`` return as if it had succeeded.
+The hook sees the parameters as the application passed them, before botocore does anything with them. A refusal is
+raised as it is: botocore re-raises an `Exception` that it does not know, once and unchanged, while a `BaseException`
+makes ``upload_file`` return as if it had succeeded.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ _are_ordinary = frozenset((
 
 
 def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
-    """Return whether a call needs a closer look. The names of its parameters rule most calls out.
+    """Return whether a call needs a closer look; if in doubt, it does.
 
-    It may err only towards a closer look.
+    The names of its parameters rule most calls out.
     """
     try:
         if _are_ordinary(params):
@@ -98,7 +98,7 @@ def may_carry_sse(client: Any, operation: str, params: Params) -> bool:
 
 @judging(lambda sdk, client, operation, _: unjudged_call(sdk, client, operation))
 def call_context(sdk: SDK, client: Any, operation: str, params: Params) -> RequestContext | None:
-    """Return the context of a call on an S3 client, or ``None`` if the policy cannot find anything about it."""
+    """Return the context of an S3 call, or ``None`` if there is nothing to judge."""
     endpoint, service = client._endpoint, client._service_model
     if only_serialized.get() or operation not in service.operation_names:  # botocore refuses an unknown one itself
         return None
@@ -144,7 +144,7 @@ _carriers: WeakNotes[list[tuple[str, str]]] = WeakNotes()
 
 
 def _parse_params(model: Any, params: Params) -> SSEHeaders:
-    """Read which encryption a call's parameters name, by the headers that botocore turns them into."""
+    """Read the encryption that a call's parameters name, by way of their headers."""
     headers: Items = []
     for member, header in _carriers_of(model):
         value = params.get(member)
@@ -157,7 +157,7 @@ def _parse_params(model: Any, params: Params) -> SSEHeaders:
 
 
 def _encoded(key: Any) -> Any:
-    """Return a customer key as botocore encodes it, which it does unless given the MD5."""
+    """Return a customer key as botocore encodes it if the MD5 is not given."""
     try:
         return b64encode(key.encode() if isinstance(key, str) else key).decode()
     except (TypeError, ValueError):  # botocore refuses it
@@ -165,7 +165,7 @@ def _encoded(key: Any) -> Any:
 
 
 def _carriers_of(model: Any) -> list[tuple[str, str]]:
-    """Return an operation's parameters that may name encryption, with their headers, from its service model."""
+    """Return an operation's parameters that may name encryption, with their headers."""
     carriers = _carriers.get(model)
     if carriers is None:
         carriers = list(_find_carriers(model.input_shape))
@@ -184,7 +184,7 @@ def _find_carriers(shape: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_invalid(client: Any, model: Any, params: Params) -> bool:
-    """Return whether botocore is going to refuse the parameters before it sends anything, with an error of its own."""
+    """Return whether botocore itself will reject the parameters before sending."""
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # botocore calls us
     from botocore.handlers import validate_ascii_metadata, validate_bucket_name  # noqa: PLC0415
     from botocore.utils import S3ArnParamHandler  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What responses show: uploads with SSE-KMS, and SSE-KMS objects that were read over plaintext."""
+"""Read responses: record SSE-KMS uploads, report SSE-KMS reads over plaintext."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ RECORDED = frozenset(_RECORDERS)
 
 
 def report_read(sdk: SDK, endpoint: Any, request: Any, response: Any) -> None:
-    """Report an SSE-KMS object that was read in plaintext. The response knows where redirects led to."""
+    """Report an SSE-KMS object that was read over plaintext.
+
+    The response has the URL that redirects led to.
+    """
     if getattr(request, "method", None) != "GET" or is_https(getattr(response, "url", None) or "https:"):
         return
     context = _read(sdk, endpoint, request, response)

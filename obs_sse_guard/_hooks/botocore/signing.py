@@ -1,4 +1,4 @@
-"""The hooks on signed URLs and POST forms: nothing is sent yet, but what is signed here is sent later, by anyone.
+"""Hook the signing of URLs and POST forms, which anyone may send later.
 
 Two hooks see each of them. The client's hook knows the operation. The signer's hook sees what event handlers made of
 the request, and also requests that an application has signed without a client.
@@ -52,7 +52,9 @@ __all__ = [
 
 
 class Signing:
-    """What is being signed, and for whom. Entered while a client signs, so that the hook on its signer finds it.
+    """What is being signed, and for which call.
+
+    Entered while a client signs, so that the hook on its signer finds it.
 
     Attributes:
         sdk: the SDK.
@@ -76,7 +78,7 @@ class Signing:
         _by_client.reset(self._token)
 
     def check(self, url: Any) -> Any:
-        """Enforce the policy on a URL that was just signed, unless the signer's hook has. Return the URL.
+        """Enforce the policy on a signed URL unless the signer's hook has, and return it.
 
         Raises:
             SSETransportError: it must not be handed out.
@@ -219,7 +221,10 @@ def _form_context(signing: Signing, request: Parts, fields: Any, conditions: Any
 
 
 def _named_by_policy(conditions: Any) -> Iterator[tuple[Any, Any]]:
-    """Return the fields that a POST policy names: ``{"name": "value"}`` or ``["eq", "$name", "value"]``."""
+    """Yield the names and values of fields in the conditions of a POST policy.
+
+    A condition is ``{"name": "value"}`` or ``["eq", "$name", "value"]``.
+    """
     for condition in conditions or ():
         if hasattr(condition, "items"):
             yield from condition.items()
@@ -231,7 +236,7 @@ def _signed_context(  # noqa: PLR0913  # what is known of a signature
     signing: Signing, url: Any, sse: SSEHeaders, operation: str, key: KeyLocation, *, kms_upload: bool = False
 ) -> RequestContext | None:
     secure = is_https(url)
-    if secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER):
+    if secure and key.is_private_over_tls:
         return None
     if not sse.names and not kms_upload:
         return None
@@ -252,7 +257,10 @@ def _signed_context(  # noqa: PLR0913  # what is known of a signature
 
 
 def _endpoint_host(address: Address, bucket: str) -> str:
-    """Return the host of a URL without the bucket at its start: a bucket's host counts as the endpoint's own."""
+    """Return the host of a URL without the bucket at its start.
+
+    A bucket's host counts as the endpoint's own.
+    """
     in_path = address.key.partition("/")[0] == bucket
     start = f"{bucket.lower()}."
     return address.host[len(start) :] if not in_path and address.host.startswith(start) else address.host

@@ -1,4 +1,4 @@
-"""The wire hooks: every attempt to send a request goes through `Endpoint._send`, and over a connection of botocore.
+"""Hook each attempt to send a request: `Endpoint._send`, and the connection.
 
 The first runs after the event handlers that may change the URL and the headers. The second sees the connection itself:
 whether it is TLS, whether that verified a certificate, and whether a proxy reads what is inside.
@@ -70,7 +70,7 @@ class Hop(NamedTuple):
 
 
 def hop_of(request: Any, **known: Any) -> Hop:
-    """Return a request as a hop; ``None`` stands for an attribute that a custom request lacks."""
+    """Return a request as a hop; attributes that a custom request lacks are ``None``."""
     return Hop(*(getattr(request, name, None) for name in ("method", "url", "headers")), **known)
 
 
@@ -107,7 +107,7 @@ def send_hook(_: str, function: Function) -> Function:
 
 
 class _Sending(Sending):
-    """Let the connection hook know what is sent, and unpack the refusal that it raises.
+    """A request in progress; leaving it unpacks the refusal of the connection hook.
 
     Attributes:
         endpoint: the client's endpoint.
@@ -150,9 +150,9 @@ _lower = attrgetter("_lower")
 
 
 def may_carry_sse(request: Any) -> bool:
-    """Return whether a request needs a closer look. The names of its headers and its URL rule most requests out.
+    """Return whether a request needs a closer look; if in doubt, it does.
 
-    It may err only towards a closer look.
+    The names of its headers and its URL rule most requests out.
     """
     try:
         url, headers = request.url, request.headers
@@ -167,7 +167,7 @@ def may_carry_sse(request: Any) -> bool:
 
 
 def _misplaces_key(request: Any) -> bool:
-    """Return whether headers or a URL that name encryption may have a key in metadata or in the query."""
+    """Return whether a request may have a key in its metadata or in its query."""
     try:
         names = _header_names(request.headers).split("\n")
         in_metadata = any("meta-" in name and ("ncryption" in name or "%" in name) for name in names)
@@ -191,7 +191,7 @@ def _unjudged(sdk: SDK, _endpoint: Any, hop: Hop) -> RequestContext:
 
 @judging(_unjudged)
 def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
-    """Return the context of a request about to be sent, or ``None`` if the policy cannot find anything about it.
+    """Return the context of a request, or ``None`` if there is nothing to judge.
 
     Args:
         sdk: the SDK that sends.
@@ -236,7 +236,7 @@ def request_context(sdk: SDK, endpoint: Any, hop: Hop) -> RequestContext | None:
 
 
 def connection_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``AWSConnection._send_output``: the connection is open, and nothing of the request is sent."""
+    """Make the hook of ``AWSConnection._send_output``, where nothing is sent yet."""
     expect_parameters(function, "self message_body")
 
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
@@ -254,7 +254,7 @@ def connection_hook(_: str, function: Function) -> Function:
 
 
 def _is_about(connection: Any, current: _Sending) -> bool:
-    """Return whether what is about to leave is what the SDK sends, and not a request that is sent meanwhile."""
+    """Return whether a connection is about to send the SDK's request, and no other."""
     try:
         first, *others = connection._buffer
         place, own_place = _place_of(first.split()[1].decode()), _place_of(current.request.url)
@@ -300,7 +300,7 @@ def _connection_context(connection: Any, endpoint: Any, request: Any) -> Request
 
 
 def _is_tls(connection: Any) -> bool:
-    """Return whether a connection is TLS. Its socket shows that, once it is open; its class may be any."""
+    """Return whether a connection is TLS, which its socket shows once it is open."""
     if connection.sock is None:
         return bool(connection.default_port == _HTTPS_PORT)
     return hasattr(connection.sock, "getpeercert")

@@ -1,5 +1,5 @@
-"""Hooks on HTTP clients, for plaintext only: the requests that no hook on an SDK has judged.
+"""Hooks on HTTP clients, for plaintext requests that no SDK hook has judged.
 
-A client of HTTP knows no operations, so no row of the rules applies to its requests: a customer key over plaintext is
+An HTTP client knows no operations, so no row of the rules applies to its requests: a customer key over plaintext is
 ``key-in-clear``, SSE-KMS alone is ``kms-in-clear``.
 """

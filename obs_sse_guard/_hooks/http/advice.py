@@ -17,8 +17,8 @@ __all__ = ["AIOHTTP", "HTTPX", "HTTP_CLIENT", "UNKNOWN_TRANSPORT"]
 UNKNOWN_TRANSPORT = "the connection has a socket of its own kind, so that its transport is unknown"
 
 _FIXES = {
-    "key-misplaced": "x-obs-server-side-encryption-customer-key   as a header of its own, not below x-obs-meta- or "
-    "x-amz-meta-",
+    "key-misplaced": "x-obs-server-side-encryption-customer-key   as its own header, without the x-obs-meta- or "
+    "x-amz-meta- prefix",
     "key-in-url": "send the key as a header, not in the query, over https",
     "cannot-judge": REPORT_FAILURE,
 }

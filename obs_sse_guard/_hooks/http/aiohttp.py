@@ -1,4 +1,4 @@
-"""Hook on aiohttp: every request and every redirect hop, once its connection is open."""
+"""Hook aiohttp: every request and redirect hop, once its connection is open."""
 
 from __future__ import annotations
 

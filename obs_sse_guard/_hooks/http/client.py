@@ -1,4 +1,4 @@
-"""Hook on `http.client`, and with it on requests, urllib3, urllib, and the HTTP sessions of SDKs used by hand."""
+"""Hook `http.client`, and with it requests, urllib3, urllib and SDKs' sessions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _endheaders_hook(_: str, function: Function) -> Function:
 
 
 def _tunnel_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``_tunnel``, which sends the request for a tunnel, with headers of its own, to the proxy."""
+    """Make the hook of ``_tunnel``, which sends CONNECT and its headers to a proxy."""
 
     def hook(connection: Any, *args: Any, **kwargs: Any) -> Any:
         try:

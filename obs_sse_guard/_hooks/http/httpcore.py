@@ -1,4 +1,4 @@
-"""Hooks on httpcore, and with it on httpx: HTTP/1.1 and HTTP/2, with and without asyncio."""
+"""Hook httpcore, and with it httpx: HTTP/1.1 and HTTP/2, sync and async."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request of any HTTP client: what it names, where it goes, and who can read it on the way."""
+"""Judge the requests of HTTP clients: their encryption, target and transport."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def may_carry_sse(head: bytes) -> bool:
 def enforce_hop(
     client: SDK, read: Callable[[], Hop], look_up_privacy: Callable[[], bool | None], connection: Any = None
 ) -> None:
-    """Enforce the policy on a request that may carry encryption, unless a hook further out has judged it.
+    """Enforce the policy on a request unless a hook further out has judged it.
 
     Args:
         client: the library that sends it.
@@ -109,7 +109,7 @@ def enforce_hop(
 
 
 def is_private(sock: Any) -> bool | None:
-    """Return whether nobody on the network can read what a socket sends; ``None`` if that is unknown."""
+    """Return whether the network cannot read a socket's data; ``None`` if unknown."""
     if hasattr(sock, "getpeercert"):  # of any TLS: that of ssl, of gevent, of pyOpenSSL, of urllib3 within TLS
         return True
     family = getattr(sock, "family", None)
@@ -124,7 +124,10 @@ def _unjudged(client: SDK, _: object) -> RequestContext:
 
 @judging(_unjudged)
 def _describe(client: SDK, read: Callable[[], Hop]) -> RequestContext | None:
-    """Return the context of a request, as if it left in plaintext; ``None`` if no finding could be about it."""
+    """Return the context of a request, or ``None`` if there is nothing to judge.
+
+    The context is that of a plaintext request, whatever the transport.
+    """
     hop = read()
     target = to_text(hop.target)
     path, _, query = target.partition("?")
@@ -156,7 +159,7 @@ def _describe(client: SDK, read: Callable[[], Hop]) -> RequestContext | None:
 
 
 def _began_without_hooks() -> bool:
-    """Return whether a call of an SDK is under way that began before the hooks on the SDK were placed.
+    """Return whether an SDK call in progress began before the SDK was hooked.
 
     A row may allow it. Nothing but the stack shows it: a hooked function runs there, and no hook has called it.
     """
@@ -176,7 +179,7 @@ def _began_without_hooks() -> bool:
 
 
 def _is_code_of(target: Target, frame: FrameType) -> bool:
-    """Return whether a frame runs a hooked function, and not one without a hook that has its name."""
+    """Return whether a frame runs a hooked function, not just one of the same name."""
     return any(code_of(inside(vars(owner)[name])) is frame.f_code for owner, name in target.places())
 
 
@@ -186,5 +189,8 @@ def _authority(url: str) -> tuple[str, int | None]:
 
 
 def _is_forwarded_in_clear(read: Callable[[], Hop]) -> bool:
-    """Return whether a proxy is going to send a request on in plaintext, whatever the transport to the proxy."""
+    """Return whether a proxy will forward a request in plaintext.
+
+    The transport to the proxy does not matter.
+    """
     return attempt(lambda: to_text(read().target)[:5].lower() == "http:", default=False)

@@ -1,4 +1,4 @@
-"""Hooks on the HTTP sessions of SDKs, which put the refusal of a request that they are given by hand into an error."""
+"""Unwrap refusals that SDK HTTP sessions wrap in their own errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def session_hook(_: str, function: Function) -> Function:
 
 
 def async_session_hook(_: str, function: Function) -> Function:
-    """Make the same hook of a coroutine."""
+    """Make the same hook for a coroutine function."""
     expect_parameters(function, "self request")
 
     async def hook(session: Any, request: Any) -> Any:

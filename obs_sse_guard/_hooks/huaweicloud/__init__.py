@@ -1,4 +1,4 @@
-"""Hooks on huaweicloudsdkobs, of Huawei Cloud's SDK v3, and on the core that sends its requests.
+"""Hooks on huaweicloudsdkobs, of Huawei Cloud's SDK v3, and on the SDK's core.
 
-Every service of Huawei Cloud uses the same core. Only requests of OBS clients are judged.
+The core sends the requests of every service of Huawei Cloud. Only those of OBS clients are judged.
 """

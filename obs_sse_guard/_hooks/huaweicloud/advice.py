@@ -1,4 +1,4 @@
-"""How to fix a finding, in the words of huaweicloudsdkobs, and where a plaintext endpoint came from."""
+"""How to fix a finding in huaweicloudsdkobs, and where the http came from."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FIXES = {
     "key-misplaced": "PutObjectRequest(x_obs_server_side_encryption_customer_key=...)   keep the names of encryption "
     "headers out of x-obs-meta- headers",
     "key-in-url": 'invoker.add_header("x-obs-...", ...)   sends the key as a header; keep it out of query_params=',
-    "downgraded-redirect": f"{REDIRECT_TO_HTTPS}; HttpConfig(allow_redirects=False) follows none",
+    "downgraded-redirect": f"{REDIRECT_TO_HTTPS}; HttpConfig(allow_redirects=False) disables redirects",
     "cross-host-redirect": f"{_USE_HTTPS}   if that host may have the key: the service redirects there; "
-    "HttpConfig(allow_redirects=False) follows none",
+    "HttpConfig(allow_redirects=False) disables redirects",
     "unverified-tls": 'HttpConfig(ssl_ca_cert="/path/to/ca.pem")   without ignore_ssl_verification=True',
     "unverified-host": "session.mount(...)   no adapter with assert_hostname=False on the session of the client",
     "cannot-judge": REPORT_FAILURE,
@@ -52,7 +52,7 @@ def _use_https(context: RequestContext) -> str:
 
 
 def _variable(context: RequestContext) -> str:
-    """Return the environment variable that names the plaintext endpoint of a region, if one does."""
+    """Return the variable that sets a region's plaintext endpoint; empty if none."""
     for variable, endpoints in os.environ.items():
         if variable.startswith(_REGIONS) and context.host and f"http://{context.host}" in endpoints.lower():
             return variable

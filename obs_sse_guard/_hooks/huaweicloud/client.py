@@ -1,4 +1,4 @@
-"""What a call, a client and a URL show: the service, the transport, the address, the proxy."""
+"""What a call, a client and a URL show: service, transport, address and proxy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from obs_sse_guard._hooks.tls_gaps import unreported_gap
 from obs_sse_guard._policy.headers import names_sse, parse_headers
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
-from obs_sse_guard._policy.request import UNKNOWN_PROXY, KeyLocation, RequestContext, normalize_host
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
 from obs_sse_guard._util.failure import attempt
 from obs_sse_guard.rules import Operation
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from obs_sse_guard._hooks.types import Function, Items
 
-__all__ = ["Call", "Hop", "current_call", "is_obs", "may_have_findings", "operation_of", "request_context", "unjudged"]
+__all__ = ["Call", "Hop", "current_call", "is_obs", "may_carry_sse", "operation_of", "request_context", "unjudged"]
 
 _PACKAGE = "huaweicloudsdkobs."
 
@@ -32,7 +32,7 @@ def is_obs(client: Any) -> bool:
 
 
 class Call:
-    """A call of the application, from the method of the client to the last hop of its request.
+    """A call of the application, from the client's method to the request's last hop.
 
     Attributes:
         http_client: what sends it; it has the settings of TLS and of the proxy.
@@ -75,16 +75,16 @@ class Hop(NamedTuple):
     find_proxy: Callable[[], str]
 
 
-def may_have_findings(headers: Items, query: Items) -> bool:
+def may_carry_sse(headers: Items, query: Items) -> bool:
     """Return whether a request needs a closer look. It may err only towards that."""
     return names_sse([name for name, _ in headers]) or bool(query and (names_sse([n for n, _ in query]) or kms_uploads))
 
 
 def request_context(call: Call, hop: Hop) -> RequestContext | None:
-    """Return the context of a hop, or ``None`` if the policy cannot find anything about it."""
+    """Return the context of a hop, or ``None`` if the policy finds nothing."""
     url = urlsplit(hop.url)
     query = parse_qsl(url.query, keep_blank_values=True)
-    if not may_have_findings(hop.headers, query):
+    if not may_carry_sse(hop.headers, query):
         return None
     secure, host = url.scheme.lower() == "https", _endpoint_host(call, url)
     # A redirect is about what was asked for first, wherever it leads.
@@ -94,7 +94,7 @@ def request_context(call: Call, hop: Hop) -> RequestContext | None:
     other_host = host != _endpoint_host(call, asked)
     gap = unreported_gap(call.http_client, hop.tls_gap) if secure and sse.key and hop.tls_gap else ""
     private = secure and not gap and not other_host
-    if private and sse.key_location() in (KeyLocation.NOWHERE, KeyLocation.HEADER):
+    if private and sse.key_location().is_private_over_tls:
         return None
     operation = operation_of(asked_method, asked, hop.headers)
     kms_upload = not secure and operation == Operation.UPLOAD_PART.value and _is_kms_part(call, asked)
@@ -122,7 +122,7 @@ def request_context(call: Call, hop: Hop) -> RequestContext | None:
 
 
 def operation_of(method: str, url: SplitResult, headers: Items) -> str:
-    """Return the operation of a request, as the service sees it: the bucket is part of the host."""
+    """Return the operation of a request; its bucket is part of the host."""
     parameters = [name for name, _ in parse_qsl(url.query, keep_blank_values=True)]
     if url.path.strip("/"):
         return object_operation(method, parameters, headers)
@@ -144,7 +144,7 @@ def unjudged(call: Call, find_url: Callable[[], str], operation: str) -> Request
 
 
 def _endpoint_host(call: Call, url: SplitResult) -> str:
-    """Return the host of a URL without the bucket in front of it, as the application names its endpoint."""
+    """Return the host of a URL without the bucket, as in the application's endpoint."""
     host, bucket = normalize_host(url.hostname), f"{call.bucket}."
     return host[len(bucket) :] if call.bucket and host.startswith(bucket) else host
 

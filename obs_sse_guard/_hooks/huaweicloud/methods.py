@@ -1,8 +1,8 @@
-"""The method hooks: every operation, also of later releases, goes through ``Client.do_http_request``.
+"""The method hooks: every operation goes through ``Client.do_http_request``.
 
-It is called in the thread of the application by both clients, by their methods and their invokers. Its headers are
-those of the request model, and what ``add_header`` has added. What is set on a request model without being one of its
-fields shows only to the methods themselves, which ignore it.
+That includes the operations of later releases. Both clients call it in the thread of the application, from their
+methods and their invokers. Its headers are those of the request model, and what ``add_header`` has added. What is set
+on a request model without being one of its fields shows only to the methods themselves, which ignore it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from obs_sse_guard._hooks.huaweicloud.client import (
     Hop,
     current_call,
     is_obs,
-    may_have_findings,
+    may_carry_sse,
     request_context,
     unjudged,
 )
@@ -71,7 +71,7 @@ def _call(client: Any, params: Kwargs) -> Call:
 
 
 def _method_name(params: Kwargs) -> str:
-    """Return the method that the application called: the name of its request model says which."""
+    """Return the method that was called, derived from the name of its request model."""
     words = re.sub(r"(?<=.)(?=[A-Z])", "_", params["request_type"]).lower()
     return words.removesuffix("_request")
 
@@ -82,13 +82,13 @@ def _hand_over(client: Any, call: Call, params: Kwargs) -> None:
 
 
 def _may_be_reported(client: Any, params: Kwargs) -> bool:
-    return not _url(client, params).startswith("https:") or may_have_findings(*_names(client, params))
+    return not _url(client, params).startswith("https:") or may_carry_sse(*_names(client, params))
 
 
 @judging(lambda client, call, params: unjudged(call, lambda: _url(client, params), f"{params.get('method')} request"))
 def _context(client: Any, call: Call, params: Kwargs) -> RequestContext | None:
     headers, query = _names(client, params)
-    if not may_have_findings(headers, query):
+    if not may_carry_sse(headers, query):
         return None
     call.url = url = _url(client, params)
     http_client = call.http_client
@@ -103,7 +103,7 @@ def _context(client: Any, call: Call, params: Kwargs) -> RequestContext | None:
 
 
 def _is_custom(session: Any, url: str) -> bool:
-    """Return whether an adapter of the application may verify otherwise than the settings say."""
+    """Return whether an adapter of the application may override the TLS settings."""
     return type(session.get_adapter(url)).__module__ != "requests.adapters"
 
 
@@ -119,7 +119,7 @@ def _names(client: Any, params: Kwargs) -> tuple[Items, Items]:
 
 
 def _items(values: Any) -> Items:
-    """Return the names and values of a mapping or of a list of pairs; the core drops those that are ``None``."""
+    """Return the pairs of a mapping or list without ``None``, which the core drops."""
     pairs = values.items() if hasattr(values, "items") else values or ()
     # Given the class of a request model, not a request, each value is a property, and the core raises its own error.
     return [(name, value) for name, value in pairs if value is not None and not isinstance(value, property)]
@@ -151,7 +151,7 @@ def operation_hook(name: str, function: Function) -> Function:
 
 
 def _dropped(request: Any) -> tuple[str, ...]:
-    """Return the attributes that name encryption and are no fields of the request model, so that they are not sent."""
+    """Return encryption attributes that the request model lacks: they are not sent."""
     fields = request.attribute_map
     named = [name for name, value in vars(request).items() if "encryption" in name.lower() and value is not None]
     return tuple(name for name in named if name.lstrip("_") not in fields)

@@ -1,7 +1,8 @@
-"""The wire hook: every hop leaves through an adapter of requests, also those of redirects that requests follows.
+"""The wire hook: every hop leaves through an adapter of the library requests.
 
-There the URL, the headers, the proxies and what TLS verifies are final. The adapters are those of every session of
-requests, so that a request is judged only if it is a hop of a call of an OBS client.
+That includes the redirects that the library follows. There the URL, the headers, the proxies and what TLS verifies are
+final. The adapters are those of every session of the library, so that a request is judged only if it is a hop of a call
+of an OBS client.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _LOGGERS = ("HuaweiCloud-SDK-ObsClient", "HuaweiCloud-SDK-ObsAsyncClient")
 
 
 def request_hook(name: str, function: Function) -> Function:
-    """Make the hook of ``HttpClient.do_request_sync`` and of ``do_request_async``: a new attempt begins."""
+    """Make the hook of ``do_request_sync`` and ``do_request_async``: a new attempt."""
     expect_parameters(function, "self request")
 
     def hook(http_client: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Hand a call over to the worker threads of the asynchronous client: one prepares the request, and another sends it.
+"""Hand a call over to the worker threads of the asynchronous client.
 
-Redirects are followed there. What is found then is raised by ``FutureSdkResponse.result()``, and names the line of the
-application that made the call.
+One prepares the request, and another sends it and follows redirects. What is found then is raised by
+``FutureSdkResponse.result()``, and names the line of the application that made the call.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["future_hook", "session_hook", "worker_hook"]
 
 _calls: WeakNotes[Call] = WeakNotes()
-"""The call of each request that is being prepared, by the future that will be the request."""
+"""The call of each request being prepared, by the future of the request."""
 
 
 def future_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``Client.build_future_request``, in the thread of the application."""
+    """Make the hook of ``build_future_request``, called in the application's thread."""
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         future = function(*args, **kwargs)
         call = current_call.get()
         if call is not None and call.asynchronous:
-            with contextlib.suppress(TypeError):  # an object of the application's credentials
+            # The credentials make the future. Those of an application may return an object that cannot be referenced
+            # weakly, such as one with __slots__. Its hops are judged all the same, as of HttpClient.do_request_async.
+            # Only a finding that does not raise is reported twice.
+            with contextlib.suppress(TypeError):
                 _calls.set(future, call)
         return future
 
@@ -39,7 +42,7 @@ def future_hook(_: str, function: Function) -> Function:
 
 
 def worker_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``Client._do_http_request_async``, in the thread that prepares the request."""
+    """Make the hook of ``_do_http_request_async``, called in the preparing thread."""
     expect_parameters(function, "self future_request")
 
     def hook(client: Any, future_request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -50,7 +53,10 @@ def worker_hook(_: str, function: Function) -> Function:
 
 
 def session_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``FutureSession.request``, in the same thread; the object is made for one request."""
+    """Make the hook of ``FutureSession.request``, called in the same thread.
+
+    The session is made for one request.
+    """
 
     def hook(future_session: Any, *args: Any, **kwargs: Any) -> Any:
         call = current_call.get()

@@ -1,4 +1,4 @@
-"""What a client and its connections show: the endpoint, the proxy, what TLS verifies."""
+"""What a client and its connections show: endpoint, proxy and TLS verification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from obs_sse_guard._hooks.tls_gaps import unreported_gap
 from obs_sse_guard._policy.headers import names_sse
 from obs_sse_guard._policy.kms_uploads import kms_uploads
 from obs_sse_guard._policy.operations import bucket_operation, object_operation
-from obs_sse_guard._policy.request import UNKNOWN_PROXY, KeyLocation, RequestContext, normalize_host
+from obs_sse_guard._policy.request import UNKNOWN_PROXY, RequestContext, normalize_host
 from obs_sse_guard._util.failure import attempt
 from obs_sse_guard._util.text import to_text
 
@@ -58,9 +58,9 @@ def items(mapping: Any) -> Items:
 
 
 def may_carry_sse(headers: Any, query: Any) -> bool:
-    """Return whether a request needs a closer look. The names of its headers and parameters rule most requests out.
+    """Return whether a request needs a closer look.
 
-    It may err only towards a closer look.
+    The names of its headers and parameters rule most requests out. It errs only on the side of a closer look.
     """
     try:
         return bool(headers and names_sse(headers)) or bool(
@@ -71,7 +71,7 @@ def may_carry_sse(headers: Any, query: Any) -> bool:
 
 
 def may_misplace(headers: Any, query: Any) -> bool:
-    """Return whether a key may be in metadata or in the query, where it matters over any transport."""
+    """Return whether a key may be in metadata or the query, a finding even over TLS."""
     try:
         names = "\n".join(headers or ()).lower()
         return "meta-" in names or "%" in names or bool(query and names_sse(query))
@@ -94,7 +94,7 @@ def endpoint_of(client: Any) -> tuple[str, int | None]:
 
 
 def destination(request: Request, first_url: Any, url: Any) -> tuple[str, int | None, bool]:
-    """Return the host and port that a hop leads to, and whether that is another host than the client's.
+    """Return the host and port of a hop, and whether the host is not the client's.
 
     The host of the request's bucket counts as the endpoint's own.
 
@@ -120,12 +120,12 @@ def operation_of(request: Request, headers: Items) -> str:
 
 
 def upload_of(request: Request, upload_id: Any) -> tuple[str, str, str]:
-    """Return the endpoint's host, the bucket and the id of the multipart upload that a request is about."""
+    """Return what identifies a multipart upload: endpoint host, bucket and upload id."""
     return endpoint_of(request.client)[0], to_text(request.bucket), to_text(upload_id)
 
 
 def is_kms_part(request: Request) -> bool:
-    """Return whether a request is about a part of an upload that was begun with SSE-KMS."""
+    """Return whether a request is about a part of an upload begun with SSE-KMS."""
     query = request.query
     if not kms_uploads or not query or "partNumber" not in query:
         return False
@@ -136,7 +136,7 @@ def is_kms_part(request: Request) -> bool:
 
 
 def is_safe_transport(client: Any) -> bool:
-    """Return whether a client surely connects over verified TLS. A quick test, and one that never raises."""
+    """Return whether a client surely connects over verified TLS. Quick; never raises."""
     try:
         settings = client._http.connection_pool_kw
         verifies = settings["cert_reqs"] == "CERT_REQUIRED" and settings.get("assert_hostname") is not False
@@ -146,7 +146,7 @@ def is_safe_transport(client: Any) -> bool:
 
 
 def is_safe_connection(connection: Any) -> bool:
-    """Return whether a connection surely is verified TLS to the host itself. A quick test that never raises."""
+    """Return whether this is surely verified TLS to the host. Quick; never raises."""
     try:
         is_verified = connection.is_verified and connection.assert_hostname is not False
         return bool(is_verified and connection.proxy is None and is_tls(connection))
@@ -155,7 +155,7 @@ def is_safe_connection(connection: Any) -> bool:
 
 
 def pool_gap(client: Any) -> str:
-    """Return what the connections of a client's pool are set not to verify: id of the finding, or nothing."""
+    """Return the finding id for what a client's pool does not verify; empty if none."""
     from urllib3.util.ssl_ import resolve_cert_reqs  # noqa: PLC0415  # the SDK has it imported
 
     settings = client._http.connection_pool_kw
@@ -166,7 +166,7 @@ def pool_gap(client: Any) -> str:
 
 
 def connection_gap(connection: Any) -> str:
-    """Return what a TLS connection, as it is open now, has not verified: id of the finding, or nothing."""
+    """Return the finding id for what an open connection did not verify, if any."""
     # A proxy without a tunnel ends the TLS: it verifies the host in place of the client, and reads what is inside.
     if connection.proxy is not None and not connection._tunnel_host:
         return "unverified-tls"
@@ -182,18 +182,21 @@ def _gap(settings: Any, *, verifies: bool) -> str:
 
 
 def unreported(client: Any, sse: SSEHeaders, gap: str) -> str:
-    """Return a gap that matters for what a request names, unless it was reported for this client."""
+    """Return a gap that matters to a request and was not yet reported for the client."""
     return unreported_gap(client, gap) if gap and sse.key else ""
 
 
 def is_tls(connection: Any) -> bool:
-    """Return whether a connection is TLS. Its socket shows that; urllib3 opens TLS before it sends a request."""
+    """Return whether a connection is TLS, as its socket shows.
+
+    urllib3 opens TLS before it sends a request.
+    """
     return hasattr(connection.sock, "getpeercert")
 
 
 def is_safe(sse: SSEHeaders, gap: str, *, secure: bool, other_host: bool = False) -> bool:
-    """Return whether the policy cannot find anything about a request that names encryption."""
-    in_place = sse.key_location() in (KeyLocation.NOWHERE, KeyLocation.HEADER)
+    """Return whether the policy finds nothing about a request that names encryption."""
+    in_place = sse.key_location().is_private_over_tls
     return secure and in_place and not gap and not (sse.key and other_host)
 
 

@@ -1,4 +1,4 @@
-"""Hooks on the SDK's trace, which prints headers and URLs: customer keys in it are redacted."""
+"""Hooks on the SDK's trace: customer keys in its headers and URLs are redacted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def trace_hook(_: str, function: Function) -> Function:
 
 
 def headers_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``headers_to_strings``, for a trace that was turned on before the hooks were installed."""
+    """Make the hook of ``headers_to_strings``.
+
+    It redacts a trace that was turned on before the hooks were installed.
+    """
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         return _redacted(function(*args, **kwargs))

@@ -1,6 +1,7 @@
-"""The method hooks: the public methods that read a body, or send something else, before the request with encryption.
+"""Hooks on the public methods that read a body or send something else first.
 
-Every other method begins with its request, which `Minio._execute` shows: its hook is early enough.
+Only then do these send the request with encryption. Every other method begins with its request, and there the hook on
+`Minio._execute` is early enough.
 """
 
 from __future__ import annotations
@@ -74,7 +75,10 @@ def method_hook(name: str, function: Function) -> Function:
 
 
 def _may_carry_sse(client: Any, values: Args) -> bool:
-    """Return whether any argument may ask for encryption that matters. It may err only towards a closer look."""
+    """Return whether any argument may ask for encryption that matters.
+
+    It errs only on the side of a closer look.
+    """
     unusual = [value for value in values if type(value) not in _PLAIN]
     if any(isinstance(value, Mapping) and names_sse(value) for value in unusual):
         return True
@@ -133,7 +137,7 @@ def _without_copy(headers: Items) -> Items:
 
 
 class _ReachedError(BaseException):
-    """The SDK has checked the arguments, and is about to read a body or to send a request."""
+    """The SDK accepted the arguments and is about to read a body or send a request."""
 
 
 class _Body:
@@ -147,7 +151,7 @@ class _Body:
 
 
 def is_invalid(function: Function, args: Args, kwargs: Kwargs) -> bool:
-    """Return whether the SDK refuses the arguments of a call itself, with an error of its own.
+    """Return whether the SDK refuses the arguments of a call with its own error.
 
     The SDK's own code decides: it runs with a client that can send nothing, and a body that cannot be read.
 

@@ -1,4 +1,4 @@
-"""What responses show: uploads with SSE-KMS, and SSE-KMS objects that were read over plaintext."""
+"""What responses show: SSE-KMS uploads, and SSE-KMS objects read over plaintext."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
 
 
 def record_response(request: Request, response: Any, plaintext: list[str]) -> None:
-    """Keep track of SSE-KMS uploads, and report an SSE-KMS object that was read in plaintext.
+    """Keep track of SSE-KMS uploads, and report an SSE-KMS object read in plaintext.
 
     Args:
         request: the request.

@@ -1,4 +1,4 @@
-"""The hooks on presigned URLs and POST policies: nothing is sent yet, but what is signed here is sent later."""
+"""Hooks on presigned URLs and POST policies: what is signed here is sent later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Hook on the SDK's worker threads: a part is judged in the caller's thread, and its worker knows the caller."""
+"""Hook on the SDK's worker threads.
+
+A part is judged in the caller's thread, and its worker knows the caller.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def _has_refusal(pool: Any) -> bool:
 
 @never_raises("judge a part before its worker does")
 def _refused_part(func: Any, args: Args) -> RequestContext | None:
-    """Return the context of a task that uploads a part, if it is refused; its worker reports anything else."""
+    """Return the context of a task that uploads a part, if it is refused.
+
+    Its worker reports anything else.
+    """
     if getattr(func, "__name__", "") != "_upload_part_task":
         return None
     [(bucket, key, _, headers, upload_id, number)] = args

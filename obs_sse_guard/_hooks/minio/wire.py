@@ -1,4 +1,4 @@
-"""The wire hooks: every request of a client, and every connection that urllib3 sends it over.
+"""Hooks on every request of a client, and on the connections it is sent over.
 
 `Minio._execute` and `Minio._url_open` see a request before anything is looked up, signed or sent. urllib3 then follows
 redirects and retries by itself, with all headers. `PoolManager.urlopen` sees the URL of each hop, and
@@ -60,7 +60,7 @@ _NOTHING = nullcontext()
 
 
 def execute_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``_execute``, which looks up the region of the bucket before it sends the request."""
+    """Make the hook of ``_execute``, which first looks up the region of the bucket."""
     expect_parameters(function, "self method bucket_name object_name body headers query_params")
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters
@@ -81,7 +81,7 @@ def execute_hook(_: str, function: Function) -> Function:
 
 
 def open_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``_url_open``, through which every attempt to send a request goes."""
+    """Make the hook of ``_url_open``, which makes every attempt to send a request."""
     expect_parameters(function, "self method region bucket_name object_name body headers query_params")
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters
@@ -107,7 +107,7 @@ def open_hook(_: str, function: Function) -> Function:
 
 
 class _Enforcing(enforcing):
-    """Enforce the policy on a request of a client, and note what was reported about its TLS."""
+    """Enforce the policy on a client's request, and note reported gaps of its TLS."""
 
     def __init__(self, client: Any, context: RequestContext) -> None:
         super().__init__(context)
@@ -135,7 +135,7 @@ def enforcing_on(client: Any, context: RequestContext) -> AbstractContextManager
 
 @judging(lambda request: unjudged(request.client, "a request of Minio", request.method))
 def describe(request: Request) -> RequestContext | None:
-    """Return the context of a request, or ``None`` if the policy cannot find anything about it."""
+    """Return the context of a request, or ``None`` if the policy finds nothing."""
     client, headers = request.client, items(request.headers)
     secure = is_https(client)
     sse = parse_headers(headers, items(request.query))
@@ -224,7 +224,7 @@ def _is_first_hop(current: _Sending, pool: Any, url: Any) -> bool:
 
 
 def _is_own(current: _Sending, target: Any) -> bool:
-    """Return whether this is the hop under way, and not another request that the application sends meanwhile."""
+    """Return whether this is the hop under way, not another request sent meanwhile."""
     from urllib3.util import parse_url  # noqa: PLC0415  # the SDK has it imported
 
     def path(url: str) -> str:  # urllib3 rewrites what it is given, and through a proxy sends all of it

@@ -46,7 +46,7 @@ def _upgrade(sdk: tuple[int, ...], python: tuple[int, ...]) -> str:
     # These releases pass check_hostname to HTTPSConnection, which Python 3.12 no longer takes.
     if sdk <= (3, 23, 12) and python >= (3, 12):
         broken = ".".join(map(str, sdk))
-        return f"; upgrade to esdk-obs-python>=3.24.3, for HTTPS of {broken} is broken on Python 3.12 and newer"
+        return f"; upgrade to esdk-obs-python>=3.24.3, because HTTPS of {broken} is broken on Python 3.12 and newer"
     return ""
 
 

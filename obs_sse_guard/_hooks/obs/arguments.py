@@ -1,4 +1,4 @@
-"""Reading the arguments of a call: which encryption they ask for, and what the SDK makes of them."""
+"""Read the encryption that a call's arguments ask for, as the SDK understands it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ SSE_ARGUMENTS = ("sseHeader", "destSseHeader", "sourceSseHeader")
 _HOLDERS = frozenset((
     *SSE_ARGUMENTS, "extensionHeaders", "formParams", "header", "headers", "metadata", "objectHeaders", "queryParams",
 ))  # fmt: skip
-"""The arguments in which a hook looks for SSE objects, if it reads them at all. They belong in no other."""
+"""The arguments that may hold an SSE object, if the method's hook reads them."""
 
 
 def positions(function: Function) -> dict[str, int]:
-    """Return where the parameters of a method stand, the instance at 0; releases of the SDK differ.
+    """Return the position of each parameter of a method; the instance is at 0.
+
+    The positions differ between releases of the SDK.
 
     Raises:
         LookupError: a wrapper hides the parameters.
@@ -50,7 +52,9 @@ def positions(function: Function) -> dict[str, int]:
 
 
 class Arguments:
-    """Reads some arguments of a method's calls, however they are passed. Positional arguments begin with the instance.
+    """Reads some arguments of a method's calls, by position or by keyword.
+
+    Positional arguments begin with the instance.
 
     Args:
         function: the method.
@@ -81,7 +85,7 @@ class Arguments:
         return found
 
     def misplaced(self, args: Args, kwargs: Kwargs) -> tuple[str, ...]:
-        """Return the arguments that hold an SSE object with a key although none belongs there."""
+        """Return the names of arguments that wrongly hold an SSE object with a key."""
         given = {**dict(zip(self._positions, args)), **kwargs}
         return tuple(
             name
@@ -103,7 +107,10 @@ def items(*holders: Any) -> Items:
 
 
 def may_hold_sse(mapping: Any) -> bool:
-    """Return whether a value in a mapping may be an SSE object or its text; the SDK would send either as text."""
+    """Return whether a value in a mapping may be an SSE object or the text of one.
+
+    The SDK would send either as text.
+    """
     for value in mapping.values():
         if type(value) is str:
             if "ncryption" in value:
@@ -114,7 +121,7 @@ def may_hold_sse(mapping: Any) -> bool:
 
 
 def is_ordinary(mapping: Any) -> bool:
-    """Return whether no name in a dict is about encryption, and no value may be an SSE object."""
+    """Return whether this is a plain dict that certainly asks for no encryption."""
     return type(mapping) is dict and not names_sse(mapping) and not may_hold_sse(mapping)
 
 
@@ -136,7 +143,7 @@ NO_INTENT = Intent(Encryption.NONE, key=False, known=True)
 
 
 def intent_of(value: Any) -> Intent:
-    """Return the intent of an SSE argument, by class and value as the SDK determines it."""
+    """Return the intent of an SSE argument, as the SDK reads its class and value."""
     key = isinstance(value, dict) and bool(value.get("key")) and (is_a("SseHeader", value) or "encryption" in value)
     if is_a("SseCHeader", value):
         return Intent(Encryption.SSE_C, key, known=True)
@@ -157,7 +164,7 @@ def is_a(name: str, value: Any) -> bool:
 
 
 def intents_of(holder: Any) -> dict[str, Intent]:
-    """Return the intents of the SSE arguments that a header object carries, or that a call gives, by name."""
+    """Return the intents of the SSE arguments of a header object or a call, by name."""
     if isinstance(holder, dict) or hasattr(holder, "get"):  # as all header objects of the SDK have
         return {argument: intent_of(holder.get(argument)) for argument in SSE_ARGUMENTS}
     return {argument: intent_of(getattr(holder, argument, None)) for argument in SSE_ARGUMENTS}
@@ -170,7 +177,10 @@ _SSE_TEXT_KEY_FIRST = (re.compile(r"\{'key': b?['\"]"), re.compile(r", 'encrypti
 
 
 def holds_key(value: Any) -> bool:
-    """Return whether a value that the SDK would send as text is an SSE object with a key, its text, or contains one."""
+    """Return whether a value is or contains an SSE object with a key, or is its text.
+
+    The SDK would send the value as text.
+    """
     if isinstance(value, str):
         return bool(_SSE_TEXT.search(value)) or all(pattern.search(value) for pattern in _SSE_TEXT_KEY_FIRST)
     return bool(_with_key(value))
@@ -183,7 +193,10 @@ def _with_key(value: Any) -> list[Any]:
 
 
 def keys_as_values(*holders: Any) -> tuple[str, ...]:
-    """Return the names under which the SDK would send an SSE object as text, with its key, or that are such text."""
+    """Return the names of the entries that the SDK would send with a key as text.
+
+    The value is an SSE object or its text, or the name itself is such text.
+    """
     # An SSE object in place of the mapping is taken for one, with a header "key". Recognized by its class: in any
     # other dict these names may mean anything.
     itself = ("key" for holder in holders if is_a("SseHeader", holder) and intent_of(holder).key)

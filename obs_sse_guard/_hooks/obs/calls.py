@@ -1,4 +1,4 @@
-"""The hook on every public method: describe what a call asks for, enforce the policy on it, and make the call."""
+"""Hook public methods: describe a call, enforce the policy, then make the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an ObsClient and its connections say about a request. Read at each call: any of it can change."""
+"""Read the endpoint, proxy and TLS settings of an ObsClient and its connections.
+
+They are read at each call, because any of them can change.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def request_context(client: Any, call: str, operation: str, bucket: Any = None, 
         call: the method that the application called.
         operation: the operation by the OBS API's name.
         bucket: the bucket, which is part of the host that a proxy is looked up for.
-        known: other fields of the context; they replace what the client says.
+        known: other fields of the context; they override those of the client.
     """
     secure = known.pop("secure", bool(client.is_secure))
     proxy = known.pop("proxy", None)
@@ -86,7 +89,10 @@ def operation_of(  # noqa: PLR0913, PLR0917  # what a request consists of
 
 
 def is_tls(connection: Any) -> bool:
-    """Return whether a connection is TLS. The client does not matter: a pool may hold any."""
+    """Return whether a connection is TLS, whatever the client's settings.
+
+    A pool may hold connections of either kind.
+    """
     connection = getattr(connection, "real_connection", connection)  # vcrpy wraps it in one of its own
     if isinstance(connection, HTTPConnection):
         return isinstance(connection, HTTPSConnection)
@@ -102,7 +108,9 @@ _BUCKET = re.compile(r"[\w.-]+")
 
 
 def destination(client: Any, connection: Any, bucket: Any, redirect: tuple[Any, Any] | None) -> tuple[str, Any]:
-    """Return the host and port that a connection leads to; a bucket's host counts as the client's own.
+    """Return the host and port that a connection leads to.
+
+    A bucket's host counts as the client's own.
 
     Args:
         client: the ObsClient.
@@ -140,7 +148,7 @@ def upload_key(client: Any, bucket: Any, upload_id: Any) -> tuple[str, str, str]
 
 
 def tls_gap(client: Any, connection: Any = None) -> str:
-    """Return what TLS does not verify and was not reported yet for this client: id of the finding, or nothing.
+    """Return the id of an unreported TLS gap of this client; empty if there is none.
 
     Args:
         client: the ObsClient.

@@ -1,4 +1,4 @@
-"""Hook on the SDK's log, which prints customer keys at its default level: they are redacted."""
+"""Redact customer keys in the SDK's log, which prints them at its default level."""
 
 from __future__ import annotations
 

@@ -243,7 +243,10 @@ def _context(  # noqa: PLR0913  # all that the arguments of a method say
 
 
 def _dropped(method: Method, intents: dict[str, Intent], holder_headers: SSEHeaders) -> tuple[str, ...]:
-    """Return the SSE arguments that the SDK would ignore, leaving the object unencrypted."""
+    """Return the SSE arguments and headers that the SDK would ignore.
+
+    The object would be stored unencrypted.
+    """
     reads = () if method.raw else (method.target, method.source)
     ignored = [
         argument
@@ -262,7 +265,7 @@ def _stronger(one: Encryption, other: Encryption) -> Encryption:
 
 
 def other_methods(client: type) -> list[str]:
-    """Return the public methods without a row of their own that take headers of any name."""
+    """Return the public methods outside `METHODS` that take ``extensionHeaders``."""
     own = {method.name for method in METHODS}
     return [
         name
@@ -295,7 +298,7 @@ def with_headers(
     misplaced: tuple[str, ...],
     place: KeyLocation = KeyLocation.HEADER,
 ) -> RequestContext | None:
-    """Complete the context of a request of which only headers, or parameters of their names, are known.
+    """Add headers to a context; return ``None`` if there is nothing to judge.
 
     Args:
         context: the context without them.

@@ -1,4 +1,4 @@
-"""Hooks on the SDK's header objects: no call ever sees what they drop when they are created."""
+"""Hook the SDK's header objects, which drop arguments before any call sees them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADER_OBJECTS", "header_object_hook"]
 
 HEADER_OBJECTS = ("CopyObjectHeader", "GetObjectHeader", "PutObjectHeader", "UploadFileHeader")
-"""The classes that take SSE objects. They drop arguments of a type that they do not expect."""
+"""The classes that take SSE objects and drop arguments of an unexpected type."""
 
 
 def header_object_hook(_: str, function: Function) -> Function:

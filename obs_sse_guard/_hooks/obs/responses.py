@@ -1,4 +1,4 @@
-"""What a response shows: uploads with SSE-KMS, and SSE-KMS objects that were read over plaintext."""
+"""Read responses: record SSE-KMS uploads, report SSE-KMS reads over plaintext."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["record_response"]
 
 
 def record_response(client: Any, request: Request, response: Any) -> None:
-    """Record SSE-KMS uploads, and report an SSE-KMS object that was read over plaintext.
+    """Record SSE-KMS uploads and report SSE-KMS objects read over plaintext.
 
     Args:
         client: the ObsClient.

@@ -1,4 +1,4 @@
-"""Hooks on signing: nothing is sent yet, but what is signed here is sent later, without the SDK."""
+"""Hook the signing of URLs and forms, which are sent later, without the SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks on the SDK's worker threads, which swallow exceptions: a refusal is raised in the caller's thread."""
+"""Raise in the caller's thread the refusals that the SDK's workers swallow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFUSAL = "_obs_sse_guard_refusal"
 
 
 def part_hook(_: str, function: Function) -> Function:
-    """Make the hook of a part's transfer, which raises a refusal again after the SDK's ``except Exception``."""
+    """Make the hook of a part's transfer, which re-raises a refusal the SDK caught."""
     expect_parameters(function, "self part")
 
     def hook(operation: Any, part: Any, *args: Any, **kwargs: Any) -> Any:
@@ -33,7 +33,10 @@ def part_hook(_: str, function: Function) -> Function:
 
 
 def task_hook(_: str, function: Function) -> Function:
-    """Make the hook of a task, which notes a refusal on the progress object that ``downloadFiles`` returns."""
+    """Make the hook of a task, which notes a refusal on the progress object.
+
+    ``downloadFiles`` returns that object.
+    """
     expect_parameters(function, "obsClient func key taskCallback state")
 
     def hook(  # the SDK's parameters, by the SDK's names
@@ -48,7 +51,7 @@ def task_hook(_: str, function: Function) -> Function:
             try:
                 return func(**arguments)
             except SSETransportError as refusal:
-                vars(state)[_REFUSAL] = refusal
+                vars(state)[_REFUSAL] = refusal  # in a weak note, its traceback would keep the object alive
                 raise
 
         return function(obsClient, watched, key, taskCallback, state, **kwargs)
@@ -57,7 +60,7 @@ def task_hook(_: str, function: Function) -> Function:
 
 
 def tasks_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``downloadFiles``, which raises the refusal of any task once all have ended."""
+    """Make the hook of ``downloadFiles``, which raises a refusal once all tasks end."""
 
     def hook(*args: Any, **kwargs: Any) -> Any:
         state = function(*args, **kwargs)

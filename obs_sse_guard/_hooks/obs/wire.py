@@ -54,7 +54,7 @@ def _argument(name: str) -> Any:
 
 
 class Request(Sending):
-    """A request under way, for the connection hook: the SDK passes neither the method nor the parameters on to it.
+    """A request in progress, whose method and parameters the connection hook lacks.
 
     Attributes:
         arguments: the arguments of ``_make_request_with_retry``, in order; most other names are these.
@@ -100,7 +100,7 @@ def _current() -> Request | None:
 
 
 def request_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``_make_request_with_retry``, where a refusal is raised once and immediately."""
+    """Make the hook of ``_make_request_with_retry``, where a refusal is not retried."""
     expect_parameters(function, _REQUEST_PARAMETERS)
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's; *args instead would cost 2 % of a call
@@ -180,7 +180,7 @@ _are_proper = frozenset((*_HARMLESS, *_KEY_HEADERS)).issuperset
 def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
     client: Any, secure: Any, key: Any, parameters: Any, headers: Any, extension_headers: Any, connection: Any = None
 ) -> bool:
-    """Return whether a request needs a closer look. Most do not; the test may err only towards one."""
+    """Return whether a request needs a closer look; if in doubt, it does."""
     try:
         if (
             (key and (type(key) is not str or key == FETCH_JOB or "ncryption" in key))
@@ -200,7 +200,7 @@ def _may_carry_sse(  # noqa: PLR0913, PLR0917  # what a request consists of
 
 
 def _is_safe_transport(client: Any, headers: Any, connection: Any) -> bool:
-    """Return whether encryption headers are where they belong and TLS has no gap that is not reported yet."""
+    """Return whether encryption headers are in place and TLS has no unreported gap."""
     names = "\n".join(headers).lower()
     if "%" in names:  # it may be encoded
         return False
@@ -227,7 +227,7 @@ def _describe(client: Any, request: Request, secure: Any, connection: Any = None
         return None
     key = KeyLocation.METADATA if misplaced else found.key_location()
     gap = tls_gap(client, connection) if secure and found.key else ""
-    if secure and key in (KeyLocation.NOWHERE, KeyLocation.HEADER) and not gap:
+    if secure and key.is_private_over_tls and not gap:
         return None
     parameters = (name for name, _ in query)
     operation = operation_of(client, to_text(request.method), request.bucket, request.key, parameters, headers)
@@ -269,7 +269,7 @@ def _is_kms_part(client: Any, request: Request) -> bool:
 
 
 def connection_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``_parse_request_connection``: the headers are final, and nothing is sent yet."""
+    """Make the hook of ``_parse_request_connection``, which runs just before sending."""
     expect_parameters(function, _CONNECTION_PARAMETERS)
 
     def hook(  # noqa: PLR0913, PLR0917  # the SDK's parameters, spelled out as above
@@ -294,9 +294,9 @@ def connection_hook(_: str, function: Function) -> Function:
 
 
 def _is_plaintext_without_sse(connection: Any, headers: Any) -> bool:
-    """Return whether a request surely leaves in plaintext and names no encryption, and note its connection if so.
+    """Return whether a request certainly is plaintext and names no encryption.
 
-    Its values are text by now.
+    Note its connection if it is plaintext. The values of its headers are text by now.
     """
     request = _current()
     if request is None or request.parameters or request.key == FETCH_JOB or type(connection) is not HTTPConnection:

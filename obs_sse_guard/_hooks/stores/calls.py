@@ -1,4 +1,4 @@
-"""The hooks: where options are handed over, and the requests that they would be used for."""
+"""Hooks where options are handed over, and the requests that these would serve."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _OPTIONS = ("storage_options", "options")
 _PLACES = ("table_uri", "uri", "base_uri", "dataset_uri", "target_uri", "dest", "path")
 _BASES = "base_store_params"
 _ANYWHERE = "s3://"
-"""In place of a URL, for functions that take none: their options count in any case."""
+"""In place of a URL, for functions that take none: their options always count."""
 _S3_URL = re.compile(r"s3[a-z]*(\+[a-z]+)?:/", re.IGNORECASE)
 _ADDRESSES = ("uri", "table_uri", "base_path")
 """The attributes in which datasets, tables and partitions keep theirs."""
@@ -54,7 +54,13 @@ _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 class _Call(NamedTuple):
-    """A call that hands over options: the client, the function by its public name, and what the options are for."""
+    """A call that hands over options.
+
+    Attributes:
+        client: the client.
+        name: the function's public name.
+        operation: what the options are for.
+    """
 
     client: Client
     name: str
@@ -76,7 +82,7 @@ class _HandOver(NamedTuple):
 
 
 def hands_over(client: Client, name: str, operation: Operation = Operation.PUT_OBJECT) -> MakeHook:
-    """Return what makes the hook of a function that takes options, and a URL if it is about one.
+    """Return what makes the hook of a function that takes options, and maybe a URL.
 
     Args:
         client: the client.
@@ -121,7 +127,7 @@ def takes_options(owner: type) -> list[str]:
 
 
 def store_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``S3Store.__new__``, which every constructor and unpickling calls."""
+    """Make the hook of ``S3Store.__new__``, called by constructors and unpickling."""
 
     def read(_: Args, kwargs: Kwargs) -> _HandOver:
         sources = (kwargs.get("config"), kwargs.get("client_options"), kwargs)
@@ -132,7 +138,7 @@ def store_hook(_: str, function: Function) -> Function:
 
 
 def http_store_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``HTTPStore.__new__``, whose default headers may name encryption as well."""
+    """Make the hook of ``HTTPStore.__new__``; its headers may name encryption too."""
 
     def read(args: Args, kwargs: Kwargs) -> _HandOver:
         endpoint = ("endpoint", _spelled_out(kwargs.get("url", args[1] if args[1:] else "")))
@@ -142,7 +148,7 @@ def http_store_hook(_: str, function: Function) -> Function:
 
 
 def _spelled_out(url: Any) -> str:
-    r"""Return a URL as the client's parser understands it: ``"\n http:\host"`` is ``http://host``."""
+    r"""Return a URL as the client parses it: ``"\n http:\host"`` is ``http://host``."""
     return _SCHEME.sub(r"\1//", str(url).translate(_IN_URLS).strip(_AROUND_URLS))
 
 
@@ -180,7 +186,10 @@ def polars_hook(_: str, function: Function) -> Function:
 
 
 def sql_hook(_: str, function: Function) -> Function:
-    """Make the hook of ``SQLContext.execute``. What a query reads from S3 has no options but the environment's."""
+    """Make the hook of ``SQLContext.execute``.
+
+    What a query reads from S3 has no options but the environment's.
+    """
     expect_parameters(function, "self query")
 
     def read(args: Args, kwargs: Kwargs) -> _HandOver:
@@ -191,7 +200,10 @@ def sql_hook(_: str, function: Function) -> Function:
 
 
 def _configured(credential_provider: Any, options: Items) -> str:
-    """Return the endpoint that polars finds in the AWS configuration file through boto3, where there is no option."""
+    """Return the endpoint that polars finds in the AWS configuration file.
+
+    It looks there through boto3, unless an option sets the endpoint.
+    """
     if gives_endpoint(options):
         return ""
     profile = next((value for name, value in options if str(name).lower() in ("aws_profile", "profile")), None)
@@ -221,7 +233,7 @@ def _hook(call: _Call, read: Callable[[Args, Kwargs], _HandOver], function: Func
 
 @judging(lambda call, *_: RequestContext(call.client.sdk, call.name, call.operation, secure=False, host=""))
 def _describe(call: _Call, read: Callable[[Args, Kwargs], _HandOver], args: Args, kwargs: Kwargs) -> Any:
-    """Return what requests of each store are like, if there may be something to find about them."""
+    """Return the context of each store's requests that may have a finding."""
     hand_over = read(args, kwargs)
     if not _is_s3(hand_over.place):
         return []
@@ -230,7 +242,7 @@ def _describe(call: _Call, read: Callable[[Args, Kwargs], _HandOver], args: Args
 
 
 def _context(call: _Call, hand_over: _HandOver, given: Items) -> RequestContext | None:
-    """Return what requests of a store are like; ``None`` if there is nothing to find about them."""
+    """Return the context of a store's requests, or ``None`` if they have no finding."""
     client = call.client
     read = functools.partial(
         read_options,
@@ -277,7 +289,7 @@ class _Address(NamedTuple):
 
 
 def _proxy(options: StoreOptions, host: str) -> str:
-    """Return the host of the proxy that a plaintext request passes; empty if there is none."""
+    """Return the host of the proxy that a plaintext request passes; empty if none."""
     # urllib has it, though its stubs do not; rarely needed, and expensive to import.
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
 
@@ -292,7 +304,10 @@ def _pairs(options: Any) -> Items:
 
 
 def _option_sets(options: Any, bases: Any) -> list[Items]:
-    """Return the options of each store: those of the dataset, and those that override them for each base of lance's."""
+    """Return the options of each store: of the dataset, and of each base of lance's.
+
+    Those of a base override those of the dataset.
+    """
     own_options = [(_BASE_OPTION.fullmatch(str(name)), name, value) for name, value in _pairs(options)]
     common = {name: value for match, name, value in own_options if not match}
     stores = {"": common}
@@ -305,7 +320,7 @@ def _option_sets(options: Any, bases: Any) -> list[Items]:
 
 
 def _is_s3(place: Any) -> bool:
-    """Return whether this is in S3. What options of a local file say does not matter."""
+    """Return whether this is in S3. The options of a local file do not matter."""
     if isinstance(place, (list, tuple)):
         return any(map(_is_s3, place))
     if isinstance(place, (str, os.PathLike)):

@@ -1,8 +1,8 @@
-"""What the options of a store say of its endpoint and encryption, read as Rust's ``object_store`` reads them.
+"""Read a store's endpoint and encryption from its options.
 
-Names have any letter case, and an optional prefix ``aws_``. Environment variables with the prefix stand in for options
-that are not given. ``endpoint_url_s3`` takes precedence over ``endpoint``, wherever each of them is given. Headers that
-are given by name are sent with every request.
+They are read as Rust's ``object_store`` reads them. Names have any letter case, and an optional prefix ``aws_``.
+Environment variables with the prefix stand in for options that are not given. ``endpoint_url_s3`` takes precedence over
+``endpoint``, wherever each of them is given. Headers that are given by name are sent with every request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["CONFIGURED", "StoreOptions", "gives_endpoint", "read_options"]
 _S3_ENDPOINT, _ENDPOINT, _ENCRYPTION, _KEY = "endpoint_url_s3", "endpoint", "server_side_encryption", "customer key"
 _KMS_KEY_ID, _PROXY, _UNVERIFIED = "sse_kms_key_id", "proxy_url", "allow_invalid_certificates"
 HEADER = "headers."
-"""What the name of an option begins with that is a header, in exactly this spelling."""
+"""The prefix of options that are headers, in exactly this spelling."""
 _FIELDS = {
     "endpoint_url_s3": _S3_ENDPOINT,
     "endpoint": _ENDPOINT,
@@ -31,7 +31,7 @@ _FIELDS = {
     "proxy_url": _PROXY,
     "allow_invalid_certificates": _UNVERIFIED,
 }
-"""By name without its prefix, what an option sets; two names of the same option are two ways to set it."""
+"""What an option sets, by its name without the prefix; several may set the same."""
 
 _ENCRYPTIONS = {
     "sse-c": Encryption.SSE_C,
@@ -46,12 +46,12 @@ CONFIGURED = "endpoint_url in the AWS configuration file"
 
 
 class StoreOptions(NamedTuple):
-    """What options and environment say of the requests of a store.
+    """What options and environment set for the requests of a store.
 
     Attributes:
         endpoint: the endpoint; empty for the service's own, which has HTTPS.
         origin: the name of the option or variable that sets it.
-        headers: what the headers of the requests say of encryption.
+        headers: the encryption that the headers of the requests name.
         dropped: names of encryption options that are ignored without the right ``server_side_encryption``.
         proxy: the proxy that the options name.
         unverified: whether certificates are not verified.
@@ -66,7 +66,10 @@ class StoreOptions(NamedTuple):
 
     @property
     def secure(self) -> bool:
-        """Whether the transport is TLS. The client may refuse plaintext itself, for lack of ``allow_http``."""
+        """Whether the transport is TLS.
+
+        The client itself may refuse plaintext, if ``allow_http`` is not set.
+        """
         return not self.endpoint.lower().startswith("http:")
 
 
@@ -140,7 +143,10 @@ def _settings(pairs: Iterable[tuple[object, object]], *, any_case: bool = True, 
 
 
 def _endpoint(found: _Settings) -> _Setting:
-    """Return the endpoint. If it is set twice, which one counts differs among clients: plaintext does here."""
+    """Return the endpoint; if it is set twice, a plaintext one.
+
+    Clients differ in which of the two they use.
+    """
     settings = found.get(_S3_ENDPOINT) or found.get(_ENDPOINT) or [_Setting("", "")]
     return next((setting for setting in settings if not StoreOptions(setting.value).secure), settings[0])
 
@@ -156,7 +162,10 @@ def _target(found: _Settings) -> Encryption:
 
 
 def _sent(found: _Settings) -> Iterator[tuple[str, str]]:
-    """Yield the headers that the client sends for the options. No value but that of the algorithm is copied."""
+    """Yield the headers that the client sends for the options.
+
+    Each has the value of the algorithm: no other value is copied.
+    """
     for name in header_names(_target(found), Encryption.NONE, "x-amz-"):
         yield name, _value(found, _ENCRYPTION)
 

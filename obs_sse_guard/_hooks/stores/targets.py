@@ -1,7 +1,7 @@
 """Every place that is hooked in the native clients.
 
-No public function is, only classes and what public functions call: those that an application imported earlier are
-covered, and can still be pickled.
+Public functions are not hooked, only classes and the private functions that public ones call. So functions that an
+application imported earlier are covered, and can still be pickled.
 """
 
 from __future__ import annotations

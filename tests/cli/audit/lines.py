@@ -14,7 +14,7 @@ TIME = "2026-01-06T10:00:00.000Z"
 
 
 class Result(NamedTuple):
-    """What a run of the command came to."""
+    """The result of a run of the command."""
 
     status: int
     out: str
@@ -62,5 +62,5 @@ def armed(host: str, **changes: Any) -> dict[str, Any]:
 
 
 def encoded(*lines: Any) -> bytes:
-    """Return the lines as they stand in a file."""
+    """Return the lines as an audit file contains them."""
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

@@ -1,4 +1,4 @@
-"""``obs-sse-guard audit``: summaries of files that real calls wrote, and of damaged ones."""
+"""``obs-sse-guard audit`` summarizes files of real calls, and damaged ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _put(client: Any) -> Any:
 
 @pytest.fixture
 def audit(http: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that real calls wrote: in warn mode, then refused, and some that only strict would refuse."""
+    """A file of real calls: in warn mode, refused, and refused by strict alone."""
     path = tmp_path / "audit.jsonl"
     monkeypatch.setenv("OBS_SSE_GUARD_AUDIT", str(path))
     monkeypatch.setenv("OBS_SSE_GUARD", "warn")
@@ -322,7 +322,7 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_reported(
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no names")
 def test_pipes_count_even_if_a_file_cannot_be_read(tmp_path: Path, run: Audit) -> None:
-    """Then all is read again to find out which, and a pipe cannot be."""
+    """To find the unreadable file, everything is read again, except pipes."""
     (tmp_path / "broken.gz").write_bytes(b"no such thing")
     pipes = [os.pipe() for _ in range(2)]
     for _, end in pipes:
@@ -435,7 +435,7 @@ def test_a_file_of_damaged_lines_exits_with_1(line: bytes, run: Audit) -> None:
         (armed("node-1"), "any", 0),
     ],
 )
-def test_fail_on(line: Any, fail_on: str, status: int, run: Audit) -> None:
+def test_fail_on_decides_the_exit_status(line: Any, fail_on: str, status: int, run: Audit) -> None:
     assert run("--fail-on", fail_on, "-", stdin=encoded(line)).status == status
 
 
@@ -498,7 +498,7 @@ def test_untrusted_text_stays_text_in_every_format(run: Audit) -> None:
     assert _report(run, data)["by_rule"][0]["rule"] == "a\u202e\x1b[31mb"
 
 
-def test_phrases() -> None:
+def test_counts_have_a_plural_and_unprintable_text_is_escaped() -> None:
     assert [report.count_of(count, "line") for count in (0, 1, 1234)] == ["0 lines", "1 line", "1,234 lines"]
     assert report.printable("a\tb\u200f→") == "a\\tb\\u200f→"
     assert report.time_text(None) == "-"

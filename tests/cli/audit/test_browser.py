@@ -1,4 +1,4 @@
-"""The HTML report in a browser: sorting, filtering, the keyboard, a narrow screen, light and dark."""
+"""The HTML report in a browser: sorting, filtering, keyboard, width, colors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cli.audit.lines import Audit, armed, encoded, finding
 pytestmark = pytest.mark.full
 
 PICTURES = os.environ.get("OBS_SSE_GUARD_TEST_PICTURES", "")
-"""A folder to keep pictures of the report in, to look at."""
+"""A folder to save screenshots of the report in."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The HTML report of ``obs-sse-guard audit``: one page, that loads nothing, with what files contain as text."""
+"""The HTML report of ``audit``: one page that loads nothing, with data as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queries of ``obs-sse-guard audit`` on Spark: the program of docs/audit-at-scale.md gives the same rows."""
+"""The program of docs/audit-at-scale.md gives the same rows on Spark."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _lines() -> bytes:
 
 
 class SumUp(NamedTuple):
-    """The program of the page, in a folder of its own, with the rows that DuckDB makes of the same lines."""
+    """The program of the page in a folder, and DuckDB's rows for the same lines."""
 
     lines: bytes
     rows: list[tuple[Any, ...]]

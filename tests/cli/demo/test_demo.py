@@ -38,7 +38,7 @@ INEXPRESSIBLE = {
     "table-4/SSE-KMS-to-SSE-KMS",
     "table-4/SSE-C-to-SSE-KMS",
 }
-# Of these SDKs, only requests by hand name SSE-KMS where an object is read, and the server refuses that.
+# With these SDKs, only manual requests name SSE-KMS when reading an object, and the server refuses them.
 _READS = {"table-2/HeadObject", "table-2/GetObject"}
 LEFT_OUT = {
     "ObsClient": frozenset[str](),
@@ -64,7 +64,7 @@ def recorded(nbytes=None):
 
 secrets.token_hex = recorded
 """
-"""A ``sitecustomize`` that writes down the customer keys that the demo makes."""
+"""A ``sitecustomize`` that records the customer keys that the demo generates."""
 
 
 def rows_of(report: str) -> dict[tuple[str, str, str], str]:
@@ -109,7 +109,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 class Run(NamedTuple):
-    """One run of the demo: its result, the temporary directory it had, and the customer keys it made."""
+    """One run of the demo: its result, its temporary directory and its customer keys."""
 
     result: subprocess.CompletedProcess[str]
     directory: Path
@@ -274,7 +274,7 @@ def test_a_guard_that_does_not_guard_fails_the_demo() -> None:
             if row.allowed == {"https"} and row.id not in LEFT_OUT[sdk]:
                 assert re.fullmatch(r"✗ sent\*?", rows[row.id, sdk, "http"]), (row.id, sdk)
                 assert rows[row.id, sdk, "https"] == "sent", (row.id, sdk)
-    # By SDK: rows; up to 4 or 3 more over which a key crosses unlogged; two rows of the second scenario.
+    # By SDK: its rows; 3 or 4 more with a key in plaintext that is not logged; two of the second scenario.
     wrong = (20 + 19 + 19 + 17 + 19) + (4 + 3 + 3 + 4 + 4) - EXTENSION_HEADERS_ARE_DROPPED + 2 * len(SDKS)
     assert result.stdout.endswith(f"{wrong} of 334 checks are NOT as expected.\n")
     for sdk in SDKS:

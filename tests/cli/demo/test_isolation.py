@@ -1,4 +1,4 @@
-"""The demo neither sees the caller's settings nor leaves anything of its own behind."""
+"""The demo neither reads the caller's settings nor leaves anything behind."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_report_with_an_unexpected_result_fails(capsys: pytest.CaptureFixture[
 def _pretend_terminal(monkeypatch: pytest.MonkeyPatch, columns: str, term: str = "dumb") -> None:
     for name in ("NO_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"COLUMNS": columns, "FORCE_COLOR": "1", "TERM": term}.items():
+    for name, value in {"COLUMNS": columns, "LINES": "25", "FORCE_COLOR": "1", "TERM": term}.items():
         monkeypatch.setenv(name, value)
 
 

@@ -1,4 +1,4 @@
-"""The testbed of the demo: its calls do what they claim, and its observations are true."""
+"""The demo's testbed: calls do what they claim, and observations are true."""
 
 from __future__ import annotations
 

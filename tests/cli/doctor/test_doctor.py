@@ -1,4 +1,4 @@
-"""``obs-sse-guard doctor``: the report is true, and the exit status is 0 only if the guard protects."""
+"""``doctor``: the report is true, and the status is 0 only if the guard protects."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Site:
         path.with_suffix(".py").write_text(code)
 
     def doctor(self) -> tuple[int, dict[str, Any]]:
-        """Run the command in this environment, which sees none of the packages of the test."""
+        """Run the command in this environment, without the packages of the tests."""
         words = ("-S", "-m", "obs_sse_guard")
         done = command("doctor", "--json", python=words, environment={"PYTHONPATH": str(self.folder)})
         return done.returncode, json.loads(done.stdout)
@@ -239,7 +239,7 @@ def test_off_shows_every_hook_as_off() -> None:
 
 
 def settings_of(report: dict[str, Any]) -> dict[str, tuple[str, str, int]]:
-    """Return value, origin and number of problems of the settings that every release has."""
+    """Return value, origin and problem count of mode, policy and trusted hosts."""
     first = (settings.MODE, settings.POLICY, settings.TRUSTED_HOSTS)
     return {
         row["variable"]: (row["value"], row["origin"], len(row["problems"]))
@@ -422,7 +422,7 @@ def _fail(_: str, function: Any) -> Any:
 
 @pytest.fixture
 def inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Have the doctor inspect these targets: of an SDK that works, of two that do not, and of one that is missing."""
+    """Let the doctor inspect targets in working, broken and missing SDKs."""
     (tmp_path / "sdk_sound.py").write_text("class Client:\n    def put(self): ...\n    def get(self): ...\n")
     (tmp_path / "sdk_broken.py").write_text("raise OSError('no luck')\n")
     (tmp_path / "sdk_lacking.py").write_text("import a_module_that_nobody_has\n")
@@ -497,7 +497,7 @@ def test_a_module_that_hides_its_missing_dependency(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As botocore.crt.auth: the error is about a name in botocore, whether awscrt is missing or broken."""
+    """As in botocore.crt.auth, the error is the same if awscrt is missing or broken."""
     (tmp_path / "sdk_hiding.py").write_text("from sdk_sound import optional\n")
     if installed:
         (tmp_path / "sdk_optional.py").write_text("raise OSError('a library of another platform')\n")

@@ -1,4 +1,4 @@
-"""The doctor names every installed library that can reach S3 or OBS, and what guards it."""
+"""The doctor lists every installed S3 or OBS library, and what guards it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_every_installed_library_is_named(rows: None, capsys: pytest.CaptureFixt
     ]
 
 
-def test_strict(rows: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_strict_makes_every_unguarded_library_a_reason(
+    rows: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = inspection.inspect_environment(strict=True)
     assert report.reasons == ["sends around the hooks, which --strict does not allow: around, ahead"]
     assert report.remedies == ["around: use another"]

@@ -1,4 +1,4 @@
-"""``obs-sse-guard enable`` and ``disable``: what they write, and what a Python with these files does."""
+"""``enable`` and ``disable``: what they write, and what Python does with it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_enable_and_disable_are_idempotent(folder: Path, capsys: pytest.CaptureF
 
 
 def test_a_guard_that_only_pythonpath_names_is_not_enabled(tmp_path: Path) -> None:
-    """A Python that ignores the environment, or is started without it, would be unguarded and silent."""
+    """A Python that does not read PYTHONPATH would be unguarded and silent."""
     python = alone(tmp_path)
     [packages] = tmp_path.rglob("site-packages")
     for name in ("obs_sse_guard", "_obs_sse_guard_startup"):
@@ -133,7 +133,7 @@ def test_a_python_that_starts_meanwhile_never_finds_a_name_without_its_module(
 def test_site_packages_that_cannot_be_written_are_an_error(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Root may write everywhere, so the refusal is made up."""
+    """Root may write everywhere, so the refusal is simulated."""
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -189,7 +189,7 @@ def test_a_broken_package_prints_one_line(monkeypatch: pytest.MonkeyPatch, capsy
 
 @pytest.fixture
 def finder() -> Iterator[startup._Finder]:
-    """A finder that has done nothing yet, in the place of that of this process."""
+    """Replace the finder of this process by one that has done nothing yet."""
     fresh = startup._Finder()
     before = [*sys.meta_path]
     sys.meta_path.insert(0, fresh)
@@ -321,7 +321,7 @@ def _loaded(python: Path, *options: str) -> set[str]:
 
 @needs_obs
 def test_an_enabled_environment(tmp_path: Path) -> None:
-    """From `enable` to an uninstalled package, in one environment: it takes a second to make one."""
+    """From `enable` to uninstallation in one environment, because making it is slow."""
     python = alone(tmp_path, "esdk-obs-python")
     [site] = tmp_path.glob("**/site-packages")
     before = _loaded(python)

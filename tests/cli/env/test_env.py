@@ -65,7 +65,7 @@ def test_an_enabled_environment_needs_no_path(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_package_in_an_archive(tmp_path: Path) -> None:
-    """As Spark and zipapp have it: the file that ``enable`` writes is read from there."""
+    """The file that ``enable`` writes is read from there, as with Spark and zipapp."""
     archive, package = tmp_path / "packages.zip", Path(obs_sse_guard.__file__).parent
     with zipfile.ZipFile(archive, "w") as packages:
         for file in package.rglob("*.py"):

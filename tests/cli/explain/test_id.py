@@ -1,4 +1,4 @@
-"""``obs-sse-guard explain ID``: every id that an error or a log record may end with."""
+"""``explain ID``: every id that an error or a log record may end with."""
 
 from __future__ import annotations
 

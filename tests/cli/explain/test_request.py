@@ -1,4 +1,4 @@
-"""``obs-sse-guard explain --operation ...``: what each policy does, in the words that the caller reads."""
+"""``explain --operation ...``: what each policy does, as the caller reads it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def words_of(row: Row, scheme: str) -> list[str]:
 
 
 def explained(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return the facts of the request, and by policy what it does and the lines of the message, if any."""
+    """Return the facts of the request, and by policy its action and message lines."""
     assert main(["explain", *words]) == 0
     request, *treatments = capsys.readouterr().out.rstrip("\n").split("\n\n")
     by_policy: dict[str, list[str]] = {}
@@ -112,7 +112,7 @@ def test_the_message_is_what_the_sdks_caller_reads(
 
 
 def _as_explained(message: str, url: str) -> str:
-    """Return a message as if it were about the endpoint of the sample, which has no call site."""
+    """Return a message as if about the sample's endpoint, which has no call site."""
     host = url.partition("//")[2].partition(":")[0]
     elsewhere = message.replace(url, "http://obs.example.com").replace(host, "obs.example.com")
     return re.sub(r"(call: [\w.]+), [^;\n]+:\d+ in [\w.<>]+", r"\1", elsewhere)

@@ -39,7 +39,7 @@ def printed(form: str, encoding: str = "utf-8") -> str:
 
 
 def tables(lines: Iterable[list[str]]) -> set[Row]:
-    """Read the rules back from tables with a heading each and the columns "table 1: SSE-C" and so on."""
+    """Read the rules back from tables with columns such as "table 1: SSE-C"."""
     rows: set[Row] = set()
     columns: list[tuple[int, str]] = []
     for subject, *cells in lines:

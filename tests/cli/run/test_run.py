@@ -106,7 +106,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return a child's environment, in which the guard can be imported even if it is not installed."""
+    """Return a child's environment that can import the guard, installed or not."""
     return {**os.environ, "PYTHONPATH": str(HOME), **variables}
 
 
@@ -268,7 +268,7 @@ def test_what_cannot_be_run_is_explained_in_one_line(
 
 
 def _outcome(words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Return the exit status and the errors; from this process, unless a program would take its place."""
+    """Return status and errors; from this process, unless a program replaces it."""
     if any("no-such" in word or "upload" in word for word in words):
         done = run(*GUARD, *words, cwd=folder)
         return done.returncode, done.stderr
@@ -404,7 +404,7 @@ def test_a_run_within_a_run_adds_nothing() -> None:
 
 def test_the_bootstrap_folder_has_no_other_module() -> None:
     assert sorted(path.name for path in Path(run_command.BOOTSTRAP).glob("*.*")) == [
-        "_obs_sse_guard_enabled.py",  # that `enable` copies, in a package of none
+        "_obs_sse_guard_enabled.py",  # which `enable` copies, and no package contains
         "sitecustomize.py",
     ]
 
@@ -426,7 +426,7 @@ print(json.dumps([before.get("marker"), before["__name__"], seen, path, "sitecus
 
 
 def behind(path: Path) -> tuple[str, ...]:
-    """Return a launcher with which a program finds modules here, but not `run`, which is a Python program too."""
+    """Return a launcher that lets a program, but not `run`, find modules here."""
     return ("sh", "-c", 'PYTHONPATH="$PYTHONPATH:$0" exec "$@"', str(path))
 
 

@@ -76,7 +76,7 @@ def test_concurrent_redirects_are_each_checked_separately(https: TlsRecordingSer
 
 
 def test_a_cancelled_call_raises_cancelled_error(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """A cancelled call leaves no state: the next calls of the client are checked as before."""
+    """A cancelled call leaves no state behind: the next calls are checked as before."""
 
     async def main() -> tuple[Any, Any]:
         async with aio_client(https) as client:
@@ -130,7 +130,7 @@ def test_hooked_methods_are_still_coroutines(http: RecordingServer) -> None:
 def test_a_refusal_that_was_handled_on_the_way_replaces_no_error(
     https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """A session of the application's own may ask another store first, and do without its answer."""
+    """An application's own session may try another store first and ignore a refusal."""
     put = asking("PutObject", "SSE-C")
     https.drop("PUT")
 

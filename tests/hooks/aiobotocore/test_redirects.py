@@ -63,7 +63,7 @@ to_each_host = pytest.mark.parametrize(
 
 
 def _location(host: str, operation: str, server: RecordingServer) -> str:
-    """Return the URL of the same request on another host: a redirect keeps path and query."""
+    """Return a redirect's target: the same path and query on the given host."""
     return f"{HOSTS[host].format(server.port)}/{BUCKET}/{OBJECT}{QUERIES.get(operation, '')}"
 
 
@@ -130,7 +130,7 @@ def test_a_part_of_a_kms_upload_is_not_redirected_to_plaintext(
 def test_the_key_of_a_copys_source_is_not_redirected_to_plaintext(
     https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """Although table 3 allows a client with an http endpoint to send it."""
+    """It is refused although table 3 lets a client with an http endpoint send it."""
     redirect_everything(https, 307, f"{http.url}/away/object")
     error = _request(https, asking("CopyObject", "none", "SSE-C"))
     assert isinstance(error, SSETransportError), repr(error)
@@ -252,7 +252,7 @@ def test_an_applications_own_aiohttp_session_is_left_to_the_hook_on_aiohttp(
 
 
 class _Meanwhile:
-    """An endpoint's HTTP session, before each request of which the application sends one of its own."""
+    """An HTTP session that lets the application send a request before each one."""
 
     def __init__(self, session: Any, url: str, headers: dict[str, str]) -> None:
         self._session, self._own = session, (url, headers)
@@ -306,7 +306,7 @@ def test_a_key_that_is_sent_meanwhile_is_refused(https: TlsRecordingServer, http
 def test_a_call_in_what_outlives_another_is_no_hop_of_that(
     https: TlsRecordingServer, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A task that was started while a part of an SSE-KMS upload left, and that is redirected to plaintext."""
+    """A task started during an SSE-KMS part upload is later redirected to plaintext."""
     upload_id = _request(https, asking("InitiateMultipartUpload", "SSE-KMS"))["UploadId"]
 
     async def upload(client: Any) -> Any:
@@ -361,7 +361,7 @@ def test_another_host_below_the_endpoint_is_another_host(
 def test_a_redirect_goes_through_the_proxy_of_the_first_request(
     https: TlsRecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever proxy the settings name for the redirect's own scheme."""
+    """The proxy that the settings name for the redirect's scheme is not used."""
     location = f"http://trusted.obs.test:{http.port}/{BUCKET}/{OBJECT}"
     redirect_everything(https, 307, location)
     with ConnectProxy() as proxy, ConnectProxy() as unused:

@@ -1,4 +1,4 @@
-"""What aiohttp verifies: the context of its connector decides, not the client's setting."""
+"""aiohttp's connector decides what TLS verifies, not the client's setting."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_an_unreadable_configuration_breaks_no_call(
 @pytest.mark.unmeasured
 @each_sdk
 def test_clients_are_not_kept_alive(sdk: str, http: RecordingServer) -> None:
-    """Neither the guard's notes on a client nor the traceback of its last refusal keep it alive."""
+    """Neither the guard's records nor a refusal's traceback keep a client alive."""
     kept: list[Any] = []
 
     def remember(client: Any) -> Any:

@@ -86,7 +86,7 @@ def _needed(operation: str) -> dict[str, Any]:
 
 
 def _carriers(operation: str) -> dict[str, Any]:
-    """Return the parameters that become encryption headers, each with a key or another valid value."""
+    """Return the parameters that become encryption headers, each with a valid value."""
     shape = _model().operation_model(operation).input_shape
     found = {}
     for name, member in shape.members.items() if shape is not None else ():
@@ -187,7 +187,7 @@ def _call_async(server: RecordingServer, operation: str, arguments: dict[str, An
 
 
 def _attempt(call: Callable[..., None], *arguments: Any) -> str:
-    """Make the call, and return the rule of a refusal. Other errors do not matter: only the sent bytes count."""
+    """Make the call, and return the text of a refusal; other errors do not matter."""
     try:
         call(*arguments)
     except SSETransportError as error:
@@ -229,7 +229,7 @@ def test_no_operation_lets_a_key_pass(operation: str, server: RecordingServer) -
 @pytest.mark.full
 @pytest.mark.parametrize("operation", [name for name in _OPERATIONS if _carriers(name)])
 def test_no_operation_of_aiobotocore_lets_a_key_pass(operation: str, server: RecordingServer) -> None:
-    """Try the operations with a parameter for a key, and one header: they share the rest of the code path."""
+    """Try all parameters but only one header: the others take the same code path."""
     tries = [tried for tried in _tries(operation) if not tried[2]] + _tries(operation)[-1:]
     assert _passed(_call_async, server, operation, tries) == set()
 

@@ -26,7 +26,7 @@ def _session(client: Any) -> Any:
 
 
 def _verify_from_now_on(ca: str | None) -> Call:
-    """Set ``verify`` after a connection was opened without it: the connection stays in the pool."""
+    """Return a call that sets ``verify`` while an unverified connection is pooled."""
 
     def put(client: Any) -> Any:
         _session(client)._verify = ca
@@ -97,7 +97,7 @@ def test_a_replaced_context_is_set_to_verify_by_urllib3(
 
 
 def test_a_context_instead_of_a_setting(policy: str, https: TlsRecordingServer) -> None:
-    """The session of aiobotocore for httpx keeps its context where others keep the setting."""
+    """Aiobotocore's httpx session keeps its context where others keep the setting."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -164,7 +164,7 @@ def test_a_proxy_that_forwards_https_reads_the_key(policy: str, caplog: pytest.L
 
 @pytest.mark.parametrize("target", ["SSE-C", "SSE-KMS"])
 def test_a_request_of_another_client_meanwhile(target: str, http: RecordingServer, https: TlsRecordingServer) -> None:
-    """It names no encryption, and what the outer request names is not its own."""
+    """The inner request names no encryption; that of the outer one is not its own."""
 
     class Body(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -204,7 +204,7 @@ def test_a_connection_that_cannot_be_judged(
 
 
 def _connections(scheme: str, kind: type, call: Call = PUT_SSE_C) -> Call:
-    """Make the call over connections of a class of the application's own."""
+    """Return the call, made over connections of the application's own class."""
     usual = {"http": awsrequest.AWSHTTPConnectionPool, "https": awsrequest.AWSHTTPSConnectionPool}[scheme]
     pool = type("Pool", (usual,), {"ConnectionCls": kind})
 
@@ -216,7 +216,7 @@ def _connections(scheme: str, kind: type, call: Call = PUT_SSE_C) -> Call:
 
 
 class _UnknownConnection(awsrequest.AWSHTTPConnection):  # type: ignore[misc]
-    """Does not say whether it is verified, as one of `http.client` with botocore's mixin."""
+    """A connection without ``is_verified``, like `http.client` with botocore's mixin."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "is_verified":
@@ -264,7 +264,7 @@ def test_a_tls_connection_whose_socket_is_plaintext(http: RecordingServer) -> No
 def test_a_trusted_host_behind_a_trusted_proxy_over_tls(
     policy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The TLS that the proxy ends is not that of the request."""
+    """The proxy terminates the TLS, so it is not TLS of the request."""
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "obs.test,127.0.0.1")
     with TlsRecordingServer() as proxy:
         options = {"proxies": {"http": proxy.url}, "proxies_config": {"proxy_ca_bundle": proxy.ca}}

@@ -1,4 +1,4 @@
-"""Endpoints from arguments, the environment, the configuration, access points and proxies."""
+"""Endpoints from arguments, variables, configuration, access points and proxies."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _FILES = {
 def _named_by(
     source: str, sdk: str, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Any]]:
-    """Set an endpoint in one of the sources, and return the options of a client that uses it."""
+    """Set an endpoint in one of the sources, and yield the options of its client."""
     with monkeypatch.context() as patch:
         if source in _FILES:
             file = folder / "config"
@@ -130,7 +130,7 @@ def test_an_https_endpoint_from_there_is_allowed(
 
 @each_sdk
 def test_use_ssl_false_is_plaintext(sdk: str) -> None:
-    """Without an endpoint, the client uses the AWS host name, so a proxy replaces the network."""
+    """Without an endpoint, botocore uses the AWS host, so a proxy stands in for it."""
     with ConnectProxy() as proxy, RecordingServer() as server:
         options: dict[str, Any] = {"endpoint_url": None, "use_ssl": False, "proxies": {"http": proxy.url}}
         with unguarded():
@@ -147,7 +147,7 @@ def test_use_ssl_false_is_plaintext(sdk: str) -> None:
 
 @each_sdk
 def test_the_endpoints_scheme_overrides_use_ssl(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """In botocore 1.29 use_ssl turns an https endpoint into plaintext. The sent request decides in either case."""
+    """Botocore 1.29 lets use_ssl downgrade https: the sent request decides."""
     with unguarded(), TlsRecordingServer() as tried:
         outcome(sdk, tried, PUT_SSE_C, use_ssl=False)
         in_clear = bool(leaks(tried.wire, KEY))

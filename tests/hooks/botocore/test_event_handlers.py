@@ -133,7 +133,7 @@ def test_a_mention_is_no_finding(sdk: str, http: RecordingServer, caplog: pytest
 @each_sdk
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_key_in_metadata_is_misplaced(sdk: str, scheme: str) -> None:
-    """``Metadata={"x-amz-server-side-encryption-customer-key": …}`` stores the key where every reader sees it."""
+    """A key in ``Metadata=`` is stored where every reader of the object sees it."""
     with SERVERS[scheme]() as server:
         error = outcome(sdk, server, asking("PutObject", Metadata=raw_headers("SSE-C")))
         refused(error, "key-misplaced")

@@ -1,4 +1,4 @@
-"""The findings outside the tables: every operation of the service model, over plaintext."""
+"""Findings outside the tables: each operation of the model, over plaintext."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _calling(operation: str, **parameters: Any) -> s3_calls.Call:
 
 
 def test_the_operations_that_can_name_encryption() -> None:
-    """The introspection finds these operations. Without this test, it could find none unnoticed."""
+    """If the introspection found no operations, the other tests would test nothing."""
     with_key = {parameter.values[0] for parameter in WITH_KEY}
     assert with_key >= {"CopyObject", "GetObject", "HeadObject", "ListParts", "PutObject", "SelectObjectContent"}
     assert len(WITH_KEY) >= 10

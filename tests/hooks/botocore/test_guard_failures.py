@@ -1,4 +1,4 @@
-"""If one hook fails, the other still decides; what cannot be judged is a finding, ``cannot-judge``."""
+"""If one hook fails, the other decides; if both fail, it is ``cannot-judge``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_if_the_method_hook_fails_the_wire_hook_decides(
 
 @pytest.fixture
 def broken_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let both hooks fail."""
+    """Make both hooks fail."""
     monkeypatch.delattr(methods, "parse_headers")
     monkeypatch.delattr(wire, "parse_headers")
 
@@ -207,7 +207,7 @@ def test_an_unknown_proxy_disables_no_rule(
 def test_an_endpoint_without_a_session_of_botocore_is_judged(
     http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session of the application's own: neither its proxy nor its TLS can be looked up."""
+    """The proxy and the TLS of an application's own session cannot be looked up."""
 
     class Session:
         def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Parts of uploads that were begun with SSE-KMS. No header of the part shows the encryption."""
+"""Parts of uploads begun with SSE-KMS, which no header of the part shows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _begun(server: RecordingServer, sdk: str, encryption: str = "none", **more: 
 def test_a_part_of_a_kms_upload_is_refused_over_http(
     by: str, sdk: str, https: TlsRecordingServer, http: RecordingServer
 ) -> None:
-    """The upload is begun over https, and its part is sent to the same host over http."""
+    """The upload begins over https, and its part goes to the same host over http."""
     if by == "answer":
         https.answer("POST", headers=KMS_ANSWER)
     more = {"ServerSideEncryption": "aws:kms:dsse"} if by == "dsse" else {}
@@ -88,7 +88,7 @@ def test_an_upload_is_recognized_in_either_style_and_by_the_other_sdk(
 
 @each_sdk
 def test_the_wire_hook_recognizes_the_upload(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """The endpoint is https, and an event handler rewrites the URL of the part to http."""
+    """The endpoint is https, and a handler rewrites the URL of the part to http."""
     upload_id = _begun(https, sdk, "SSE-KMS")
 
     def part(client: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The DEBUG logs of the botocore family contain customer keys; with the guard active they do not.
+"""The botocore family logs customer keys at DEBUG; with the guard it does not.
 
 Everything else in the logs is unchanged.
 """
@@ -47,7 +47,7 @@ SOURCE_SSE = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomer
 
 
 class _Lines(logging.Handler):
-    """Collects each record, and its formatted line."""
+    """Collect each record and its formatted line."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -109,7 +109,7 @@ CALLS: dict[str, Call] = {
     "the key as bytes": asking("PutObject", SSECustomerAlgorithm="AES256", SSECustomerKey=KEY.encode()),
 }
 PRINTED = [name for name in CALLS if not name.startswith("generate")]
-"""Some signers log nothing about a signed URL."""
+"""The calls that are always logged: some signers log nothing about a signed URL."""
 
 each_call = pytest.mark.parametrize("name", CALLS)
 
@@ -171,7 +171,7 @@ def _text(log: _Lines) -> str:
 
 
 def _leaks(text: str) -> list[str]:
-    """Return the forms of the key in the text, whole or in part: a mask may end at a character inside the key."""
+    """Return the forms of the key in the text, in part too: a mask may end inside it."""
     return [*leaks(text, KEY), *(part for part in (KEY[:16], KEY[8:24], KEY[16:]) if part in text)]
 
 
@@ -369,7 +369,7 @@ def test_a_key_that_is_sent_raw_is_masked(
 
 
 def test_the_text_of_an_exception_is_masked(log: _Lines, https: TlsRecordingServer) -> None:
-    """The error of botocore contains the invalid parameter, and its DEBUG log contains the error."""
+    """Botocore's error contains the invalid parameter, and its DEBUG log the error."""
 
     def put(client: Any) -> Any:
         return client.put_object(Bucket=BUCKET, Key=OBJECT, SSECustomerKey={"key": KEY}, SSECustomerAlgorithm="AES256")
@@ -379,7 +379,7 @@ def test_the_text_of_an_exception_is_masked(log: _Lines, https: TlsRecordingServ
 
 
 def test_refusals_are_logged_without_the_key(log: _Lines, http: RecordingServer) -> None:
-    """The endpoint of botocore logs the exceptions that it meets, with their tracebacks."""
+    """Botocore's endpoint logs the exceptions it meets, with their tracebacks."""
     refused(outcome("boto3", http, _by_handler), "table-1/PutObject")
     assert "Exception received when sending HTTP request" in _text(log)
     assert not _leaks(_text(log))
@@ -409,7 +409,7 @@ def test_keys_of_other_kinds_are_masked(name: str, key: Any, https: TlsRecording
 
 @each_sdk
 def test_a_key_in_a_signed_url_is_masked(sdk: str, https: TlsRecordingServer, log: _Lines) -> None:
-    """urllib3 logs the path of each request, and with this signature that contains the headers."""
+    """urllib3 logs each request's path, into which this signature puts the headers."""
     assert succeeded(outcome(sdk, https, asking("GetObject", "SSE-C"), signature_version="s3-query"))
     assert not _leaks(_text(log))
     assert sdk != "boto3" or any(f"customer-key={MASK}" in line for line in log.lines if "urllib3" in line)

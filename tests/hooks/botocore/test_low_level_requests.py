@@ -99,7 +99,7 @@ def test_a_custom_transport_is_guarded(http: RecordingServer) -> None:
 
 
 def test_a_handler_that_sends_the_request_runs_after_the_method_hook(http: RecordingServer) -> None:
-    """No wire hook checks the request that a handler sends, but the method hook runs before it."""
+    """No wire hook checks what a handler sends, but the method hook runs before it."""
     seen: list[Any] = []
 
     def answer(request: Any, **_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The guard works with OpenTelemetry's botocore instrumentation, in either order of installation."""
+"""The guard and OpenTelemetry's botocore instrumentation work in either order."""
 
 from __future__ import annotations
 

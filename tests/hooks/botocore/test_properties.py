@@ -89,7 +89,7 @@ class Drawn(NamedTuple):
         return {**needed, **{name: text for name, text in named.items() if name in s3_calls.members(method)}}
 
     def sse(self) -> RequestSSE:
-        """Return what the request contains, as far as the operation has parameters for it."""
+        """Return what the request contains, as far as the operation's parameters allow."""
         arguments = self.arguments("k" * 32)
         source = "SSE-C" if "CopySourceSSECustomerKey" in arguments else "none"
         named = "SSECustomerKey" in arguments or "ServerSideEncryption" in arguments
@@ -115,7 +115,7 @@ Stage = tuple[RecordingServer, dict[str, Any], LogCapture]
 
 @contextlib.contextmanager
 def _stage(setting: Setting, key: str) -> Iterator[Stage]:
-    """Yield a server, the options of a client, and the captured log. At the end, assert that no key leaked."""
+    """Yield a server, client options and the captured log; then assert no key leaked."""
     server_class = TlsRecordingServer if setting.secure else RecordingServer
     captured = LogCapture()
     with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server:
@@ -130,7 +130,7 @@ def _stage(setting: Setting, key: str) -> Iterator[Stage]:
 
 
 def _make(setting: Setting, stage: Stage, call: Callable[[Any], Any]) -> None:
-    """Make a call with a new client, and raise its error. The log of the client's creation is not captured."""
+    """Make a call with a new client, capture only the call's log, raise its error."""
     server, options, captured = stage
 
     async def make() -> Any:

@@ -61,7 +61,7 @@ def test_a_region_redirect_over_https_is_followed_as_before(sdk: str, caplog: py
 
 @each_sdk
 def test_a_region_redirect_to_plaintext_is_checked(sdk: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """The second attempt is rewritten to plaintext: each attempt is checked by its own request."""
+    """The second attempt goes to plaintext: each attempt's own request is checked."""
     attempts: list[str] = []
 
     def to_plaintext(request: Any, **_: Any) -> None:

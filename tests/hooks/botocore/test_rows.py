@@ -1,4 +1,4 @@
-"""Every row that the S3 model can express: boto3 and aiobotocore, http and https, each addressing style."""
+"""Every row that the S3 model can express, by SDK, scheme and addressing style."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ each_style = pytest.mark.parametrize("style", STYLES)
 
 
 def test_the_rows_that_the_model_cannot_express() -> None:
-    """Only parameters of writes name SSE-KMS, and none names it for the source of a copy."""
+    """Only parameters of writes name SSE-KMS, and none names it for a copy's source."""
     assert [row.id for row in ROWS if not can_express(row)] == [
         "table-2/HeadObject",
         "table-2/GetObject",

@@ -184,7 +184,7 @@ def test_urls_without_encryption_are_signed_as_before(
 def test_a_key_that_a_handler_adds_before_signing_is_detected(
     signature: str, sdk: str, http: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The handler runs between the client and the signer, so only the signer's hook can detect the key."""
+    """The handler runs after the client's hook: only the signer's hook sees the key."""
 
     def sign(client: Any) -> Any:
         def add(params: Any, **_: Any) -> None:
@@ -602,7 +602,7 @@ def test_a_form_signed_by_hand(
 def test_a_trusted_hop_does_not_allow_a_key_in_a_url(
     policy: str, sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Trust covers the transport, not the key in the URL, which is only known after signing."""
+    """Trust covers the transport, not the key in the URL, known only after signing."""
     monkeypatch.setenv("OBS_SSE_GUARD_TRUSTED_HOSTS", "127.0.0.1")
     monkeypatch.setenv(POLICY, policy)
     result = outcome(sdk, http, url_for("get_object", "SSE-C"), signature_version="s3")

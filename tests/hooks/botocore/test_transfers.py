@@ -1,4 +1,4 @@
-"""boto3's transfers and copies, with and without threads, and its resources, waiters and paginators.
+"""boto3's transfers, threaded or not, copies, resources, waiters and paginators.
 
 A refusal must reach the caller unwrapped, without a retry, and never as a success. The threads of
 s3transfer pass on every `Exception`, but a `BaseException` ends them as if the transfer had succeeded.
@@ -278,7 +278,7 @@ _KMS = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KMS_KEY_ID}
         ("client.copy in parts", "table-2/InitiateMultipartUpload"),
     ],
 )
-def test_kms(name: str, rule: str, http: RecordingServer, tmp_path: Path) -> None:
+def test_kms_is_refused_over_http_only(name: str, rule: str, http: RecordingServer, tmp_path: Path) -> None:
     refused(_run(name, http, tmp_path / "http", _KMS), rule)
     assert "PUT" not in [call.method for call in http.requests]
     with TlsRecordingServer() as server:
@@ -296,7 +296,7 @@ def _copying(target: RecordingServer, source: RecordingServer) -> Any:
 
 
 def test_a_source_read_over_another_scheme(http: RecordingServer, https: TlsRecordingServer) -> None:
-    """The client of the source requests its size, with its key."""
+    """The source's client requests the size of the source, with its key."""
     with unguarded(), _copying(https, http) as copy:
         copy(SOURCE_SSE)
     assert leaks(http.wire, KEY)
@@ -337,7 +337,7 @@ def test_a_copy_from_a_source_with_a_key_is_logged(
 def test_parts_of_an_upload_that_the_bucket_encrypts_with_kms(
     threads: bool, http: RecordingServer, tmp_path: Path
 ) -> None:
-    """The request does not name SSE-KMS, but its response does, so the parts are refused."""
+    """The request names no SSE-KMS but its response does, so the parts are refused."""
     http.answer("POST", headers={"x-amz-server-side-encryption": "aws:kms"})
     with boto3_client(http) as client, pytest.raises(SSETransportError) as caught:
         client.upload_file(_file(tmp_path, LARGE), BUCKET, OBJECT, Config=_in_parts(threads=threads))

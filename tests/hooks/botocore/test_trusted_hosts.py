@@ -76,7 +76,7 @@ def test_a_form_signed_for_a_trusted_endpoint(
 def test_no_proxy_counts_as_botocore_reads_it(
     style: str, sdk: str, http: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The proxy is chosen once, for the endpoint: a bucket's host in NO_PROXY changes nothing."""
+    """The endpoint alone selects the proxy: a bucket's host in NO_PROXY is ignored."""
     monkeypatch.setenv(TRUSTED, "obs.test")
     options = {"style": style, "endpoint_url": http.named_url}
     with ConnectProxy() as proxy:

@@ -1,4 +1,4 @@
-"""Transfers through the AWS CRT: botocore only builds the request, and the CRT client sends it.
+"""Transfers through the AWS CRT: botocore builds a request, and the CRT sends it.
 
 The CRT client connects to the host of the Host header, over the transport that it was created with. It ignores
 the scheme of the URL. Its resolver is not Python's, so these tests use addresses.
@@ -70,7 +70,7 @@ def _serializer(url: str) -> Any:
 
 @contextlib.contextmanager
 def _manager(server: RecordingServer, *, scheme_of_the_url: str = "https", verify: Any = None) -> Iterator[Any]:
-    """Open a transfer manager. The server decides ``use_ssl``; the URL can have either scheme."""
+    """Open a transfer manager; the server decides ``use_ssl``, not the URL's scheme."""
     use_ssl = server.ca is not None
     url = f"{scheme_of_the_url}://{server.url.partition('://')[2]}"
     client = _client(server, use_ssl=use_ssl, verify=server.ca if verify is None else verify)
@@ -166,7 +166,7 @@ def test_what_is_allowed_is_sent_as_without_the_guard(name: str, scheme: str, tm
     assert expected
 
 
-def test_kms(http: RecordingServer, https: TlsRecordingServer, tmp_path: Path) -> None:
+def test_kms_is_refused_over_http_only(http: RecordingServer, https: TlsRecordingServer, tmp_path: Path) -> None:
     with _manager(http) as manager, pytest.raises(SSETransportError) as caught:
         CALLS["upload"][0](manager, customer("SSE-KMS"), tmp_path)
     refused(caught.value, "table-2/PutObject")
@@ -209,7 +209,7 @@ def test_unverified_tls(
 
 
 def _send(server: RecordingServer, method: str, target: str, headers: dict[str, str], **arguments: Any) -> Any:
-    """Have a CRT client send a request that the application builds itself."""
+    """Send a request that the application builds itself through a CRT client."""
     from awscrt.http import HttpHeaders, HttpRequest
 
     client = _client(server, use_ssl=server.ca is not None, verify=server.ca)
@@ -313,7 +313,7 @@ def test_plaintext_to_a_trusted_host_through_a_proxy_of_the_environment(
 def test_a_trusted_endpoint_covers_the_hosts_of_its_buckets(
     style: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The name does not resolve for the CRT, so that nothing is sent."""
+    """The name does not resolve for the CRT, so nothing is sent."""
     from botocore.config import Config
 
     monkeypatch.setenv(TRUSTED, "obs.invalid")
@@ -399,7 +399,7 @@ def test_a_call_that_the_crt_refuses_raises_its_own_error(
 
 @pytest.fixture
 def by_boto3(monkeypatch: pytest.MonkeyPatch) -> Callable[[RecordingServer], Any]:
-    """Let boto3 create its CRT transfers, with a client for the test server instead of AWS."""
+    """Let boto3 create its CRT transfers, with a client for the test server, not AWS."""
     boto3_crt = pytest.importorskip("boto3.crt", reason="this boto3 has no CRT transfers")
     from boto3.s3.transfer import TransferConfig
 

@@ -1,4 +1,4 @@
-"""Every HTTP client of Python, over real sockets: what is refused, and what is sent as without the guard."""
+"""Every HTTP client, over real sockets: what is refused, and what is unchanged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refused(error: SSETransportError, name: str, rule: str = "key-in-clear") -> 
 
 
 def assert_nothing_sent(server: RecordingServer) -> None:
-    """Assert that not a byte was sent; some clients connect before the headers are known."""
+    """Assert that nothing was sent; some clients connect before they have headers."""
     assert server.wire == b""
 
 
@@ -119,8 +119,8 @@ def test_a_key_over_tls_is_sent(name: str, https: TlsRecordingServer, policy: st
 
 @each_client
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy(name: str, scheme: str, http: RecordingServer, https: TlsRecordingServer) -> None:
-    """A tunnel has TLS inside. Without one, the request has a whole URL, and its host is the one to trust."""
+def test_a_proxy_receives_no_key(name: str, scheme: str, http: RecordingServer, https: TlsRecordingServer) -> None:
+    """A tunnel has TLS inside; without one, the request's whole URL names its host."""
     with ConnectProxy() as proxy:
         if scheme == "https":
             assert client(name)(https.url + PATH, SSE_C, https.ca, proxy.url) == 200
@@ -183,7 +183,7 @@ def test_a_redirect_to_plaintext_is_refused(
     https: TlsRecordingServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The headers of the application go on to wherever a redirect leads."""
+    """The client sends the application's headers to wherever a redirect leads."""
     send = client(name)
     options = {"follow_redirects": True} if name == "httpx" else {}
     with RecordingServer() as trusted:
@@ -208,7 +208,7 @@ HEADERS: dict[str, Any] = {
 
 
 class _Lying(str):
-    """Text that claims to be another."""
+    """Text that claims to be other text."""
 
     __slots__ = ()
 
@@ -258,7 +258,7 @@ def test_uninstall_and_install(name: str, http: RecordingServer) -> None:
 
 
 @each_client
-def test_threads(name: str, http: RecordingServer) -> None:
+def test_only_threads_that_send_a_key_are_refused(name: str, http: RecordingServer) -> None:
     send = client(name)
     outcomes: list[Any] = []
 
@@ -280,7 +280,7 @@ def test_threads(name: str, http: RecordingServer) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @each_client
-def test_forks(name: str, http: RecordingServer) -> None:
+def test_a_forked_child_is_refused(name: str, http: RecordingServer) -> None:
     send = client(name)
     child = os.fork()
     if not child:
@@ -295,7 +295,7 @@ def test_forks(name: str, http: RecordingServer) -> None:
     assert_nothing_sent(http)
 
 
-def test_tasks(http: RecordingServer) -> None:
+def test_only_tasks_that_send_a_key_are_refused(http: RecordingServer) -> None:
     aiohttp = pytest.importorskip("aiohttp")
     httpx = pytest.importorskip("httpx")
 
@@ -326,7 +326,7 @@ def test_the_body_of_a_refused_request_is_not_read(http: RecordingServer) -> Non
 
 @pytest.mark.parametrize("number", [1_000, 8_000])
 def test_large_headers_take_linear_time(number: int, http: RecordingServer) -> None:
-    """As many steps of Python for each header, however many there are."""
+    """The number of Python calls per header does not grow with that of the headers."""
     import http.client as library
 
     def steps(count: int) -> int:

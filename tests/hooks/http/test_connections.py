@@ -1,4 +1,4 @@
-"""The connection decides, whatever its class: TLS, Unix sockets, tunnels, and what is known of none of these."""
+"""The connection decides: TLS, Unix sockets, tunnels, and unknown transports."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _http(http: RecordingServer) -> RecordingServer:
 
 
 class _OwnOutput(http.client.HTTPConnection):
-    """Sends what is buffered by itself, as botocore's connection does."""
+    """A connection that sends its buffer itself, as botocore's does."""
 
     def _send_output(self, message_body: Any = None, encode_chunked: bool = False) -> None:  # noqa: FBT002
         message = b"\r\n".join([*self._buffer, b"", b""])  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ def test_a_connection_that_only_looks_like_tls_is_not(http_: RecordingServer) ->
 
 
 class _PortOfTls(http.client.HTTPConnection):
-    """A plaintext connection to the port that is TLS's elsewhere."""
+    """A plaintext connection whose default port is that of HTTPS."""
 
     default_port = 443
 
@@ -124,7 +124,7 @@ def test_a_port_is_not_tls(http_: RecordingServer) -> None:
 
 
 class _Custom(http.client.HTTPConnection):
-    """A connection whose socket is given."""
+    """A connection whose socket is an object of another kind."""
 
     def connect(self) -> None:
         super().connect()
@@ -132,7 +132,7 @@ class _Custom(http.client.HTTPConnection):
 
 
 class _Stream:
-    """A socket-like object of its own kind."""
+    """A socket-like object that is no socket."""
 
     def __init__(self, sock: Any) -> None:
         self.makefile, self.sendall, self.close = sock.makefile, sock.sendall, sock.close
@@ -254,7 +254,7 @@ def _tunnel_of_aiohttp(proxy: ConnectProxy, https: TlsRecordingServer, headers: 
 
 @pytest.mark.parametrize("send", [_tunnel, _tunnel_of_urllib3, _tunnel_of_httpx, _tunnel_of_aiohttp])
 def test_headers_for_the_proxy(send: Any, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture) -> None:
-    """A tunnel is asked for in plaintext."""
+    """The request for a tunnel is sent in plaintext."""
     with ConnectProxy() as proxy:
         with pytest.raises(SSETransportError) as caught:
             send(proxy, https, SSE_C)
@@ -283,7 +283,7 @@ def test_tls_to_a_proxy_that_sends_on_in_plaintext(is_open: bool, https: TlsReco
 
 
 @pytest.mark.parametrize("target", ["http://obs.test:port/x", "*", "//obs.test/x"])
-def test_unusual_targets(target: str, http_: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusual_targets_are_refused(target: str, http_: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", http_.port)
     if "port" in target:  # nobody can trust a host that cannot be read
         monkeypatch.setenv(TRUSTED, "127.0.0.1,obs.test")
@@ -300,7 +300,7 @@ needs_unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this pla
 
 @pytest.fixture
 def unix(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Start a server on a Unix socket; yield its path and the headers that it receives."""
+    """Start a server on a Unix socket; yield its path and the headers it receives."""
     seen: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -330,7 +330,7 @@ def unix(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 class _Unix(http.client.HTTPConnection):
-    """What docker and others do."""
+    """A connection to a Unix socket, as Docker's client opens it."""
 
     path = ""
 
@@ -405,7 +405,7 @@ def test_http2_over_plaintext(name: str, http_: RecordingServer) -> None:
 
 @pytest.mark.parametrize("options", [{}, H2], ids=["1.1", "2"])
 def test_a_client_of_httpx_stays_usable(options: Any, http_: RecordingServer) -> None:
-    """No connection of its pool is lost to a refusal."""
+    """A refusal loses no connection of the client's pool."""
     httpx = pytest.importorskip("httpx")
     pytest.importorskip("h2")
     limits = httpx.Limits(max_connections=1)

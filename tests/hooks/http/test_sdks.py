@@ -1,4 +1,4 @@
-"""Requests of SDKs: what overrides the hooks on them is refused, and what they allowed is left alone."""
+"""SDK requests: what bypasses their hooks is refused; what they allow is sent."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_what_outlives_a_worker_inherits_no_judgement(monkeypatch: pytest.Monkey
 def test_a_session_by_hand_in_what_outlives_a_call_is_judged(
     http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By itself: an `Abort` would be unpacked by nobody, and what refuses the call's own request is none of its."""
+    """The request is judged by itself, without `Abort`, which nothing would unpack."""
     inherited: list[contextvars.Context] = []
 
     class Body(io.BytesIO):
@@ -196,7 +196,7 @@ def _put_obs(made: Any) -> Any:
 def test_an_obs_client_with_a_choice_of_connections_of_its_own(
     http: RecordingServer, https: TlsRecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It sends over plaintext what it is given for TLS, and never calls up."""
+    """The override sends TLS requests over plaintext, and never calls ``super()``."""
     sleeps: list[float] = []
     monkeypatch.setattr("time.sleep", sleeps.append)
     made = _make_obs(_obs_class(_parse_request_connection=_plaintext(http.port)), https)
@@ -324,7 +324,7 @@ def test_another_error_of_a_session_stays_what_it_is(http: RecordingServer) -> N
 
 
 def test_a_call_that_began_before_the_hooks_is_left_alone(http: RecordingServer) -> None:
-    """A row may allow it, and what judges that is not on the stack."""
+    """A row may allow the call, but the hook that judges it is not on the stack."""
     made = _botocore(http, config=_config(retries={"total_max_attempts": 1}))
     begun, go_on = threading.Event(), threading.Event()
 
@@ -353,7 +353,7 @@ def test_a_call_that_began_before_the_hooks_is_left_alone(http: RecordingServer)
 
 @pytest.mark.parametrize("event", ["provide-client-params", "before-parameter-build", "before-sign"])
 def test_a_function_with_the_name_of_one_with_a_hook(event: str, http: RecordingServer) -> None:
-    """No hook has called it, and yet nothing of it began before the hooks were placed."""
+    """No hook called the function, although it began after the hooks were placed."""
     made = _botocore(http)
     made.meta.events.register(f"{event}.s3.GetObject", lambda **_: client("urllib3")(http.url + PATH, SSE_C) and None)
     with pytest.raises(SSETransportError) as caught:
@@ -368,7 +368,7 @@ OTHER_SSE_C = {**SSE_C, S3_KEY_HEADER: OTHER_KEY}
 
 
 def _meanwhile(act: Callable[[], object], seen: list[BaseException]) -> Any:
-    """Return a body whose first reading acts, and notes an error as an application's careful handler would."""
+    """Return a body that acts when first read, and records the error of the action."""
 
     class Body(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -404,7 +404,7 @@ def _put_by_boto3(server: RecordingServer, body: Any, sse: str) -> None:
 def test_a_request_by_hand_within_a_call_is_judged(
     put: Any, sse: str, name: str, http: RecordingServer, https: TlsRecordingServer
 ) -> None:
-    """Whatever the call names, and whatever sends the request: that of the SDK's own HTTP session too."""
+    """The request is judged whatever the call names, even over the SDK's own session."""
     seen: list[BaseException] = []
     send = client(name)
     put(https, _meanwhile(lambda: send(http.url + PATH, OTHER_SSE_C), seen), sse)
@@ -430,7 +430,7 @@ def test_the_same_key_by_hand_within_a_call_is_judged(
 def test_the_same_key_by_hand_within_a_call_of_another_sdk_is_judged(
     http: RecordingServer, https: TlsRecordingServer
 ) -> None:
-    """Botocore's hook on its connections judges what botocore's clients send, and nothing else."""
+    """Botocore's hook on its connections judges only what botocore's clients send."""
     send = client("botocore's session")
 
     class Body(io.BytesIO):
@@ -452,7 +452,7 @@ def test_kms_by_hand_within_a_call_with_kms_is_judged(
     seen: list[BaseException] = []
     place = http.url + path + query
     body = _meanwhile(lambda: send(place, {"x-amz-server-side-encryption": "aws:kms"}), seen)
-    if (path, query) == (PATH, ""):  # of this one nobody can tell that it is not the SDK's
+    if (path, query) == (PATH, ""):  # this one cannot be distinguished from the SDK's own
         made.put_object(Bucket="bucket", Key="object", Body=body, ServerSideEncryption="aws:kms")
         assert [type(error).__name__ for error in seen] == ["Abort"]
         assert_silent(http)
@@ -498,7 +498,7 @@ def test_the_same_key_to_an_untrusted_host_within_a_call_to_a_trusted_one(
         def read(self, size: int | None = -1) -> bytes:
             try:  # while it is signed, and while it is sent
                 send(away, SSE_C)
-            except BaseException as error:  # noqa: BLE001  # an `Abort` is no other
+            except BaseException as error:  # noqa: BLE001  # an `Abort` is no Exception
                 seen.add(type(error).__name__)
             return super().read(size)
 

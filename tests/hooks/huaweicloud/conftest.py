@@ -12,7 +12,7 @@ from tests.support.huaweicloud_calls import CLIENTS
 
 @pytest.fixture(autouse=True)
 def _quiet_sdk() -> Iterator[None]:
-    """Keep the SDK's own log out of the captured records, which pytest collects in spite of ``propagate=False``."""
+    """Keep the SDK's log out of caplog, which gets it despite ``propagate=False``."""
     loggers = [logging.getLogger(f"HuaweiCloud-SDK-{client.__name__}") for client in CLIENTS.values()]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Clients as applications use them: handlers, retries, several endpoints, subclasses, and what is not OBS."""
+"""Clients in use: handlers, retries, endpoints, subclasses, and other services."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_refusal_is_not_retried(http: RecordingServer) -> None:
 
 @each_client
 def test_the_next_endpoint_is_judged_too(kind: str, https: TlsRecordingServer, http: RecordingServer) -> None:
-    """If the first does not answer over TLS, the synchronous client goes on with the next."""
+    """If TLS to the first endpoint fails, the synchronous client tries the next one."""
     with TlsRecordingServer(other_name=True) as broken, obs_client(kind, broken, http) as client:
         error = outcome(PUT_SSE_C, client)
         assert isinstance(error, Exception)

@@ -39,7 +39,7 @@ ENCRYPTING = [method for method in METHODS if _encryption_fields(_model(method))
 
 
 def test_the_operations_that_name_encryption() -> None:
-    """A later release that names it in another operation needs a look: does the operation have a row?"""
+    """If a later release names it in another operation, check whether it has a row."""
     assert {method.replace("get_object_metadata", "head_object") for method in ENCRYPTING} <= {
         "copy_object",
         "create_bucket",
@@ -51,7 +51,7 @@ def test_the_operations_that_name_encryption() -> None:
 
 
 def test_no_operation_uploads_parts() -> None:
-    """With multipart uploads there would be uploads to record."""
+    """If one did, the guard would have to record its multipart uploads."""
     for method in METHODS:
         assert {"partNumber", "uploadId", "uploads"}.isdisjoint(_model(method).attribute_map.values()), method
 

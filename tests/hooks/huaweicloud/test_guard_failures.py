@@ -1,4 +1,4 @@
-"""A bug of the guard itself: the call is reported as one that cannot be judged, and goes on unless that is refused."""
+"""A bug in the guard is reported as ``cannot-judge``, and refused only by strict."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_proxy_that_cannot_be_determined(kind: str, http: RecordingServer, mon
 
 
 def test_a_client_whose_transport_is_unknown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """It has no endpoint: the error is the SDK's own."""
+    """Without an endpoint, the SDK raises its own error, except under strict."""
     from huaweicloudsdkobs import v1
 
     def call() -> Any:

@@ -1,4 +1,4 @@
-"""The SDK's logger is handed to the handlers of the application, which may log headers: keys in them are redacted."""
+"""Keys are redacted when the application's handlers log through the SDK's logger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.sse import KEY
 
 
 class Own(v1.ObsClient):  # type: ignore[misc]  # the SDK ships no types
-    """A client of the application, whose logger has its name."""
+    """A client of the application; its logger is named after the class."""
 
 
 def _logging_client(made: Any, server: TlsRecordingServer, stream: io.StringIO) -> Any:

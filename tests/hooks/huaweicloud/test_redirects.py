@@ -1,4 +1,4 @@
-"""Redirects, which requests follows if the application allows it: each hop is judged by where it leads."""
+"""Redirects, if the application allows them: each hop is judged by its target."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_trust_ends_where_a_redirect_leaves_the_trusted_host(
 def test_a_method_that_the_redirect_changes(
     kind: str, status: int, https: TlsRecordingServer, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A redirect is about what was asked for, even where requests goes on with GET."""
+    """The redirect is judged as the original operation, even if requests uses GET."""
     monkeypatch.setenv(POLICY, "strict")
     redirect_everything(https, status, _bucket_url(http))
     with obs_client(kind, https, allow_redirects=True) as client:

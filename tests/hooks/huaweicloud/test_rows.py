@@ -1,4 +1,4 @@
-"""Every row that the SDK can express: both clients, http and https, each road."""
+"""Every row that the SDK can express: both clients and schemes, each call path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS that is not verified: judged by what requests is told to verify, not by the setting of the application."""
+"""TLS is judged by what requests verifies, not by the application's setting."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_ignore_ssl_verification(
 def test_a_certificate_authority_makes_the_sdk_verify_in_spite_of_the_setting(
     kind: str, policy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The SDK passes ``ignore_ssl_verification`` on as what to verify, and that is true."""
+    """The SDK passes ``ignore_ssl_verification``, which is true, on as ``verify``."""
     with TlsRecordingServer(other_name=True) as server:
         with obs_client(kind, server, ignore_ssl_verification=True) as client:
             assert client.get_http_client()._verify is True

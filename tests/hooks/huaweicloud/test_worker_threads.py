@@ -1,4 +1,4 @@
-"""The asynchronous client: refusals are raised in the thread of the application, and findings name its line."""
+"""The asynchronous client: refusals reach the caller, findings name its line."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_many_calls_at_once(
 
 
 def test_futures_that_are_collected_later(https: TlsRecordingServer, http: RecordingServer) -> None:
-    """More calls than workers would deadlock the SDK itself: it has eight, and each call takes two."""
+    """The SDK has eight workers, and a call takes two: too many calls deadlock it."""
     redirect_everything(https, 307, f"http://bucket.obs.test:{http.port}/object")
     with obs_client("async", https, allow_redirects=True) as client:
         futures = [client.put_object_async(model_for("PutObject", raw_headers("SSE-C"))) for _ in range(3)]

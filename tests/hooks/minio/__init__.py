@@ -1,1 +1,1 @@
-"""The hooks on minio-py."""
+"""Tests of the hooks of minio-py."""

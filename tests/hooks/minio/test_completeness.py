@@ -1,4 +1,4 @@
-"""Every parameter of every public method that can carry encryption, found in the installed release."""
+"""Every parameter of the installed release that can carry encryption."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CARRIERS: dict[str, Any] = {
     "extra_query_params": lambda: raw_headers("SSE-C"),
     "response_headers": lambda: raw_headers("SSE-C"),
 }
-"""The parameters that can carry encryption, with how to."""
+"""The parameters that can carry encryption, each with what makes its value."""
 HARMLESS = frozenset({
     "access_key", "fetch_owner", "include_user_meta", "metadata_directive", "secret_key", "use_url_encoding_type",
 })  # fmt: skip
-"""The parameters whose names look as if they could, and that cannot."""
+"""The parameters whose names suggest encryption, but that cannot carry it."""
 ARGUMENTS: dict[str, Any] = {
     "bucket_name": BUCKET,
     "object_name": OBJECT,
@@ -71,13 +71,13 @@ def test_every_carrier_is_refused(name: str, parameter: str, http: RecordingServ
 
 
 def _consume(result: Any) -> None:
-    """Let a method that lists something send its request."""
+    """Make a method that returns a generator send its request."""
     if inspect.isgenerator(result):
         next(result, None)
 
 
 def test_every_parameter_is_known() -> None:
-    """A parameter of a later release may be another carrier: it needs a look."""
+    """A parameter of a later release may carry encryption too, so check it."""
     names = {
         parameter
         for name, function in vars(minio.Minio).items()

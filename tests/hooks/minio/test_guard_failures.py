@@ -1,4 +1,4 @@
-"""A failure of the guard itself is the finding cannot-judge, and breaks no permitted call."""
+"""A failure inside the guard is ``cannot-judge``, and breaks no permitted call."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_over_https_the_call_goes_on(
 ) -> None:
     path, call = BROKEN[name]
     monkeypatch.setattr(path, _fail)
-    # Over TLS that surely verifies, nothing would be looked at.
+    # Over TLS that certainly verifies, the guard would check nothing.
     result = outcome(client_for(https, http_client=pool_for(https, assert_hostname=False)), call)
     assert not isinstance(result, Exception), repr(result)
     assert "cannot-judge" in rules(caplog)
@@ -83,8 +83,8 @@ def test_another_hook_still_judges(name: str, http: RecordingServer, monkeypatch
     assert_no_key(http, KEY)
 
 
-def test_unusual_headers(http: RecordingServer) -> None:
-    """Names of other types stay what the SDK makes of them."""
+def test_a_key_under_a_name_in_bytes_is_never_sent(http: RecordingServer) -> None:
+    """The guard reads names in bytes, and refuses what the SDK would fail on."""
     client = client_for(http)
     names: Any = {b"x-amz-server-side-encryption-customer-key": KEY}
     error = outcome(client, lambda client: client._execute("GET", BUCKET, OBJECT, headers=names))
@@ -112,7 +112,7 @@ def test_an_unusual_query(http: RecordingServer, caplog: pytest.LogCaptureFixtur
 
 
 class _Odd(dict[str, Any]):
-    """Headers that cannot be looked through."""
+    """Headers that cannot be iterated over."""
 
     def __iter__(self) -> Any:
         raise LookupError
@@ -120,7 +120,7 @@ class _Odd(dict[str, Any]):
 
 @pytest.mark.parametrize("scheme", SERVERS)
 def test_headers_that_cannot_be_looked_through(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The SDK takes their items, and so does the guard."""
+    """The SDK reads their ``items()``, and so does the guard."""
     with SERVERS[scheme]() as server:
         client = client_for(server)
         for headers in ({}, raw_headers("SSE-C")):
@@ -133,7 +133,7 @@ def test_headers_that_cannot_be_looked_through(scheme: str, caplog: pytest.LogCa
 
 
 class _OddConnection(urllib3.connection.HTTPSConnection):
-    """A connection of the application's that does not tell whether it verifies."""
+    """A connection of the application whose ``is_verified`` raises."""
 
     @property
     def is_verified(self) -> bool:

@@ -48,7 +48,7 @@ def _trace(server: RecordingServer) -> str:
     return stream.getvalue()
 
 
-def test_the_trace(https: TlsRecordingServer) -> None:
+def test_a_trace_shows_no_key(https: TlsRecordingServer) -> None:
     https.answer(
         lambda request: request.header("x-amz-copy-source") != "", 403, {"Content-Type": "application/xml"}, ERROR
     )

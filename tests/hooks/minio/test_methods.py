@@ -1,4 +1,4 @@
-"""Every public method that takes encryption, however it is passed: refused before anything is read or sent."""
+"""Every method that takes encryption is refused before anything is read or sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SSE-C over https on a real object store: what is stored and read is the same as without the guard."""
+"""SSE-C over https, on a real object store, works as it does without the guard."""
 
 from __future__ import annotations
 

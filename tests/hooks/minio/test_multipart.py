@@ -1,4 +1,4 @@
-"""Uploads in parts: their worker threads, and parts of uploads that were begun with SSE-KMS."""
+"""Multipart uploads: worker threads, and parts of uploads begun with SSE-KMS."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_is_allowed_is_sent_as_without_the_guard(encryption: str, workers: 
 
 @each_number_of_workers
 def test_the_response_to_the_first_request_shows_sse_kms(workers: int, http: RecordingServer) -> None:
-    """The default encryption of the bucket: no argument names it."""
+    """The encryption is the default of the bucket: no argument names it."""
     http.answer(lambda request: "uploads" in request.query, headers=KMS_ANSWER)
     body = Body(LARGE)
     error = refused(outcome(client_for(http), lambda client: _put(client, workers=workers, body=body)), "inferred-kms")
@@ -174,7 +174,7 @@ def test_no_more_of_the_body_is_read_after_a_refusal(http: RecordingServer, http
     first = threading.Event()
 
     class _Slow(Body):
-        """The second part is there once the first was refused."""
+        """A body whose second part becomes available once the first was refused."""
 
         def read(self, *size: Any) -> bytes:
             if self.tell() >= PART_SIZE:

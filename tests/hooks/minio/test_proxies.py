@@ -75,7 +75,7 @@ def test_a_proxy_is_a_hop_of_its_own(trusted: str, http: RecordingServer, monkey
 def test_a_proxy_that_ends_the_tls(
     target: str, https: TlsRecordingServer, policy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The test server takes the requests in absolute form, over TLS, in place of a proxy."""
+    """In place of a proxy, the test server takes absolute-form requests over TLS."""
     with RecordingServer() as server:
         options = {"use_forwarding_for_https": True, "cert_reqs": "CERT_REQUIRED", "ca_certs": https.ca}
         client = _through(https.url, server, **options)

@@ -1,4 +1,4 @@
-"""Redirects and retries: urllib3 follows them by itself, with all headers, and each hop is judged."""
+"""Redirects and retries, which urllib3 follows by itself: each hop is judged."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_what_a_row_allows_is_not_downgraded(
     assert_silent(http)
 
 
-def test_no_row_and_a_key(http: RecordingServer, https: TlsRecordingServer) -> None:
+def test_a_redirected_key_without_a_row_is_refused(http: RecordingServer, https: TlsRecordingServer) -> None:
     redirect_everything(https, 307, http.url + PLACE)
     error = outcome(
         client_for(https), lambda client: client._execute("DELETE", BUCKET, OBJECT, headers=raw_headers("SSE-C"))
@@ -182,7 +182,7 @@ def test_a_redirect_to_any_path_is_a_hop(place: str, http: RecordingServer, http
 
 
 class _Handing(urllib3.PoolManager):
-    """A pool that hands each request on to another, as one that chooses among proxies does."""
+    """A pool that hands each request to another one, as a selector of proxies does."""
 
     def __init__(self, inner: Any) -> None:
         super().__init__()
@@ -211,7 +211,7 @@ def test_a_pool_that_hands_requests_on(
 def test_a_request_that_is_sent_meanwhile_is_no_hop(
     library: str, http: RecordingServer, https: TlsRecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A handler that ships the log records of urllib3, for instance, while a part of an SSE-KMS upload leaves."""
+    """For instance, a handler ships urllib3's log records during an SSE-KMS upload."""
 
     class Handler(logging.Handler):
         is_busy = False

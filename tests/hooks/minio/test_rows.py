@@ -76,7 +76,7 @@ def test_the_request_hook_alone(row: Row, http: RecordingServer, monkeypatch: py
 
 @each_refused_row
 def test_the_connection_hook_alone(row: Row, http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hook on `_url_open` only tells what is sent."""
+    """The hook on `_url_open` only records what is sent."""
     disable_hooks(monkeypatch, "minio: methods")
     monkeypatch.setattr(wire, "describe", lambda _: None)
     refusal = refused(outcome(client_for(http), call_for(row)), row.id)

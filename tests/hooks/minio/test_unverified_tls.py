@@ -1,4 +1,4 @@
-"""TLS that verifies less than it should: the settings of the client, and the connection that is used."""
+"""TLS that verifies too little, by the client's settings or by its connection."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ GAPS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", GAPS)
-def test_gaps(name: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_the_settings_do_not_verify_is_reported(name: str, policy: str, caplog: pytest.LogCaptureFixture) -> None:
     options, finding = GAPS[name]
     with TlsRecordingServer() as server:
         given = options(server)

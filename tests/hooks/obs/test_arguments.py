@@ -1,4 +1,4 @@
-"""Arguments of any kind: mappings, keywords, header objects of other classes, and invalid ones."""
+"""Arguments of any kind: mappings, keywords, other header objects, invalid ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _same_error(client: Any, call: Callable[[Any], object]) -> str:
     ids=["no bucket", "no object", "unknown", "no bucket, unknown", "empty bucket, unknown", "twice", "too many"],
 )
 def test_wrong_arguments_raise_the_sdks_own_error(call: Callable[[Any], object], http: RecordingServer) -> None:
-    """Also for a missing argument that the SDK does not check, although the hook has the method's parameters."""
+    """This includes missing arguments, although the hook has the method's parameters."""
     with open_client("v2", http) as client:
         guarded = _same_error(client, call)
         obs_sse_guard.uninstall()
@@ -115,7 +115,7 @@ def test_an_upload_passed_by_keywords_is_recognized(http: RecordingServer) -> No
 
 
 class _ItemsOnly:
-    """What the SDK asks of raw headers, and no more."""
+    """Raw headers with nothing but the method that the SDK calls."""
 
     def items(self) -> list[tuple[str, str]]:
         return [("x-amz-note", "1")]

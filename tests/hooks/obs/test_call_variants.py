@@ -1,4 +1,4 @@
-"""Every other call of each operation: other methods, other argument types, raw headers, signed URLs."""
+"""Other calls of each operation: methods, arguments, raw headers, signed URLs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _VARIES = re.compile(
 
 
 def _normal(server: RecordingServer) -> list[Any]:
-    """Return the requests without the fields that depend on time, sorted because workers race."""
+    """Return the requests without time-dependent fields, sorted as workers race."""
     port = str(server.port)
     requests = []
     for call in server.requests:

@@ -42,7 +42,7 @@ def test_negotiation_can_end_in_either_dialect(signature: str) -> None:
 
 
 def test_threads_do_not_share_findings(http: RecordingServer, https: RecordingServer) -> None:
-    """32 threads mix refused and allowed calls; each call is checked by its own request."""
+    """Mix refused and allowed calls in 32 threads: each is checked by its request."""
     outcomes: dict[int, list[str]] = {}
 
     def work(number: int) -> None:

@@ -164,7 +164,7 @@ _CLIENTS: dict[str, Callable[[str, RecordingServer], contextlib.AbstractContextM
 
 
 def _public(client: str) -> list[str]:
-    """Return the public methods; of a subclass of ObsClient, only those that it overrides."""
+    """Return the public methods; of a subclass of ObsClient, only its own."""
     if client == "BucketClient":
         return sorted({name for name in obs.bucket.BucketClient.allowedMethod if hasattr(obs.ObsClient, name)})
     found = getattr(obs, client, None)

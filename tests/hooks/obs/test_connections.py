@@ -1,4 +1,4 @@
-"""The connection decides the transport, not the client's flag: pooled, injected and retried connections."""
+"""The connection decides the transport: pooled, injected and retried ones too."""
 
 from __future__ import annotations
 
@@ -100,8 +100,9 @@ def _http_client_again() -> Any:
     ],
 )
 def test_the_transport_is_read_from_the_connection(connection: Any, secure: bool) -> None:
-    """An unknown connection counts as plaintext. The classes of ``use_http2`` import only on old Pythons.
+    """An unknown connection counts as plaintext.
 
-    vcrpy has the real connection behind its own.
+    Stand-ins replace the classes of ``use_http2``, which import only on old Pythons, and those of vcrpy, which hold
+    the real connection.
     """
     assert is_tls(connection) is secure

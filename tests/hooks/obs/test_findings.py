@@ -1,4 +1,4 @@
-"""The findings outside the tables, through ObsClient's methods, under both policies."""
+"""Findings outside the tables, through ObsClient's methods, under both policies."""
 
 from __future__ import annotations
 

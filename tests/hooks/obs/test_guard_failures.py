@@ -1,4 +1,4 @@
-"""A failure inside the guard is a finding, ``cannot-judge``, and breaks no permitted call."""
+"""A failure inside the guard is ``cannot-judge``, and breaks no permitted call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _broken(*_: object, **__: object) -> Any:
 
 @pytest.fixture
 def broken_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every hook fail."""
+    """Make every hook fail."""
     for name in ("methods.parse_headers", "wire.parse_headers", "wire.is_tls"):
         monkeypatch.setattr(f"obs_sse_guard._hooks.obs.{name}", _broken)
 

@@ -1,4 +1,4 @@
-"""Parts of uploads that were begun with SSE-KMS. No header of the part shows the encryption."""
+"""Parts of uploads begun with SSE-KMS, which no header of the part shows."""
 
 from __future__ import annotations
 

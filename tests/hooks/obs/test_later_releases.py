@@ -1,4 +1,4 @@
-"""Later releases of the SDK: new parameters pass through, unknown signatures are not guessed."""
+"""Later releases: new parameters pass through, signatures are never guessed."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_without_the_guard_the_keys_are_logged(
 def test_no_key_in_a_log_that_propagates_to_the_root_logger(
     https: RecordingServer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
-    """Applications with central logging let the SDK's logger propagate, without handlers of its own."""
+    """With central logging, the SDK's logger propagates and has no handlers."""
     logger = logging.getLogger(f"obs-sdk-{request.node.name}")
     with open_client("v2", https) as client, caplog.at_level(logging.DEBUG):
         _attach(client, request)
@@ -242,7 +242,7 @@ def _logged(log: _Lines, server: RecordingServer, request: pytest.FixtureRequest
 def test_a_raw_key_is_masked(
     key: Any, transport: str, https: RecordingServer, log: _Lines, request: pytest.FixtureRequest
 ) -> None:
-    """The canonical string quotes nothing, and an error about the value of a header does not name the header."""
+    """The canonical string quotes nothing, and an error may omit a header's name."""
 
     def call(client: Any) -> None:
         client.getObjectMetadata(BUCKET, OBJECT, extensionHeaders={OBS_KEY_HEADER: key})

@@ -1,4 +1,4 @@
-"""Requests below the public methods: private calls, and headers that are added late."""
+"""Requests below the public methods: private calls, and headers added late."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_key_in_the_query_of_a_request_is_a_key_in_its_url(
 
 
 class _LateHeaders(obs.ObsClient):  # type: ignore[misc,name-defined,unused-ignore]
-    """Adds the key after the method hook, as another thread with the same headers could."""
+    """A client that adds the key after the method hook, as another thread could."""
 
     def _add_auth_headers(self, headers: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         headers[S3_KEY_HEADER] = ENCODED

@@ -1,4 +1,4 @@
-"""SSE objects where the SDK expects text or a mapping: the key would become a header or metadata."""
+"""SSE objects in place of text or a mapping put the key in a header or metadata."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ _IN_PLACE: dict[str, Any] = {
 @pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=needs_https)])
 @pytest.mark.parametrize("case", _IN_PLACE)
 def test_an_sse_object_in_place_of_headers_is_a_misplaced_key(case: str, scheme: str) -> None:
-    """It is a dict, so the SDK accepts it as a mapping and would send the raw key as a header or metadata."""
+    """It is a dict, so the SDK would send the raw key as a header or metadata."""
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
     with server_class() as server, open_client("v2", server) as client:
         if not hasattr(client, case.partition(",")[0]) and "File" in case:
@@ -207,7 +207,7 @@ _ARGUMENTS: dict[str, Any] = {
 def test_an_sse_object_in_any_other_argument_is_a_misplaced_key(
     case: str, scheme: str, policy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The SDK would make text of it. One that needs no signature first does not even ask for the bucket's."""
+    """The SDK would convert it to text; it is refused before any request is sent."""
     server_class = TlsRecordingServer if scheme == "https" else RecordingServer
     with server_class() as server, open_client("obs", server) as client:
         error = refused_at_once(_ARGUMENTS[case], client, sse_c())
@@ -219,7 +219,7 @@ def test_an_sse_object_in_any_other_argument_is_a_misplaced_key(
         assert method == "bucketClient" or f"ObsClient.{method}" in str(error)
         assert_silent(server)
         monkeypatch.setenv(MODE, "warn")
-        with contextlib.suppress(Exception):  # what becomes of it is the SDK's affair
+        with contextlib.suppress(Exception):  # the SDK may reject it
             _ARGUMENTS[case](client, sse_c())
     assert "key-misplaced" in rules(caplog)
     assert not leaks(caplog.text, KEY)
@@ -348,7 +348,7 @@ def test_a_misplaced_key_beside_a_proper_one_is_named(https: RecordingServer) ->
 
 @needs_https
 def test_a_long_name_is_searched_in_linear_time(https: RecordingServer) -> None:
-    """Quadratic time would be some twenty seconds."""
+    """Quadratic time would be about twenty seconds."""
     with open_client("v2", https) as client:
         before = time.thread_time()
         assert put_sse_c(client, metadata={"meta-" * 100_000: "a"}).status == 200

@@ -1,4 +1,4 @@
-"""Header objects drop an SSE argument of an unexpected type in their constructor, before any call."""
+"""Constructors of header objects drop an SSE argument of an unexpected type."""
 
 from __future__ import annotations
 

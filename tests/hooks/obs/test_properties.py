@@ -1,4 +1,4 @@
-"""Property tests: every call, in every variant and under every configuration, has the outcome of the oracle.
+"""Property tests: any call variant, in any configuration, matches the oracle.
 
 Every example drives a real client over a real socket with a random key. `tests.support.oracle` states the expected
 outcome; it shares no code with the package. Unless the oracle allows it, no form of the key crosses a plaintext
@@ -77,7 +77,7 @@ class Setting(NamedTuple):
 
     @property
     def tls_gap(self) -> str:
-        """Return the finding about the SDK's TLS over this transport; empty if there is none."""
+        """Return the finding about the SDK's TLS over this transport, or an empty string."""
         if not self.secure:
             return ""
         if not self.verified:
@@ -108,7 +108,7 @@ def _log_client() -> Any:
 
 @contextlib.contextmanager
 def _stage(setting: Setting, key: str) -> Iterator[tuple[Any, RecordingServer, LogCapture]]:
-    """Yield a client, its server, and the captured log. At the end, assert that no key leaked."""
+    """Yield a client, its server and the captured log; then assert no key leaked."""
     server_class = TlsRecordingServer if setting.secure else RecordingServer
     captured = LogCapture()
     with environment(setting), warnings.catch_warnings(), server_class(lifetime=30) as server, capturing(captured):
@@ -147,7 +147,7 @@ def _variants_of_rows() -> list[tuple[CallVariant, expected_rules.Row]]:
 
 
 def _must_be_refused(variant: CallVariant, row: expected_rules.Row) -> bool:
-    """Return whether the variant is refused over http, by its most severe request under the documented policy."""
+    """Return whether the documented policy refuses any of its requests over http."""
     if variant in ROWLESS or (variant.misplaces and oracle.carries_key(row)):
         return True
     found = [oracle.row_of(operation, row.source, row.target) for operation in {*variant.requests, variant.operation}]

@@ -1,4 +1,4 @@
-"""Every row of the tables, with a real client over real sockets, every signature and transport."""
+"""Every row of the tables, over real sockets, with each signature and transport."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_wire_hook_alone(
 
 
 def _as_sent(row: Row) -> Row:
-    """Return the row as its headers show it: none names SSE-KMS for the source of a copy."""
+    """Return the row as its headers show it: none names SSE-KMS for a copy's source."""
     return row._replace(source="none") if row.source == "SSE-KMS" else row
 
 

@@ -44,7 +44,7 @@ def test_an_invalid_host_name_is_not_trusted(
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trust the endpoint of the clients with a name."""
+    """Trust the host name of the clients' endpoint."""
     monkeypatch.setenv(TRUSTED, "obs.test")
 
 
@@ -133,7 +133,7 @@ def test_no_proxy_may_name_the_host_of_the_bucket(http: RecordingServer, monkeyp
 def test_the_proxy_of_a_redirect_is_the_one_for_its_url(
     proxied: bool, http: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client's own URL goes through no proxy, or through one that the redirect's URL does not."""
+    """The client's own URL goes through no proxy; the redirect's URL may."""
     monkeypatch.setenv(TRUSTED, "far.obs.test,127.0.0.1")
     with RecordingServer() as far, ConnectProxy() as proxy:
         # A name, so that the proxy is another host than the endpoint.
@@ -143,7 +143,7 @@ def test_the_proxy_of_a_redirect_is_the_one_for_its_url(
         with open_client("v2", http, transport="requests", trust_env=True) as client:
             if proxied:
                 error = refused_at_once(put_sse_c, client, redirects=1)
-                # By the row: the hook on http.client, further in, knows none.
+                # The rule is that of the row: the hook on http.client, further in, knows no rows.
                 assert (error.rule, error.endpoint) == ("table-1/PutObject", f"http://far.obs.test:{far.port}")
             else:
                 assert put_sse_c(client).status == 200

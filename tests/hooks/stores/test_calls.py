@@ -110,7 +110,7 @@ def test_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_the_fix(options: dict[str, str], fix: str) -> None:
+def test_the_fix_names_the_option_of_the_endpoint(options: dict[str, str], fix: str) -> None:
     assert fix in str(refusal(hooked(), None, "s3://bucket/table", storage_options={**CUSTOMER, **options}))
 
 
@@ -119,7 +119,7 @@ def test_an_endpoint_that_is_no_url_is_still_plaintext() -> None:
     assert refusal(hooked(), None, "s3://bucket/table", storage_options=options).endpoint == "http://"
 
 
-def test_warn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_warn_mode_logs_and_makes_the_call(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv(MODE, "warn")
     with caplog.at_level(logging.WARNING):
         assert hooked()(None, "s3://bucket/table", storage_options=PLAIN) is RESULT
@@ -142,7 +142,7 @@ def test_warn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
         ("obs.test", {"http_proxy": "http://[::1"}, {}, False),
     ],
 )
-def test_trusted_hosts(
+def test_plaintext_is_allowed_if_the_host_and_its_proxy_are_trusted(
     trusted: str,
     environment: dict[str, str],
     options: dict[str, str],
@@ -159,7 +159,7 @@ def test_trusted_hosts(
         assert refusal(hooked(), None, "s3://b", storage_options={**PLAIN, **options}).rule == "table-1/PutObject"
 
 
-def test_unverified_tls(policy: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_over_unverified_tls_is_logged_or_refused(policy: str, caplog: pytest.LogCaptureFixture) -> None:
     options = {"aws_endpoint": HTTPS, "allow_invalid_certificates": "true"}
     assert hooked()(None, "s3://bucket/table", storage_options={**options, **ENCRYPTIONS["SSE-KMS"]}) is RESULT
     assert not caplog.records
@@ -278,7 +278,7 @@ def test_the_options_of_each_base(parameters: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "base_1."])
 def test_a_header_among_the_options_of_lance(prefix: str) -> None:
-    """A header of the requests, which has the name of an option."""
+    """Lance takes request headers as options with the prefix ``headers.``."""
     hook = calls.write_dataset_hook("", write_dataset)
     name = "x-amz-server-side-encryption-customer-key"
     options = {"aws_endpoint": HTTP, f"{prefix}headers.{name}": ENCODED}
@@ -318,7 +318,7 @@ def test_every_base_is_judged(
 
 
 def test_the_options_of_a_base_are_only_its_own_and_the_common_ones() -> None:
-    """Otherwise the time that they take would grow with the square of their number."""
+    """Otherwise, the time would grow with the square of the number of options."""
     options = {**PLAIN, **{f"base_{number}.aws_endpoint": HTTP for number in range(100)}}
     assert [len(store) for store in calls._option_sets(options, None)] == [len(PLAIN)] * 101
 

@@ -1,4 +1,4 @@
-"""polars, deltalake and lance: every function that takes options, over real sockets."""
+"""polars, deltalake and lance: each function that takes options, on real sockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CREDENTIALS = {"aws_access_key_id": "access", "aws_secret_access_key": "secret",
 CUSTOMER = {"aws_server_side_encryption": "sse-c", "aws_sse_customer_key_base64": ENCODED}
 KMS = {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": "an id"}
 ALLOW = {"aws_allow_http": "true"}
-SOON = {"max_retries": "0", "timeout": "2s"}  # the answers that it waits for do not come
+SOON = {"max_retries": "0", "timeout": "2s"}  # the expected answers never come
 S3, PARQUET = "s3://bucket/folder", "s3://bucket/folder/part.parquet"
 
 
@@ -150,11 +150,11 @@ def call(name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def outcome(call: Callable[[dict[str, Any]], Any], options: dict[str, Any]) -> Any:
-    """Return the error of a call, which the test server's answers may well cause, or its result."""
+    """Return a call's result, or its error, which the test server may cause."""
     try:
         result = call(options)
         return result.collect() if hasattr(result, "collect") else result
-    except BaseException as error:  # noqa: BLE001  # a panic of Rust is none of Exception
+    except BaseException as error:  # noqa: BLE001  # a Rust panic is no Exception
         return error
 
 
@@ -198,7 +198,7 @@ HEADER = "x-amz-server-side-encryption-customer-key"
 @each_writer
 @pytest.mark.parametrize("option", [f"headers.{HEADER}", f"headers.{HEADER.upper()}", f"Headers.{HEADER}", HEADER])
 def test_a_header_among_the_options(name: str, option: str, call: Any, http: RecordingServer) -> None:
-    """Only lance sends it as one, and only with this prefix."""
+    """Only lance sends it as a header, and only with the prefix ``headers.``."""
     options = {**CREDENTIALS, **ALLOW, option: ENCODED}
     with unguarded():
         outcome(call, {**options, "aws_endpoint": http.url})
@@ -310,7 +310,7 @@ def test_bad_input_stays_the_clients_own_error(name: str, options: Any, call: An
 def test_a_redirect_to_plaintext_is_followed_unless_polars_is_told(
     options: dict[str, str], followed: bool, http: RecordingServer, https: TlsRecordingServer, monkeypatch: Any
 ) -> None:
-    """As docs/libraries.md and the doctor state: the guard cannot see it."""
+    """As docs/threat-model.md and the doctor state, the guard cannot see it."""
     pytest.importorskip("polars")
     monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
     redirect_everything(https, 307, f"{http.url}/bucket/object")
@@ -341,7 +341,7 @@ OTHERWISE = {
     "polars.LazyFrame.sink_delta": "deltalake",
     "polars.LazyFrame.sink_iceberg": "pyiceberg",
 }
-"""The functions of polars that take options and hand them to another library, or to a function that is tested."""
+"""The polars functions that pass options to another library or tested function."""
 
 
 def _takes_options(function: Any) -> bool:
@@ -361,7 +361,7 @@ def test_every_function_of_polars_that_takes_options_is_known() -> None:
 
 
 def test_what_a_query_of_polars_reads(http: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its options are those of the environment."""
+    """A query takes its options from the environment."""
     pl = pytest.importorskip("polars")
     for name, value in {**CREDENTIALS, **CUSTOMER, "aws_allow_http": "true", "aws_endpoint": http.url}.items():
         monkeypatch.setenv(name.upper(), value)

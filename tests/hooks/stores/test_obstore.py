@@ -1,4 +1,4 @@
-"""obstore: with the guard no SSE-C or SSE-KMS is sent in plaintext, and everything else is as without it."""
+"""obstore: no SSE-C or SSE-KMS is sent in plaintext, and all else is unchanged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from_url: Any = stores.from_url
 
 
 class Own(S3Store):  # type: ignore[misc]  # Any here
-    """A subclass made before the hooks of any one test."""
+    """A subclass created before any test places its hooks."""
 
 
 MAKERS: dict[str, Any] = {
@@ -270,7 +270,7 @@ def test_pickles_of_default_headers(http: RecordingServer) -> None:
         pickle.loads(pickled)  # noqa: S301  # our own
 
 
-def test_pickles(http: RecordingServer) -> None:
+def test_a_store_is_judged_again_when_unpickled_or_copied(http: RecordingServer) -> None:
     with unguarded():
         store = S3Store("bucket", **PLAIN, **CUSTOMER, endpoint=http.url, **ALLOW)
         pickled = pickle.dumps(store)
@@ -336,7 +336,7 @@ def test_a_redirect_to_plaintext_is_followed_if_allowed(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As docs/libraries.md and the doctor state: the guard cannot see it. A permission is no finding for any policy."""
+    """As docs/threat-model.md states, the guard cannot see it; it is no finding."""
     monkeypatch.setenv("SSL_CERT_FILE", str(https.ca))
     redirect_everything(https, 307, f"{http.url}/bucket/object")
     options = {**PLAIN, **CUSTOMER, "endpoint": https.url, "client_options": {"allow_http": allow}}
@@ -375,7 +375,7 @@ def test_another_wrapper_on_top(http: RecordingServer, monkeypatch: pytest.Monke
     assert refused(http, **CUSTOMER).rule == "table-1/PutObject"
 
 
-def test_fsspec(http: RecordingServer) -> None:
+def test_a_store_of_fsspec_is_refused_over_plaintext(http: RecordingServer) -> None:
     pytest.importorskip("fsspec")
     files = importlib.import_module("obstore.fsspec").FsspecStore(
         "s3", config={**PLAIN, **CUSTOMER, "endpoint": http.url}, **ALLOW, skip_instance_cache=True

@@ -32,7 +32,7 @@ def test_every_name_of_the_endpoint(name: str, prefix: str) -> None:
     [(HTTP, False), ("HTTP://plain.test", False), (HTTPS, True), ("", True), ("plain.test", True), (" http://x", True)],
 )
 def test_only_http_is_plaintext(endpoint: str, secure: bool) -> None:
-    """The client refuses what is no URL; without an endpoint it uses the service's own, over https."""
+    """Clients refuse what is no URL, and use https if there is no endpoint."""
     assert read({"endpoint": endpoint}).secure is secure
 
 
@@ -104,7 +104,7 @@ def test_the_configuration_file_stands_between_options_and_environment() -> None
         ("sse:kms", Encryption.NONE),
     ],
 )
-def test_encryption(named: str, target: Encryption, prefix: str) -> None:
+def test_encryption_is_read_under_every_prefix(named: str, target: Encryption, prefix: str) -> None:
     key = {f"{prefix}sse_customer_key_base64": "a key"} if target is Encryption.SSE_C else {}
     given = {f"{prefix}server_side_encryption": named, **key}
     for options in (
@@ -140,7 +140,7 @@ def test_certificates_that_are_not_verified(value: object, unverified: bool) -> 
     assert read({"allow_invalid_certificates": value}).unverified is unverified
 
 
-def test_the_proxy() -> None:
+def test_the_proxy_of_the_options_overrides_the_environment() -> None:
     assert read({}, {"AWS_PROXY_URL": "http://of.the.environment"}).proxy == "http://of.the.environment"
     assert read({"proxy_url": "http://of.the.options"}, {"AWS_PROXY_URL": HTTP}).proxy == "http://of.the.options"
 

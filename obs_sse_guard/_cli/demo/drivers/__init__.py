@@ -1,4 +1,4 @@
-"""What the scenarios ask of an SDK: one driver for each, with the same calls on all of them."""
+"""The interface of the drivers: the same calls for every SDK."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["TIMEOUT_SECONDS", "Call", "Download", "Driver", "SetupError"]
 TIMEOUT_SECONDS = 10
 
 Call = Callable[[str], int]
-"""Make a call over a scheme; return the HTTP status of the response, 0 if the SDK does not expose it."""
+"""Make a call over a scheme; return the HTTP status, 0 if the SDK hides it."""
 
 
 class SetupError(Exception):
@@ -45,7 +45,7 @@ class Driver(Protocol):
         """Download that object over https."""
 
     def prepare(self, rule: Rule) -> Call | None:
-        """Do over https what a rule's call depends on, such as starting the upload of a part.
+        """Prepare a rule's call over https, such as by starting a multipart upload.
 
         Returns:
             The call, not yet made; ``None`` if the SDK's API cannot express it.

@@ -1,4 +1,4 @@
-"""The REST API: one real request for every rule, for SDKs whose methods do not cover the parts of an upload."""
+"""One REST request per rule, for SDKs without methods for the parts of an upload."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMPLETE = (
 
 
 class Request(NamedTuple):
-    """A request for an object of the bucket; the names of its headers are those of the S3 dialect."""
+    """A request for an object of the bucket, with header names of the S3 dialect."""
 
     operation: Operation
     name: str
@@ -47,7 +47,7 @@ _METHODS = {
     Operation.COMPLETE_MULTIPART_UPLOAD: "POST",
 }
 INEXPRESSIBLE = frozenset({"table-2/HeadObject", "table-2/GetObject"})
-"""Rules without a parameter in these SDKs; S3 servers refuse the header of SSE-KMS where an object is read."""
+"""Rules without a parameter in these SDKs; S3 refuses SSE-KMS headers on reads."""
 
 _PARTS = (Operation.UPLOAD_PART, Operation.UPLOAD_PART_COPY)
 _COPIES = (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY)
@@ -78,7 +78,7 @@ class RestDriver(ABC):
         """Send one request, and return the response."""
 
     def sign_form(self, rule: Rule) -> Call | None:  # noqa: ARG002  # for SDKs that can
-        """Return the call that signs a form and submits it, or ``None`` if the SDK signs none."""
+        """Return a call that signs and submits a form; ``None`` if the SDK signs none."""
         return None
 
     def prepare(self, rule: Rule) -> Call | None:

@@ -1,4 +1,4 @@
-"""The S3 API: one real call for every rule that it can express, whichever SDK makes it."""
+"""The S3 API: one real call for every rule that it can express, by any SDK."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class S3Driver(ABC):
 
 
 def customer_key(key: CustomerKey | None, prefix: str = "") -> dict[str, str]:
-    """Return the parameters for a customer key, or none without a key; with a prefix, those for a copy's source."""
+    """Return the parameters for a key, if any; ``prefix`` is that of a copy's source."""
     return {f"{prefix}SSECustomerAlgorithm": "AES256", f"{prefix}SSECustomerKey": key.text} if key else {}
 
 

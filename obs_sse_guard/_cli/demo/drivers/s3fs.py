@@ -87,7 +87,7 @@ class S3fsDriver(S3Driver):
             return Download(b"", response.response["ResponseMetadata"]["HTTPStatusCode"])
 
     def _system(self, scheme: str, key: CustomerKey | None = None) -> Any:
-        """Return the file system of one transport whose every call carries this key, or none."""
+        """Return the file system of a transport whose calls all carry this key, or none."""
         if (scheme, key) not in self._systems:
             self._systems[scheme, key] = self._make(
                 anon=False,
@@ -110,7 +110,7 @@ class S3fsDriver(S3Driver):
 
 @contextmanager
 def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Run an event loop in a thread until the block is left; then cancel what is still running."""
+    """Run an event loop in a thread during the block; then cancel what still runs."""
     running: Future[asyncio.AbstractEventLoop] = Future()
     stop: Future[None] = Future()
 
