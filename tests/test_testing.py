@@ -164,6 +164,18 @@ def test_a_worker_has_the_override_without_a_collector_and_its_own_arguments() -
         )
 
 
+def test_a_worker_with_an_override_of_its_own_has_no_other() -> None:
+    from obs_sse_guard._enforcement.decision import decide
+
+    def work() -> list[Any]:
+        with override(mode="off"):
+            return decide(put_with_key())
+
+    with override(mode="warn"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() == []
+        assert len(pool.submit(decide, put_with_key()).result()) == 1
+
+
 def test_a_thread_that_nobody_waits_for_has_what_the_environment_says() -> None:
     from obs_sse_guard._enforcement.enforce import enforce
 

@@ -291,3 +291,11 @@ def test_a_caller_that_has_gone_on_is_not_the_call_site(monkeypatch: pytest.Monk
     here, frame = threading.get_ident(), sys._getframe()
     monkeypatch.setattr(callsite, "waiting_frames", lambda: iter([(here, frame)]))
     assert callsite._waiting_site() is not None
+
+
+def test_a_frozen_module_is_not_the_call_site() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("def call(function):\n    return function()\n", "<frozen runpy>", "exec"), names)  # noqa: S102  # as run by -m
+    site = names["call"](callsite.call_site)
+    assert site is not None
+    assert site.file == __file__

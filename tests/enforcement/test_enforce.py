@@ -474,3 +474,12 @@ def test_if_there_is_no_advice_the_refusal_stands() -> None:
 
 def _broken(*_: object, **__: object) -> Any:
     raise LookupError(KEY)
+
+
+def test_a_failing_look_for_a_waiting_thread_leaves_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Any:
+        raise LookupError
+
+    monkeypatch.setitem(decision.by_thread, -1, ())  # an override of a test, in another thread
+    monkeypatch.setattr(decision, "_override_of_waiting_thread", broken)
+    assert [one.outcome.value for one in decision.decide(put_with_key())] == ["refused"]

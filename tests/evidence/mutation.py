@@ -100,8 +100,12 @@ EXPLAINED = {
         '(is_escaped and text.endswith(b"\\\\", None, end)) or not next_line.match(text, end + len(newline))'
     ): _BEFORE_A_VALUE,
     "return end - len(carriage_return) if text.endswith(carriage_return, None, end) else end": _BEFORE_A_VALUE,
-    'return text.strip().lower().rstrip("XX.XX").strip("[]")': _LOWER_CASE,
-    'return text.strip().lower().rstrip(".").strip("XX[]XX")': _LOWER_CASE,
+    'text = text.strip().lower().rstrip("XX.XX").strip("[]")': _LOWER_CASE,
+    'text = text.strip().lower().rstrip(".").strip("XX[]XX")': _LOWER_CASE,
+    'return text if (text.isascii()) and False else ".".join(map(_encode_label, text.split(".")))': _FASTER,
+    "return mask[:0].join([*parts, text[end:]]) if (parts) or True else text": _FASTER,
+    "muted = _muted(context.host) if (decisions) or True else frozenset()": _FASTER,
+    "return _told.get() or Caller(None, None)": "Equivalent: the id is only compared, and no frame has this one.",
     'labels = suffix.strip("XX.XX").split(".")': _LOWER_CASE,
     'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", None)]': _NO_FOLDERS,
     'folders += [f"{folder}{os.sep}" for folder in getattr(sys.modules.get(name), "__path__", )]': _NO_FOLDERS,
@@ -126,6 +130,7 @@ EXPLAINED = {
             'text = "XX\\nXX".join(text for one in _chain(error) for text in _written(one))',
             'text = "XX\\nXX".join(texts)',
             'texts.append("XX\\nXX".join(value))',
+            'joined = "XX\\nXX".join(names)',
             (
                 "if not (values or mentions_key(text) or "
                 '(wire_data and wire_data_mentions_key(b"XX\\nXX".join(wire_data)))):'

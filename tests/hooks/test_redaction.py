@@ -575,3 +575,8 @@ def test_arguments_without_a_key_are_not_copied() -> None:
 @pytest.mark.parametrize("key", ["a\\'b", "a\\'", "a\\\\\\'\\'"])
 def test_an_escaped_quote_does_not_end_a_key(key: str) -> None:
     assert masked(f"{{'SSECustomerKey': '{key}', 'c': 'd'}}") == f"{{'SSECustomerKey': '{MASK}', 'c': 'd'}}"
+
+
+def test_what_is_redacted_already_is_the_same_object() -> None:
+    text = f"a=1 SSECustomerKey='{MASK}' b=2"
+    assert masked(text) is text

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from obs_sse_guard._policy.headers import SSEHeaders, encryption_of, header_names, names_kms, parse_headers
+from obs_sse_guard._policy.headers import SSEHeaders, encryption_of, header_names, names_kms, names_sse, parse_headers
 from obs_sse_guard.rules import Encryption
 
 NONE, SSE_C, SSE_KMS, SSE_OBS = Encryption
@@ -133,3 +133,29 @@ def test_sse_headers_of_an_encryption_parse_to_it() -> None:
         named = parse_headers((name, "kms") for name in header_names(target, source, "x-obs-"))
         expected_target = SSE_KMS if target is SSE_OBS else target  # one header; its value decides
         assert (named.target, named.source) == (expected_target, SSE_C if source is SSE_C else NONE)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], False),
+        (["Content-Length", "x-obs-meta-a"], False),
+        (["Content-Length", "X-Amz-Server-Side-Encryption"], True),
+        (["%78-amz-server-side-encryptio%6e"], True),
+        (["Content-Length", b"x"], True),
+    ],
+)
+def test_a_closer_look_is_taken_at_names_that_may_be_of_encryption(names: list[str | bytes], expected: bool) -> None:
+    assert names_sse(names) is expected
+
+
+def test_keys_are_told_apart_wherever_they_are_named() -> None:
+    target, source, metadata = f"x-obs-{KEY}", f"x-amz-copy-source-{KEY}", f"x-obs-meta-x-amz-{KEY}"
+    ids = {key: parse_headers([(target, key)]).key_ids for key in ("first", "second")}
+    assert ids["first"] != ids["second"]
+    assert [len(found) for found in ids.values()] == [1, 1]
+    both = ids["first"] | ids["second"]
+    assert parse_headers([(target, " first "), (source, b"second")]).key_ids == both
+    assert parse_headers([(target, "first"), (metadata, "second")]).key_ids == both
+    assert parse_headers([(metadata, ["first", "second"])]).key_ids == both
+    assert parse_headers([(target, "")]).key_ids == parse_headers([]).key_ids == frozenset()
