@@ -273,6 +273,7 @@ def test_a_task_that_is_begun_within_a_call_is_reported_separately(monkeypatch: 
     ("trusted", "outer", "inner", "expected"),
     [
         ("obs.test", "", "", True),
+        ("obs.test,proxy.test", "proxy.test", "", True),
         ("obs.test,proxy.test", "Proxy.Test.", "proxy.test", True),
         ("obs.test,proxy.test", "proxy.test", "other.test", False),
         ("", "proxy.test", "other.test", True),
