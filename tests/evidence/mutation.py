@@ -164,7 +164,6 @@ EXPLAINED = {
     "self._notes[key] = weakref.ref(owner, lambda _: notes.pop(key, )), value": (
         "The note is there until this removes it; the default is a precaution."
     ),
-    "public = public_suffix(entry[2:])": "Equivalent: the dot is stripped.",
     "self.reported = None": _TRUTH,
     "this_call = caller_id() if (calls) or True else 0": _FASTER,
     "this_call = caller_id() if calls else 1": "Equivalent: without calls there is nothing to compare it with.",

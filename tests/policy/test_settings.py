@@ -112,7 +112,7 @@ def test_a_public_entry_works_and_is_reported_in_full(entry: str, host: str, wha
         *("::1", "::", "fd00::/8", "fe80::1"),
         *("localhost", "minio", "minio.example.com", "*.example.com", "*.example.co.uk"),
         *("*.test", "*.local", "*.internal", "*.lan", "*.co.test", "*.svc", "*.svc.cluster.local"),
-        *("notamazonaws.com", "*.notamazonaws.com", "amazonaws.com.test"),
+        *("notamazonaws.com", "*.notamazonaws.com", "amazonaws.com.test", "*.cloud.com"),
     ],
 )
 def test_an_entry_of_ones_own_is_not_reported(entry: str) -> None:
