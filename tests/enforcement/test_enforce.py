@@ -18,7 +18,7 @@ from obs_sse_guard import SSEGuardWarning, SSETransportError
 from obs_sse_guard._enforcement import decision, reporters
 from obs_sse_guard._enforcement.enforce import enforce, enforcing, in_worker, is_judged, refusals
 from obs_sse_guard._enforcement.log import log_failure, logger
-from obs_sse_guard._policy import settings
+from obs_sse_guard._policy import overrides, settings
 from obs_sse_guard._policy.request import SDK
 from obs_sse_guard.rules import Encryption
 from tests.support import obs_calls, s3_calls
@@ -481,6 +481,6 @@ def test_a_failing_look_for_a_waiting_thread_leaves_the_settings(monkeypatch: py
     def broken() -> Any:
         raise LookupError
 
-    monkeypatch.setitem(decision.by_thread, -1, ())  # an override of a test, in another thread
+    monkeypatch.setitem(overrides.by_thread, -1, ())  # an override of a test, in another thread
     monkeypatch.setattr(decision, "_override_of_waiting_thread", broken)
     assert [one.outcome.value for one in decision.decide(put_with_key())] == ["refused"]
