@@ -14,6 +14,7 @@ import pytest
 import obs_sse_guard
 from obs_sse_guard import SSETransportError
 from obs_sse_guard._hooks.obs import advice
+from obs_sse_guard._hooks.obs.methods import METHODS, method_hook
 from obs_sse_guard._hooks.obs.wire import connection_hook, request_hook
 from obs_sse_guard._hooks.parameters import make_hook
 from tests.support.obs_calls import BUCKET, CONTENT, OBJECT, open_client
@@ -121,3 +122,13 @@ def test_the_sdks_version_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (3, 20, 11) <= advice._sdk_version() < (4,)
     monkeypatch.setattr(obs.const, "OBS_SDK_VERSION", "unknown")
     assert "upgrade" not in advice._upgrade(advice._sdk_version(), (3, 13))
+
+
+def test_a_method_without_the_argument_that_holds_encryption_cannot_be_hooked() -> None:
+    def method(self: object, bucketName: str, objectKey: str) -> None:  # noqa: N803  # the SDK's names
+        """Upload nothing."""
+
+    for known in METHODS:
+        if known.carrier:
+            with pytest.raises(LookupError, match=known.carrier):
+                method_hook(known)(known.name, method)
