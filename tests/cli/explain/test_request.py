@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from obs_sse_guard import SSETransportError
+from obs_sse_guard._cli import explain
 from obs_sse_guard._cli.main import main
+from obs_sse_guard._policy.findings import evaluate
+from obs_sse_guard._policy.request import KeyLocation
+from obs_sse_guard._policy.settings import Policy
 from obs_sse_guard.rules import Encryption, Operation
 from tests.support import oracle
 from tests.support.commands import SOURCES, command, command_here
+from tests.support.contexts import request
 from tests.support.expected_rules import ROWS, ROWS_OF_2025, Row
 from tests.support.obs_calls import drive, open_client, without_backoff
 
@@ -229,3 +234,11 @@ def test_the_fix_is_for_the_release_in_use() -> None:
         "print('obs.const' in sys.modules)"
     )
     assert command(python=("-c", code)).stdout.splitlines()[-1] == "True"
+
+
+def test_the_most_severe_finding_decides() -> None:
+    context = request(operation="RestoreObject", target=Encryption.SSE_KMS, key=KeyLocation.METADATA)
+    assert [found.id for found in evaluate(context)] == ["kms-in-clear", "key-misplaced"]
+    shown = explain._treatment(context, Policy.DOCUMENTED)
+    assert shown.startswith("documented: refused, nothing is sent\n")
+    assert "[key-misplaced]" in shown
