@@ -15,7 +15,6 @@ from obs_sse_guard._enforcement import telemetry
 from obs_sse_guard._enforcement.armed import armed
 from obs_sse_guard._enforcement.enforce import disable, enable, is_enabled
 from obs_sse_guard._enforcement.log import log_failure, logger
-from obs_sse_guard._enforcement.message import to_ascii
 from obs_sse_guard._errors import SSEGuardError
 from obs_sse_guard._hooks.hook import Target, is_hooked, place, restore
 from obs_sse_guard._hooks.imports import ImportWatcher, is_imported, wait_for_import, when_imported
@@ -239,7 +238,7 @@ class HookInstaller(Lockable):
         for name, stand_in in replaced.items():
             if stand_in:
                 warn_once(
-                    f"obs_sse_guard could not hook {name}: {to_ascii(stand_in)} has replaced it. Its calls are not "
+                    f"obs_sse_guard could not hook {name}: {stand_in} has replaced it. Its calls are not "
                     "guarded until the original function is restored; hooking is retried at the next import or "
                     "finding, or by status() or install()."
                 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from obs_sse_guard._enforcement.message import to_ascii
 from obs_sse_guard._hooks.hook import inside, is_holder
 from obs_sse_guard._util.failure import attempt
 
@@ -46,10 +47,10 @@ class StandIns:
 def stand_in_for(target: Target) -> str:
     """Return the package that replaced a target, such as responses; empty if none.
 
-    A wrapper that copies the attributes of what it wraps counts as what it wraps.
+    A wrapper that copies the attributes of what it wraps counts as what it wraps. Characters beyond ASCII are escaped.
     """
     found = {_package(content) for owner, content in _contents(target) if _package(owner) != _package(content)}
-    return min(found - _own(target) - {""}, default="")
+    return to_ascii(min(found - _own(target) - {""}, default=""))
 
 
 def _contents(target: Target) -> list[tuple[Any, Any]]:

@@ -8,7 +8,7 @@ import itertools
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -19,10 +19,12 @@ from obs_sse_guard import rules
 from obs_sse_guard._cli.sdks import SDKS
 from obs_sse_guard._enforcement import audit, log
 from obs_sse_guard._enforcement.decision import Decision, Outcome
-from obs_sse_guard._enforcement.message import error_text
+from obs_sse_guard._enforcement.message import error_text, headline, log_text
+from obs_sse_guard._hooks.botocore.advice import BOTOCORE
 from obs_sse_guard._hooks.hook import Target
 from obs_sse_guard._hooks.imports import ImportWatcher
 from obs_sse_guard._hooks.installer import HookInstaller
+from obs_sse_guard._hooks.obs.advice import ESDK
 from obs_sse_guard._hooks.stores.advice import HTTP_STORE
 from obs_sse_guard._policy.findings import CATALOGUE, ROW_TYPES, SSE_OBS_ROW, TRUSTED_HOST, Finding
 from obs_sse_guard._policy.settings import Mode, Policy, Settings, read_settings
@@ -45,10 +47,13 @@ FINDINGS = [
 ]
 
 
-def _decisions(sdk: SDK, name: str = NAME) -> Iterator[Decision]:
+EVERY_KIND = [Finding(row.id, kind, row) for row in rules.RULES for kind in ROW_TYPES]
+
+
+def _decisions(sdk: SDK, name: str = NAME, findings: Sequence[Finding] = FINDINGS) -> Iterator[Decision]:
     """Return every decision, each about another host, so that none is throttled."""
     settings = [Settings(mode, policy) for mode in (Mode.ENFORCE, Mode.WARN) for policy in Policy]
-    for number, (finding, chosen) in enumerate(itertools.product([*FINDINGS, TRUSTED_HOST], settings)):
+    for number, (finding, chosen) in enumerate(itertools.product([*findings, TRUSTED_HOST], settings)):
         context = request(
             sdk=sdk,
             call=f"put of {name}",
@@ -96,6 +101,15 @@ def test_every_text_in_the_source_is_ascii() -> None:
             nodes = ast.walk(ast.parse(path.read_text("utf-8")))
             texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
             assert [text for text in texts if not text.isascii()] == [], path
+
+
+@pytest.mark.parametrize("sdk", [ESDK, BOTOCORE], ids=["obs", "botocore"])
+def test_every_message_about_a_row_is_ascii(sdk: SDK) -> None:
+    for decision in _decisions(sdk, findings=EVERY_KIND):
+        if decision.outcome not in (Outcome.ALLOWED, Outcome.TRUSTED):
+            for text in (headline(decision), error_text(decision), log_text(decision)):
+                assert text.isascii()
+                assert ESCAPED in text
 
 
 @each_sdk

@@ -313,4 +313,5 @@ def test_a_package_whose_name_is_not_ascii_is_named_in_ascii(module: types.Modul
     with mock.patch.object(module.Client, "call", replaced):
         with pytest.warns(SSEGuardWarning, match=r"could not hook made_up_sdk.Client.call: \\u5047 has replaced it"):
             other.install()
+        assert stand_in_for(CALL) == "\\u5047", "what the doctor shows"
         other.uninstall()
